@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from core.api.protocol import BatchApi
 from core.batches import account_check
 from core.batches.engine_context import Context
-from core.batches.error_isolation import isolated
+from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
 from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
 from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
@@ -150,11 +150,12 @@ def _import_locked(context: Context, file: FallbackFile, rules: Catalogue) -> li
     except (OverBudget, SettingsError) as error:
         # They wait for an operator, who may raise the budget or fix titan.toml.
         return [f"The fallback file {file.path} is kept for the next poll: {error}"]
-    return [f"{file.key}: {possible_duplicate_charge(unwritten)}"] if unwritten else []
+    problems = [f"{file.key}: {possible_duplicate_charge(unwritten)}"] if unwritten else []
+    return problems + _remove(context, file)
 
 
 def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
-    """Store its requests as `submit` does, and its answers as paid attempts; then remove it.
+    """Store its requests as `submit` does, and its answers as paid attempts.
 
     Returns how many calls may have been paid for without an answer in the file.
     """
@@ -182,9 +183,19 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
         lines = (parse_line(body, betas=betas) for _, body in file.requests())
         new = _new_submission(file.key, header)
         store(context, lines, new, rules, answered=answers, after=record)
-        context.ledger.crash_point("fallback:remove")
-    file.path.unlink(missing_ok=True)
     return unwritten
+
+
+def _remove(context: Context, file: FallbackFile) -> list[str]:
+    """Remove an imported file once the mirror has its key; returns why the mirror has not.
+
+    Where its requests were known, no other file names the key if the ledger is lost.
+    """
+    problems = update_mirrors(context) if file.path.exists() else []
+    if not problems:
+        context.ledger.crash_point("fallback:remove")
+        file.path.unlink(missing_ok=True)
+    return problems
 
 
 def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:

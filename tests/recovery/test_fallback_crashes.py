@@ -1,11 +1,13 @@
 """A death at any crash point of an import, or of a synchronous run, loses and repeats nothing."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.lifecycle import poll_until_done, requests, results
+from support.rebuilt_ledger import rebuilt
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
@@ -118,7 +120,7 @@ def test_a_file_whose_import_was_killed_before_its_removal_is_not_run(tmp_path: 
         key = _kept(bench, answered=False)
         (kept,) = fallback_file.pending(bench.folder)
         dying = bench.new_engine("dying")
-        dying.context.ledger.crash_point = _die_at_removal
+        dying.context.ledger.crash_point = _die_at("fallback:remove")
         with pytest.raises(_KilledError):
             dying.poll()
         assert kept.path.exists()
@@ -129,6 +131,43 @@ def test_a_file_whose_import_was_killed_before_its_removal_is_not_run(tmp_path: 
         assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
 
 
-def _die_at_removal(name: str) -> None:
-    if name == "fallback:remove":
-        raise _KilledError
+def _die_at(point: str) -> Callable[[str], None]:
+    def die(name: str) -> None:
+        if name == point:
+            raise _KilledError
+
+    return die
+
+
+@pytest.mark.parametrize("at", ["submit:done", "mirror:written", "fallback:remove"])
+def test_the_key_of_a_file_is_known_after_a_kill_and_the_loss_of_the_ledger(
+    bench: Bench, at: str
+) -> None:
+    """Its requests were submitted before, so that no spool file has its key."""
+    submitted = bench.submit(3, tag="t").submission.key
+    key = _kept(bench, answered=False)
+    assert key != submitted
+    dying = bench.new_engine("dying")
+    dying.context.ledger.crash_point = _die_at(at)
+    with pytest.raises(_KilledError):
+        dying.poll()
+    rebuilt(bench)
+    poll_until_done(bench)
+    assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+    assert fallback_file.pending(bench.folder) == []
+    assert bench.sandbox.billing_log().creates == 1
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_file_stays_until_the_mirror_names_it(bench: Bench, *, is_known: bool) -> None:
+    if is_known:
+        bench.submit(3, tag="t")
+    key = _kept(bench, answered=False)
+    bench.folder.jobs_mirror.unlink(missing_ok=True)
+    bench.folder.jobs_mirror.mkdir()
+    assert any(bench.folder.jobs_mirror.name in line for line in bench.engine.poll().problems)
+    assert [file.key for file in fallback_file.pending(bench.folder)] == [key]
+    bench.folder.jobs_mirror.rmdir()
+    poll_until_done(bench)
+    assert fallback_file.pending(bench.folder) == []
+    assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
