@@ -31,24 +31,24 @@ _NOTES = """
   directly, and imports the SDK only for a long synchronous answer.
 - "Collecting" starts when everything is loaded and the batch is known to have ended, and ends when
   the ledger has every row; the SDK's iterator starts when the SDK is loaded.
-- Peers do less or more, as their notes say; their polling intervals are as short as they allow.
+- The other tools do less or more than Titan Console, as the notes say; their polling intervals are as short as they allow.
 """
 
 
 def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
-    """Titan Console against the bare SDK at the largest size."""
+    """Titan Console compared with the SDK alone, at the largest size."""
     submit, create = figures["titan submit"], figures["SDK create"]
     poll, results = figures["titan --poll"], figures["SDK results"]
     for what, ours, theirs, least in (
-        (f"submit {count:,}: time of the bare SDK over Titan Console", submit, create, 1.5),
-        (f"collect {count:,}: time of the SDK's results over `--poll`", poll, results, 4.0),
+        (f"submit {count:,} requests: SDK time ÷ Titan Console time", submit, create, 1.5),
+        (f"collect {count:,} results: SDK time ÷ `--poll` time", poll, results, 4.0),
     ):
         ratio = theirs.wall_s / ours.wall_s
-        yield Finding(what=what, target=f"{least} x", measured=f"{ratio:.2f} x", met=ratio >= least)
+        yield Finding(what=what, target=f"at least {least} x", measured=f"{ratio:.2f} x", met=ratio >= least)
     for what, figure in (("submit", submit), ("`--poll`", poll)):
         yield Finding(
-            what=f"peak memory of {what} with {count:,}",
-            target="150 MB",
+            what=f"peak memory of {what}, {count:,} requests",
+            target="at most 150 MB",
             measured=f"{figure.peak_mb:.0f} MB",
             met=figure.peak_mb <= 150,
         )
@@ -113,8 +113,8 @@ def _peers(peers: Peers, sizes: Sizes) -> Iterator[str]:
     notes = {peer.name: peer.note for peer in PEERS} | {"titan": _OURS}
     counts = {count for found in peers.values() if not isinstance(found, str) for count in found}
     ours = {count: _both(sizes[count]) for count in sorted(counts)}
-    yield "\n## Peers: submit and collect\n"
-    yield "| peer | requests | seconds | CPU seconds | peak MB | calls | note |"
+    yield "\n## Other tools: submit and collect\n"
+    yield "| tool | requests | seconds | CPU seconds | peak MB | calls | note |"
     yield "|---|--:|--:|--:|--:|--:|---|"
     for name, found in ({"titan": ours} | dict(peers)).items():
         if isinstance(found, str):

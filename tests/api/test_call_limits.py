@@ -8,7 +8,7 @@ from itertools import repeat
 import httpx2
 import pytest
 from support.mock_transport import KEY, a_batch, a_body, an_api
-from support.slow_server import a_dripping_server
+from support.slow_server import a_trickling_server
 
 from core.api.call_limits import CallLimits, most_result_bytes, paced, up_to
 from core.api.client import AnthropicApi
@@ -35,18 +35,18 @@ CALLS: dict[str, Callable[[AnthropicApi], object]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 O", OK], ids=["in the head", "in the body"])
-def test_a_call_to_a_server_that_drips_ends(
+def test_a_call_to_a_server_that_answers_byte_by_byte_ends(
     call: Callable[[AnthropicApi], object], head: bytes
 ) -> None:
-    with a_dripping_server(head) as address:
+    with a_trickling_server(head) as address:
         api = AnthropicApi(api_key=KEY, base_url=address, limits=SHORT)
         with pytest.raises(NoResponse, match=r"did not respond in time|ended early|failed"):
             call(api)
         api.close()
 
 
-def test_results_whose_head_drips_end() -> None:
-    with a_dripping_server(b"HTTP/1.1 200 O") as address:
+def test_results_whose_headers_arrive_byte_by_byte_end() -> None:
+    with a_trickling_server(b"HTTP/1.1 200 O") as address:
         api = AnthropicApi(api_key=KEY, base_url=address, limits=SHORT)
         with pytest.raises(NoResponse, match="did not respond in time"), api.results("msgbatch_1"):
             pass

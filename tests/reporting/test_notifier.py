@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.slow_server import a_dripping_server
+from support.slow_server import a_trickling_server
 
 from core.commands import planner
 from core.commands.planner import CommandRequest
@@ -185,15 +185,15 @@ def test_a_child_of_a_command_that_keeps_its_output_open_is_not_waited_for(tmp_p
     bench.close()
 
 
-def test_a_notification_to_a_receiver_that_drips_fails_in_time() -> None:
-    with a_dripping_server(b"HTTP/1.1 2") as address:
+def test_a_notification_to_a_receiver_that_answers_byte_by_byte_fails_in_time() -> None:
+    with a_trickling_server(b"HTTP/1.1 2") as address:
         problem = webhook.post(address, b"{}", {}, timeout_s=0.1)
     assert problem == "no complete response within 0.1 s"
 
 
 def test_the_error_of_a_receiver_is_one_short_line() -> None:
     reason = b"HTTP/1.1 500 \xff\x1b[2J" + b"z" * 5000 + b"\r\nContent-Length: 0\r\n\r\n"
-    with a_dripping_server(reason) as address:
+    with a_trickling_server(reason) as address:
         problem = webhook.post(address, b"{}", {}, timeout_s=10)
     assert problem
     assert problem.startswith("HTTP Error 500")

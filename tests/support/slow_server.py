@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 
 @contextmanager
-def a_dripping_server(head: bytes) -> Generator[str, None, None]:
+def a_trickling_server(head: bytes) -> Generator[str, None, None]:
     """Sends `head` at once, then a byte every 10 ms for ever, as no read timeout would notice."""
     ended, server = Event(), socket.create_server(("127.0.0.1", 0))
 
