@@ -31,7 +31,8 @@ _NOTES = """
   directly, and imports the SDK only for a long synchronous answer.
 - "Collecting" starts when everything is loaded and the batch is known to have ended, and ends when
   the ledger has every row; the SDK's iterator starts when the SDK is loaded.
-- The other tools do less or more than Titan Console, as the notes say; their polling intervals are as short as they allow.
+- The other tools do less or more than Titan Console, as the notes say; their polling intervals are
+  as short as they allow.
 """
 
 
@@ -44,7 +45,9 @@ def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
         (f"collect {count:,} results: SDK time ÷ `--poll` time", poll, results, 4.0),
     ):
         ratio = theirs.wall_s / ours.wall_s
-        yield Finding(what=what, target=f"at least {least} x", measured=f"{ratio:.2f} x", met=ratio >= least)
+        yield Finding(
+            what=what, target=f"at least {least} x", measured=f"{ratio:.2f} x", met=ratio >= least
+        )
     for what, figure in (("submit", submit), ("`--poll`", poll)):
         yield Finding(
             what=f"peak memory of {what}, {count:,} requests",

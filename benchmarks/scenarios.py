@@ -145,7 +145,9 @@ def _end_the_open(path: Path) -> None:
 
 
 def _within(what: str, over: float) -> Finding:
-    return Finding(what=what, target="at most +50 ms", measured=f"{over * 1000:+.0f} ms", met=over <= 0.05)
+    return Finding(
+        what=what, target="at most +50 ms", measured=f"{over * 1000:+.0f} ms", met=over <= 0.05
+    )
 
 
 def synchronous(folder: Path) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""innerverse-tc7-weekly-synthesis: five views of one week's notes; another product, same helper.
+"""innerverse-tc7-weekly-synthesis: five views of one week's notes, with a common cached prompt.
 
 Before, one call after another at full price:
 

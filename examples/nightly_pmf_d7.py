@@ -1,4 +1,4 @@
-"""nightly-pmf-d7: how many users would be very disappointed without the product, after seven days.
+"""nightly-pmf-d7: how disappointed users would be without the product (product-market fit).
 
 Before, one call after another at full price:
 

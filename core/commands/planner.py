@@ -44,7 +44,9 @@ def plan(context: Context, request: CommandRequest) -> Plan:
     """
     if request.wanted.is_empty:
         names = (
-            "workflows" if request.action in _ON_WORKFLOWS else "keys, tags, custom_ids, filters"
+            "a workflow"
+            if request.action in _ON_WORKFLOWS
+            else "a key, tag or custom_id, or a filter such as --workflow"
         )
         raise PayloadError(
             f"Nothing selected to {request.action}; pass {names}.", code="no_selection"

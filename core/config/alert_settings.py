@@ -1,6 +1,6 @@
 """[alerts] of titan.toml: when to raise an alert, and whom to notify."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from core.config.toml_reader import CommandLine, Count, Record, Text
@@ -17,7 +17,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     """
 
     errors_a_day: Count = 5
-    deadline_h: Count = 3
+    deadline_lead_h: Count = 3
     poller_silent_min: Count = 40
     poll_failed: bool = True
     kpis: bool = True
@@ -33,6 +33,11 @@ class AlertRules(Record, frozen=True, kw_only=True):
     command: CommandLine = ()
     url: Text = ""
     secret: Text = ""
+
+    @staticmethod
+    def old_names() -> Mapping[str, str]:
+        """See `Record.old_names`."""
+        return {"deadline_h": "deadline_lead_h"}
 
     def __repr__(self) -> str:
         """Without the secret."""

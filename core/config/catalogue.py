@@ -17,7 +17,7 @@ from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, 
 _LIMITING_TABLES = ("budgets", "never_batch", "prices")
 
 
-class Rounded(Record, frozen=True, kw_only=True):
+class Planned(Record, frozen=True, kw_only=True):
     """The owner's own figures for a workload's month, shown beside the forecast."""
 
     tokens_in: Amount | None = None
@@ -40,7 +40,12 @@ class Workload(Record, frozen=True, kw_only=True):
     model: Text = DEFAULT_MODEL
     month_in: Count | None = None
     month_out: Count | None = None
-    rounded: Rounded = Rounded()
+    planned: Planned = Planned()
+
+    @staticmethod
+    def old_names() -> Mapping[str, str]:
+        """See `Record.old_names`."""
+        return {"rounded": "planned"}
 
     def check(self, keys: set[str]) -> Iterator[tuple[str, str, str]]:
         """See `Record.check`."""

@@ -113,7 +113,7 @@ def unset_key(folder: Folder, job: str, key: str) -> None:
 
     def change(table: "Table") -> None:
         if key not in table:
-            raise CatalogueError(f"job {job!r} in {FILE} has no key {key!r}.", code="key_missing")
+            raise CatalogueError(f"Job {job!r} in {FILE} has no key {key!r}.", code="key_missing")
         del table[key]
 
     _edit(folder, job, change)
@@ -134,7 +134,7 @@ def _changed(text: str, job: str, change: "Callable[[Table], None]") -> str:
 
     if job not in checked(parse(text)).jobs:
         raise CatalogueError(
-            f"no job {job!r} in {FILE}; `titan-console jobs` lists them.", code="unknown_job"
+            f"No job {job!r} in {FILE}; `titan-console jobs` lists them.", code="unknown_job"
         )
     document: Any = tomlkit.parse(text)
     change(document["jobs"][job])
@@ -173,7 +173,7 @@ def _text(folder: Folder) -> str | None:
     except UnicodeDecodeError as error:
         raise CatalogueError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
     except OSError as error:
-        message = f"cannot read {path}: {cause(error, path).text}."
+        message = f"Cannot read {path}: {cause(error, path).text}."
         raise CatalogueError(message, code="file_unreadable") from error
 
 
@@ -187,10 +187,10 @@ def _locked(folder: Folder) -> Generator[None, None, None]:
         make_private(folder.root)
         lock.acquire()
     except Timeout as error:
-        message = f"another process edits {path_of(folder)}; try again."
+        message = f"Another process edits {path_of(folder)}; try again."
         raise CatalogueError(message, code="file_locked") from error
     except OSError as error:
-        message = f"cannot write {path_of(folder)}: {cause(error, path_of(folder)).text}."
+        message = f"Cannot write {path_of(folder)}: {cause(error, path_of(folder)).text}."
         raise CatalogueError(message, code="file_unwritable") from error
     try:
         yield
@@ -211,5 +211,5 @@ def _write(folder: Folder, text: str) -> None:
             shutil.copymode(target, part)
         replace(part, target)
     except OSError as error:
-        message = f"cannot write {path}: {cause(error, path).text}."
+        message = f"Cannot write {path}: {cause(error, path).text}."
         raise CatalogueError(message, code="file_unwritable") from error

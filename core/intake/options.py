@@ -142,5 +142,5 @@ def _job(options: SubmitOptions, workflow: str, rules: Catalogue) -> Job | None:
         hint = f"did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
         if not rules.jobs:
             hint = "`titan-console jobs init` writes the jobs of `titan-console jobs` to it."
-        raise PayloadError(f"no job {options.job!r} in titan.toml; {hint}", code="unknown_job")
+        raise PayloadError(f"No job {options.job!r} in titan.toml; {hint}", code="unknown_job")
     return job

@@ -50,7 +50,7 @@ class Row(Struct, frozen=True, kw_only=True):
     sync_usd: Decimal
     batch_usd: Decimal
     cached_usd: Decimal | None = None
-    rounded: Mapping[str, Decimal] | None = None
+    planned: Mapping[str, Decimal] | None = None
     measured: Measured | None = None
 
 
@@ -127,7 +127,7 @@ def _row(
         sync_usd=sync,
         batch_usd=sync * factor,
         cached_usd=(cached * factor if workload.is_batched else sync) if cache else None,
-        rounded={name: figure * scale for name, figure in workload.rounded.figures().items()}
+        planned={name: figure * scale for name, figure in workload.planned.figures().items()}
         or None,
         measured=_sum(
             history[j.name] for j in catalogue.jobs_of(workload.name) if j.name in history
@@ -159,9 +159,9 @@ def _whole(number: Decimal) -> int:
 
 
 def _total(rows: tuple[Row, ...], history: Iterable[Measured]) -> Row:
-    rounded = [row.rounded for row in rows if row.rounded]
-    first: Mapping[str, Decimal] = rounded[0] if rounded else dict[str, Decimal]()
-    names = [name for name in first if all(name in other for other in rounded)]
+    planned = [row.planned for row in rows if row.planned]
+    first: Mapping[str, Decimal] = planned[0] if planned else dict[str, Decimal]()
+    names = [name for name in first if all(name in other for other in planned)]
     total = Row(
         workload="total",
         title="total",
@@ -169,7 +169,7 @@ def _total(rows: tuple[Row, ...], history: Iterable[Measured]) -> Row:
         tokens_out=sum(row.tokens_out for row in rows),
         sync_usd=sum((row.sync_usd for row in rows), Decimal(0)),
         batch_usd=sum((row.batch_usd for row in rows), Decimal(0)),
-        rounded={name: sum((r[name] for r in rounded), Decimal(0)) for name in names} or None,
+        planned={name: sum((r[name] for r in planned), Decimal(0)) for name in names} or None,
         measured=_sum(history),
     )
     cached = [row.cached_usd for row in rows if row.cached_usd is not None]
@@ -202,13 +202,17 @@ class MeasuredReport(Struct, frozen=True, kw_only=True):
 
 
 class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One workload, or the total. `cached_usd` is there only with --cache-share."""
+    """One workload, or the total. `cached_usd` is there only with --cache-share.
+
+    `rounded` is the old name of `planned`.
+    """
 
     workload: str
     tokens_in: int | None
     tokens_out: int | None
     sync_usd: float
     batch_usd: float
+    planned: dict[str, int | float] | None
     rounded: dict[str, int | float] | None
     measured: MeasuredReport | None
     cached_usd: float | None = None
@@ -236,6 +240,7 @@ def report(result: Forecast) -> ForecastReport:
 
 
 def _row_report(row: Row) -> RowReport:
+    planned = {name: _number(n) for name, n in row.planned.items()} if row.planned else None
     return RowReport(
         workload=row.workload,
         tokens_in=row.tokens_in,
@@ -243,7 +248,8 @@ def _row_report(row: Row) -> RowReport:
         sync_usd=float(cents(row.sync_usd)),
         batch_usd=float(cents(row.batch_usd)),
         cached_usd=None if row.cached_usd is None else float(cents(row.cached_usd)),
-        rounded={name: _number(n) for name, n in row.rounded.items()} if row.rounded else None,
+        planned=planned,
+        rounded=planned,
         measured=_measured_report(row.measured),
     )
 

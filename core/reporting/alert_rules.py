@@ -104,9 +104,9 @@ def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
 
 
 def _deadlines(rules: AlertRules, observed: Observed) -> list[Condition]:
-    if not rules.deadline_h:
+    if not rules.deadline_lead_h:
         return []
-    latest = observed.now + timedelta(hours=rules.deadline_h)
+    latest = observed.now + timedelta(hours=rules.deadline_lead_h)
     return [
         Condition(
             rule="deadline",

@@ -71,11 +71,11 @@ def _observe(
 ) -> Observed:
     ledger, now = context.ledger, context.clock.now()
     first = alerts.first_day(ledger)
-    horizon = now + timedelta(hours=rules.deadline_h or 0)
+    horizon = now + timedelta(hours=rules.deadline_lead_h or 0)
     return Observed(
         now=now,
         errors_a_day=digest_figures.counts_since(ledger, to_text(now - _DAY)).failed,
-        due=batch_list.due_before(ledger, to_text(horizon)) if rules.deadline_h else (),
+        due=batch_list.due_before(ledger, to_text(horizon)) if rules.deadline_lead_h else (),
         holds=ledger_status.holds(ledger, now_ts=to_text(now)),
         orphans=len(orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)),
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),

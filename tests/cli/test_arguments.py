@@ -59,8 +59,8 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shell", "said"),
     [
-        ("submit - --tag s <&-", "standard input is closed"),
-        ("doctor > /dev/full", "cannot write"),
+        ("submit - --tag s <&-", "Standard input is closed"),
+        ("doctor > /dev/full", "Cannot write"),
         ("sandbox --port 99999", "0<=x<=65535"),
     ],
 )

@@ -50,7 +50,7 @@ def test_another_model_for_one_job_or_all(tmp_path: Path) -> None:
     for wrong, said in (
         (["--job", "titan-daily-feed"], "--job needs --model"),
         (["--model", "x", "--scale", "2"], "--model cannot be combined"),
-        (["--model", "claude-haiku-4-5", "--job", "nope"], "no job 'nope'"),
+        (["--model", "claude-haiku-4-5", "--job", "nope"], "No job 'nope'"),
         (["--model", "claude-next-9"], "'claude-next-9' has no price"),
     ):
         done = terminal.run("forecast", *wrong)

@@ -59,7 +59,7 @@ def test_the_console_takes_its_keys_from_a_terminal_only(tmp_path: Path, stdin: 
     done = _shell(tmp_path / "home", line)
     assert done.returncode == 2
     assert done.stdout.strip() == (
-        "titan-console: the console needs a terminal; use `titan-console status` instead."
+        "titan-console: The console needs a terminal; use `titan-console status` instead."
     )
 
 

@@ -60,6 +60,13 @@ def test_a_mistake_leaves_the_defaults() -> None:
     assert (found.recovery, found.limits) == (default.recovery, default.limits)
 
 
+def test_the_old_names_of_alerts_and_workloads_are_accepted() -> None:
+    found = parse("[alerts]\ndeadline_h = 7\n[workloads.w]\nrounded = { sync_usd = 9 }")
+    assert not found.problems
+    assert found.alerts.deadline_lead_h == 7
+    assert found.workloads["w"].planned.sync_usd == 9
+
+
 def test_the_old_names_of_the_recovery_wait_are_accepted() -> None:
     found = parse("[recovery]\nsettle_after_timeout_s = 8\nsettle_after_error_s = 7")
     assert not found.problems

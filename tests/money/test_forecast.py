@@ -48,13 +48,21 @@ def test_a_month_at_five_times_that() -> None:
 
 
 def test_the_owners_rounded_figures_are_included() -> None:
-    rounded = {line.workload: line.rounded for line in forecast(TODAY, PRICES, at=AT).rows}
+    rounded = {line.workload: line.planned for line in forecast(TODAY, PRICES, at=AT).rows}
     assert rounded["tier-2"] == {
         "tokens_in": 12_000_000,
         "tokens_out": 3_000_000,
         "sync_usd": 80,
         "batch_usd": 40,
     }
+
+
+PLANNED = {
+    "tokens_in": 22_430_000,
+    "tokens_out": 5_070_000,
+    "sync_usd": 140.84,
+    "batch_usd": 85.42,
+}
 
 
 def test_the_contract_of_the_json() -> None:
@@ -68,12 +76,8 @@ def test_the_contract_of_the_json() -> None:
         "tokens_out": 4_160_000,
         "sync_usd": 125.52,
         "batch_usd": 77.76,
-        "rounded": {
-            "tokens_in": 22_430_000,
-            "tokens_out": 5_070_000,
-            "sync_usd": 140.84,
-            "batch_usd": 85.42,
-        },
+        "planned": PLANNED,
+        "rounded": PLANNED,
         "measured": None,
     }
 

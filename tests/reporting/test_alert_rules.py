@@ -100,8 +100,8 @@ def test_the_template_says_what_holds_anyway() -> None:
 
 
 def test_a_zero_switches_a_number_off() -> None:
-    rules = parse("[alerts]\nerrors_a_day = 0\ndeadline_h = 0\n").alerts
-    assert (rules.errors_a_day, rules.deadline_h, rules.poller_silent_min) == (0, 0, 40)
+    rules = parse("[alerts]\nerrors_a_day = 0\ndeadline_lead_h = 0\n").alerts
+    assert (rules.errors_a_day, rules.deadline_lead_h, rules.poller_silent_min) == (0, 0, 40)
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,9 @@ def ask(fields: list[tuple[str, str]], *, as_json: bool) -> None:
         if value:
             print_stderr(f"{name:<12} {value}")
     if not can_answer:
-        raise click.UsageError("stdin is not a terminal; pass --yes to confirm, or --dry-run")
+        raise click.UsageError(
+            "Standard input is not a terminal; pass --yes to confirm, or --dry-run"
+        )
     click.confirm("Continue?", abort=True, err=True)
 
 

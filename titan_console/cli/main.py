@@ -148,7 +148,7 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
         print_stderr(
-            "titan-console: stopped. Stored requests are safe; see `titan-console status`."
+            "titan-console: Stopped. Stored requests are safe; see `titan-console status`."
         )
         return Exit.STOPPED
     except SystemExit:
@@ -159,7 +159,7 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
     except RuntimeError as error:
         if "sys.stdin" not in str(error):
             raise
-        print_error("stdin_closed", "standard input is closed.", as_json=as_json)
+        print_error("stdin_closed", "Standard input is closed.", as_json=as_json)
         return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
 
@@ -186,6 +186,6 @@ def _unwritable(error: OSError, *, as_json: bool) -> int:
     sys.stdout = None  # Python would complain once more at exit
     if error.errno == errno.EPIPE:
         return Exit.DONE
-    message = f"cannot write to standard output: {error.strerror or error}."
+    message = f"Cannot write to standard output: {error.strerror or error}."
     print_error("output_unwritable", message, as_json=as_json)
     return Exit.UNUSABLE

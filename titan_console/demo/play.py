@@ -76,7 +76,8 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
         submitted = engine.submit(requests, options)
         say(f"submitted  {job.name}: {pluralize(len(requests), 'request')} ({job.what})")
         if submitted.problem:
-            say(f"           {submitted.problem} The batch is unconfirmed and is not sent again.")
+            say(f"           {submitted.problem}")
+            say("           The next poll looks for it at the API before anything is sent again.")
 
 
 def _poll_until_done(engine: Engine, say: Say) -> None:

@@ -32,12 +32,12 @@ def _command(poller: Poller) -> str:
         f" {shlex.quote(poller.python)} {' '.join(ARGUMENTS)} >/dev/null"
     )
     if "\\" in command:
-        raise InputError("cron does not support paths with a backslash.", code="unsupported_path")
+        raise InputError("Cron does not support paths with a backslash.", code="unsupported_path")
     # cron ends the command at a bare percent sign, also within quotes.
     escaped = command.replace("%", r"\%")
     if len(escaped.encode()) > _LONGEST:
         raise InputError(
-            "the paths are too long: cron accepts commands of up to 999 characters.",
+            "The paths are too long: cron accepts commands of up to 999 characters.",
             code="path_too_long",
         )
     return escaped
@@ -68,7 +68,7 @@ def split(table: str, name: str) -> tuple[str, str, str]:
         return table, "", ""
     if [lines[n].strip() for n in marks] != [_begin(name), _end(name)]:
         raise InputError(
-            f"the crontab block {name} is missing a marker line: restore {_begin(name)!r} and"
+            f"The crontab block {name} is missing a marker line: restore {_begin(name)!r} and"
             f" {_end(name)!r} with `crontab -e`.",
             code="damaged_crontab",
         )

@@ -66,7 +66,7 @@ def _arguments(poller: Poller) -> str:
     for path in (poller.python, poller.home):
         if set(path) & set(_UNSAFE):
             raise InputError(
-                f"a Windows task does not support % or quotes in a path: {path!r}.",
+                f"A Windows task does not support % or quotes in a path: {path!r}.",
                 code="unsupported_path",
             )
     run = f'"{poller.python}" {" ".join(ARGUMENTS)}'

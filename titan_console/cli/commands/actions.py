@@ -186,7 +186,7 @@ def _bodies(file: IO[bytes]) -> dict[str, Params]:
         try:
             fields: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.MsgspecError as error:
-            message = f"Cannot parse line {number} of the edits: {error}."
+            message = f"Line {number} of the edits is not JSON: {error}."
             raise PayloadError(message, code="not_json") from error
         custom_id = fields.pop("custom_id", None)
         if not isinstance(custom_id, str):

@@ -20,7 +20,7 @@ def command(ctx: click.Context, *, shell: str) -> None:
     """Print the completion script for SHELL. For bash: eval "$(titan-console completion bash)"."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"no completion for {shell}")
+        raise click.UsageError(f"No completion for {shell}")
     made = kind(ctx.find_root().command, {}, "titan-console", "_TITAN_CONSOLE_COMPLETE")
     echo(made.source().replace("#compdef titan-console", "#compdef titan-console titan"))
     echo(_SHORT_NAME[shell].format(made.func_name))

@@ -18,7 +18,7 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
         if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
             from_environment()
             print_stderr(
-                "titan-console: the console needs a terminal; use `titan-console status` instead."
+                "titan-console: The console needs a terminal; use `titan-console status` instead."
             )
             return Exit.USAGE
         terminal_watch.start()

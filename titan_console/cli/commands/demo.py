@@ -144,4 +144,4 @@ def _wait_for_history(player: "subprocess.Popen[str]") -> str:
             if not line.strip().isdecimal():
                 return line.strip()
             bar("a month of jobs", int(line), DAYS)
-    raise TitanError("the demo's jobs did not start; run `titan-console demo --print` to see why.")
+    raise TitanError("The demo's jobs did not start; run `titan-console demo --print` to see why.")

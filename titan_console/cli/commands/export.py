@@ -47,7 +47,7 @@ def command(
     folder is never overwritten.
     """
     if everything == bool(names):
-        raise click.UsageError("name what to export, or pass --all")
+        raise click.UsageError("Nothing selected to export: pass a key, tag or custom_id, or --all")
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         unread: list[str] = []

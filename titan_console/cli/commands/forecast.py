@@ -54,7 +54,7 @@ def command(
     """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
     A month counts as 30 runs of a daily job, 4 of a weekly one and 120 of one every 6 hours, at
-    today's prices. OWN columns are your own estimates (`rounded` in titan.toml); MEASURED
+    today's prices. PLANNED columns are your own figures (`planned` in titan.toml); MEASURED
     columns are the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)
@@ -93,7 +93,7 @@ def _compare(
     if model is None or not model.strip():
         raise click.UsageError("--job needs --model: name the model to compare with.")
     if job is not None and job not in catalogue.jobs:
-        said = f"no job {job!r} in titan.toml; `titan-console jobs` lists them."
+        said = f"No job {job!r} in titan.toml; `titan-console jobs` lists them."
         raise CatalogueError(said, code="unknown_job")
     found = compare(
         catalogue,
@@ -158,7 +158,7 @@ def _print(found: Forecast) -> None:
     is_cached = found.total.cached_usd is not None
     if is_cached:
         header.append("WITH 1H CACHE")
-    header += ["OWN IN/OUT", "OWN SYNC", "OWN BATCH"]
+    header += ["PLANNED IN/OUT", "PLANNED SYNC", "PLANNED BATCH"]
     if found.total.measured:
         header += ["MEASURED IN/OUT", "MEASURED COST", "MEASURED SAVED"]
     lines = [*found.rows, found.total]
@@ -173,7 +173,7 @@ def _print(found: Forecast) -> None:
 
 
 def _cells(line: Row, found: Forecast, *, is_cached: bool) -> list[str]:
-    rounded = line.rounded or {}
+    planned = line.planned or {}
     row = [
         line.title,
         _tokens(line.tokens_in),
@@ -185,9 +185,9 @@ def _cells(line: Row, found: Forecast, *, is_cached: bool) -> list[str]:
     if is_cached:
         row.append(_usd(line.cached_usd))
     row += [
-        f"{_tokens(rounded.get('tokens_in'))} / {_tokens(rounded.get('tokens_out'))}",
-        _usd(rounded.get("sync_usd")),
-        _usd(rounded.get("batch_usd")),
+        f"{_tokens(planned.get('tokens_in'))} / {_tokens(planned.get('tokens_out'))}",
+        _usd(planned.get("sync_usd")),
+        _usd(planned.get("batch_usd")),
     ]
     measured_ = line.measured
     if found.total.measured:

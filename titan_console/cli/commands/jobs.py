@@ -70,7 +70,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List the jobs in titan.toml and the jobs that are never batched.
+    """List the jobs in titan.toml, and the never-batch list: names that must not be batched.
 
     Without a titan.toml, lists the jobs that `jobs init` would write.
     """
@@ -96,9 +96,9 @@ def init() -> None:
     """Create titan.toml with every job, or add the missing jobs; comments are kept."""
     folder = Folder(from_environment().home)
     added = titan_file.begin(folder)
+    print_stderr(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}:")
     for name in added:
         echo(name)
-    print_stderr(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}.")
 
 
 @command.command("check")

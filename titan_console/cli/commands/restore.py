@@ -91,7 +91,7 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("stdin is not a terminal; pass --yes to restore")
+        raise click.UsageError("Standard input is not a terminal; pass --yes to restore")
     click.confirm("Restore?", abort=True, err=True)
 
 

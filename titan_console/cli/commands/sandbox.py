@@ -82,6 +82,8 @@ def command(
     try:
         serve(sandbox, port=port, ready=ready)
     except OSError as error:
-        raise click.UsageError(f"cannot listen on port {port}: {error.strerror}") from error
+        raise click.UsageError(
+            f"Cannot listen on port {port}: {error.strerror}; use another --port"
+        ) from error
     except KeyboardInterrupt:
         print_stderr("Sandbox stopped.")

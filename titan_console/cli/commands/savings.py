@@ -215,11 +215,13 @@ def _month(source: Source, *, as_json: bool) -> None:
     projected = cells.NOTHING if ahead.projected_nano is None else cells.money(ahead.projected_nano)
     print_fields(
         [
-            ("since", f"{found.since_day} (UTC)"),
-            ("saved", cells.sum_of_money(found.saved_nano, found.unpriced)),
-            ("fees", cells.fees_in_sum(found.fee_nano)),
-            ("this month", f"{cells.money(ahead.saved_nano)} so far"),
-            ("projected", f"{projected} (target {cells.money(ahead.target_nano)})"),
+            (
+                f"saved since {found.since_day}",
+                cells.sum_of_money(found.saved_nano, found.unpriced),
+            ),
+            (f"fees since {found.since_day}", cells.fees_in_sum(found.fee_nano)),
+            ("saved this month", f"{cells.money(ahead.saved_nano)} so far"),
+            ("projected for this month", f"{projected} (target {cells.money(ahead.target_nano)})"),
             ("cache effect", cells.money(found.cache.nano)),
             ("duplicate charges", cells.money(found.duplicate_nano)),
             ("unpriced", _unpriced(found)),

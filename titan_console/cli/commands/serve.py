@@ -48,6 +48,6 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
         web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
     except OSError as error:
         print_stderr(
-            f"titan-console: cannot listen on port {port}: {error.strerror}; use another --port."
+            f"titan-console: Cannot listen on port {port}: {error.strerror}; use another --port."
         )
         ctx.exit(Exit.UNUSABLE)

@@ -61,7 +61,8 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 )
 @click.option(
     "--deadline",
-    help="When results are needed, for example 2026-05-02T06:00+02:00. Default: the job's, else"
+    help="When results are needed: date and time with a zone, such as"
+    " 2026-05-02T06:00+02:00. Default: the job's, else"
     " none.",
 )
 @click.option(
@@ -208,7 +209,7 @@ def _requests(file: IO[bytes]) -> Iterator[object]:
         try:
             yield msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            message = f"Cannot parse line {number}: {error}."
+            message = f"{file.name} line {number} is not JSON: {error}."
             raise PayloadError(message, code="not_json") from error
 
 
@@ -223,6 +224,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(
-            f"invalid --deadline {text!r}; use a time such as 2026-05-02T06:00+02:00"
+            f"--deadline {text!r} is not a date and time with a zone, such as"
+            " 2026-05-02T06:00+02:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
