@@ -71,8 +71,8 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
         )
     if version != VERSION:
         raise LedgerUnusable(
-            f"The ledger {path} has the older version {version}: run `titan-console poll` to"
-            " migrate it.",
+            f"The ledger {path} has the older version {version}: the next poll or submission"
+            " migrates it and keeps a copy; `titan-console poll` does it now, without an API key.",
             code="ledger_too_old",
         )
 

@@ -11,7 +11,7 @@ from state.db.reader import Reader, Source
 from state.files import archive
 from state.files.folder import Folder
 from state.files.results_file import file_name
-from state.model.errors import FileMissing, LedgerUnusable
+from state.model.errors import FileMissing, LedgerError, LedgerUnusable
 
 _LATEST = 1000
 
@@ -31,6 +31,27 @@ def sqlite_library() -> SqliteLibrary:
         version=sqlite3.sqlite_version,
         is_safe=sqlite3.sqlite_version_info >= FIRST_SAFE_SQLITE,
     )
+
+
+# Errors of a ledger that a restore or a rebuild replaces; others go away by themselves or are about
+# the folder, the disk or the version.
+_DAMAGE = {"ledger_damaged", "ledger_lost", "ledger_unknown_schema", "ledger_unusable"}
+
+
+def is_damage(error: LedgerError) -> bool:
+    """Whether a restore or a rebuild is the remedy, since the ledger is damaged or lost."""
+    return error.code in _DAMAGE
+
+
+def is_older(path: Path) -> bool:
+    """Whether the ledger has an older version, which the next writer migrates."""
+    try:
+        Reader(path).close()
+    except LedgerUnusable as error:
+        if error.code != "ledger_too_old":
+            raise
+        return True
+    return False
 
 
 def damage(path: Path, *, thorough: bool) -> str | None:

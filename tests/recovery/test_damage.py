@@ -2,10 +2,13 @@
 
 import json
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.ledger_builders import a_ledger
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.rebuilt_ledger import rebuilt
 from support.terminal import Terminal, a_server
@@ -170,7 +173,8 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         doctor = terminal.run("doctor", "--check")
         assert doctor.code == 1
         assert "rebuild" in doctor.out
-        assert terminal.run("rebuild").code == 1
+        preview = terminal.run("rebuild")
+        assert (preview.code, "malformed" in preview.err) == (1, True)
 
         done = terminal.run("rebuild", "--yes", "--json")
         assert done.code == 0, done.err
@@ -179,6 +183,36 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         assert terminal.run("doctor", "--check").code == 0
         assert len(terminal.run("results", key, "--json").lines()) == 3
         assert sandbox.billing_log().creates == 1
+
+
+def test_a_ledger_that_is_not_damaged_is_not_rebuilt(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    terminal = Terminal(home)
+    assert terminal.run("rebuild", "--json", "--yes").error_code() == "ledger_missing"
+    assert not home.exists()
+    a_ledger(home).close()
+    with closing(sqlite3.connect(home / "titan.db")) as newer:
+        newer.execute("PRAGMA user_version=999")
+    refused = terminal.run("rebuild", "--json", "--yes")
+    assert (refused.code, refused.error_code()) == (3, "ledger_too_new")
+    assert "recovery" not in terminal.run("doctor").out
+
+
+@pytest.mark.parametrize("is_sound", [True, False])
+def test_an_older_ledger_is_migrated_and_only_rebuilt_where_that_fails(
+    tmp_path: Path, *, is_sound: bool
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with closing(sqlite3.connect(home / "titan.db")) as old:
+        old.executescript((Path(__file__).parents[1] / "db" / "ledger_v2.sql").read_text())
+        if not is_sound:
+            old.execute("PRAGMA ignore_check_constraints=ON")
+            old.execute("UPDATE requests SET status = 'dreaming' WHERE id = 1")
+            old.commit()
+    terminal = Terminal(home)
+    assert "recovery" not in terminal.run("doctor").out
+    assert terminal.run("rebuild").code == (2 if is_sound else 1)
 
 
 def _submitted(terminal: Terminal, folder: Path, sandbox: Sandbox) -> str:

@@ -84,6 +84,7 @@ _ARGUMENTS = {
     "show": ["t", "--json"],
     "results": ["t", "--json"],
     "export": ["--all"],
+    "query": ["SELECT 1", "--json"],
     "adopt": ["msgbatch_1", "--json"],
     **{
         name: ["t", "--yes", "--json"]

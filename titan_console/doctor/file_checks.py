@@ -83,7 +83,10 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
                 lost = doctor_figures.missing_results(reader, folder)
                 unknown = results_on_disk.without_batch(reader, folder)
     except LedgerError as error:
-        damage, lost, unknown = str(error), [], []
+        yield Finding(Health.BAD, "ledger", str(error))
+        if doctor_figures.is_damage(error):
+            yield Finding(Health.WARN, "recovery", _recovery(folder))
+        return
     if damage:
         yield Finding(Health.BAD, "ledger", damage)
         yield Finding(Health.WARN, "recovery", _recovery(folder))

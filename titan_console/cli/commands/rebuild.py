@@ -4,10 +4,12 @@ import click
 from msgspec import to_builtins
 
 from core.bootstrap import open_engine, rebuild_ledger
+from core.clock import SystemClock
 from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError
 from core.intake.rebuild import RebuildSummary
 from core.text import pluralize
+from state.db.ledger import Ledger
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.queries import doctor_figures
@@ -30,13 +32,12 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """
     settings = from_environment()
     folder = Folder(settings.home)
-    _require_damage(folder)
+    damage = _damage(folder)
     if not yes:
-        print_stderr(
-            f"Would rebuild {folder.ledger} and keep the damaged file; pass --yes to rebuild."
-        )
+        print_stderr(damage)
+        print_stderr(f"Pass --yes to rebuild {folder.ledger} and keep the damaged file.")
         ctx.exit(Exit.ATTENTION)
-    rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_require_damage)
+    rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_damage)
     if as_json:
         print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
@@ -51,13 +52,22 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     ctx.exit(Exit.ATTENTION if needs_attention else Exit.DONE)
 
 
-def _require_damage(folder: Folder) -> None:
+def _damage(folder: Folder) -> str:
+    """What is damaged. Raises InputError for a sound ledger, and the error of an unusable one.
+
+    An older ledger is migrated first: one that cannot be migrated is damaged.
+    """
     try:
+        if doctor_figures.is_older(folder.ledger):
+            Ledger(folder.ledger, now=SystemClock().now, actor="cli").close()
         damage = doctor_figures.damage(folder.ledger, thorough=True)
     except LedgerError as error:
-        damage = str(error)
+        if not doctor_figures.is_damage(error):
+            raise
+        return str(error)
     if damage is None:
         raise InputError(f"{folder.ledger} passed the integrity check; nothing to rebuild.")
+    return f"The ledger {folder.ledger} is damaged: {damage}."
 
 
 def _summary(rebuilt: RebuildSummary) -> str:
