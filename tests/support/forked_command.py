@@ -8,11 +8,19 @@ from importlib import import_module
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-# What nearly every command loads; the SDK and Textual are not among it.
+# What nearly every command loads, and what a call of the API or a new ledger does; the SDK and
+# Textual are not among it.
 _LOADED = (
     "titan_console.cli.main",
+    "titan_console.cli.commands.actions",
     "titan_console.cli.commands.poll",
+    "titan_console.cli.commands.submit",
     "core.api.client",
+    "core.delivery.deliver",
+    "genai_prices.data",
+    "httpcore2",
+    "platformdirs",
+    "sqlite_utils",
     "titan_batch",
 )
 IS_POSSIBLE = sys.platform != "win32"
