@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from kill import process
 from kill.jobs import WORKFLOWS, Job
@@ -17,6 +18,7 @@ from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from core.poll import poll_run
 from core.poll.poll_summary import PollSummary
+from state.model.errors import LedgerBusy
 
 # Where a process is killed: words in the names of crash points, "" for any.
 ANYWHERE = ("",)
@@ -56,6 +58,18 @@ def _submit(task: Task) -> int:
         titan_batch.poll_and_collect(key)
         titan_batch.reconcile(task.job.tag)
     return 0
+
+
+def _submit_without_ledger(task: Task) -> int:
+    """As while another program has the ledger: it can be read, and not written."""
+    setattr(titan_batch, "_engine", _busy)  # noqa: B010 - in this process
+    key = task.job.submit()
+    process.append(task.target.beside("keys"), f"{task.job.number} {key}")
+    return 0
+
+
+def _busy() -> NoReturn:
+    raise LedgerBusy("Another program has the ledger.")
 
 
 def _poll(task: Task) -> int:
@@ -132,10 +146,11 @@ def _submit_to_copy(task: Task) -> int:
 
 KINDS: dict[str, Kind] = {
     "submit": Kind(run=_submit, share=24, points=24),
+    "submit without ledger": Kind(run=_submit_without_ledger, share=5),
     "poll": Kind(
         run=_poll,
         share=26,
-        dies_at=("", "", "collect", "deliver", "staging", "hook", "hook:ran"),
+        dies_at=("", "", "collect", "deliver", "staging", "hook", "hook:ran", "fallback"),
         points=40,
     ),
     "poll together": Kind(run=_poll_together, share=8, dies_at=("", "hook"), points=40),
@@ -148,8 +163,10 @@ KINDS: dict[str, Kind] = {
     "read": Kind(run=_read, share=4),
     "rebuild": Kind(run=_rebuild, share=8, points=60),
     "restore": Kind(run=_restore, share=8, points=60),
-    "submit during rebuild": Kind(run=_submit_to_copy, share=3),
+    "submit during rebuild": Kind(run=_submit_to_copy, share=6),
     "rebuild in place": Kind(run=_rebuild_here, share=0, points=60),
 }
+# These submit the next job, and once more if they are killed.
+SUBMITS = ("submit", "submit without ledger")
 # While the ledger itself is lost: until a rebuild has ended, the others may be refused.
 AFTER_LOSS = {"rebuild in place": 40, "submit": 40, "poll": 20}

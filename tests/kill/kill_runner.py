@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kill import process
-from kill.actions import AFTER_LOSS, KINDS, Kind, Task
+from kill.actions import AFTER_LOSS, KINDS, SUBMITS, Kind, Task
 from kill.damage import copy_files, damage
 from kill.jobs import Job
 from kill.worker import RunTarget, real_monotonic, real_sleep
@@ -129,7 +129,7 @@ class KillRunner:
     def _fork(self, now: float) -> None:
         shares = self.orders.shares
         what = self.rng.choices(list(shares), list(shares.values()))[0]
-        job = self._next_job() if what == "submit" else self._any_job()
+        job = self._next_job() if what in SUBMITS else self._any_job()
         copy = self._copy_for(what)
         seed = self.rng.random()
         dies = self.rng.random() < self.orders.killed_share
@@ -204,7 +204,7 @@ class KillRunner:
 
     def _was_killed(self, child: Child) -> None:
         self.killed[child.what] += 1
-        if child.what == "submit":
+        if child.what in SUBMITS:
             self.again.append(child.job)
         elif child.what in _ON_COPIES:
             self.copies_again.append(child.copy)

@@ -58,6 +58,7 @@ class Outcome:
     hooks: Counter[str]
     faults: int
     polls: int
+    fallback_imports: int
     bill: Bill
     findings: list[str]
 
@@ -102,7 +103,7 @@ def run(
             *findings(target, sandbox, report.jobs),
             *copy_findings(target, sandbox, report.copies),
         ]
-        billed = _bill(target, sandbox)
+        billed, imports = _bill(target, sandbox)
         after_loss = _lose_the_ledger(orders, report, target, clock)
         found += [
             f"after a rebuild in place: {line}"
@@ -118,6 +119,7 @@ def run(
             hooks=Counter(key.split()[0] for key in _lines(target.beside("hooks")).elements()),
             faults=sandbox.hits,
             polls=polls,
+            fallback_imports=imports,
             bill=billed,
             findings=found,
         )
@@ -181,10 +183,12 @@ def _lines(path: Path) -> Counter[str]:
     return Counter(path.read_text().splitlines() if path.exists() else ())
 
 
-def _bill(target: RunTarget, sandbox: KillSandbox) -> Bill:
+def _bill(target: RunTarget, sandbox: KillSandbox) -> tuple[Bill, int]:
+    """The totals, and the number of imported fallback files."""
     ledger = connect(target.home / "titan.db")
     try:
-        return bill(ledger, sandbox, read_oracle(sandbox))
+        (imports,) = ledger.execute("SELECT count(*) FROM fallback_imports").fetchone()
+        return bill(ledger, sandbox, read_oracle(sandbox)), imports
     finally:
         ledger.close()
 
@@ -205,6 +209,7 @@ def print_outcome(outcome: Outcome) -> None:
         for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             print(f"  {count:6,}  {name}")  # noqa: T201 - the figures
     print(f"jobs: {report.jobs:,}, faults: {outcome.faults:,}, last polls: {outcome.polls:,}")  # noqa: T201
+    print(f"fallback files imported: {outcome.fallback_imports:,}")  # noqa: T201 - the figures
     print(f"{outcome.bill}\nledger equals the bill: {outcome.bill.is_equal}")  # noqa: T201
     print(f"violations: {len(outcome.findings)}")  # noqa: T201 - the figures
     for finding in outcome.findings:
