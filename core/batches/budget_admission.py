@@ -12,7 +12,7 @@ from core.config.money_settings import Budgets
 from core.errors import OverBudget, SettingsError
 from core.money import budgets
 from core.money.budgets import Used, Wanted
-from core.money.estimate import cost_bound
+from core.money.estimate import CostBound, cost_bound
 from core.requests.payload import Line, parse_line
 from state.batches import budget_reservations
 from state.batches.budget_reservations import Scope
@@ -97,8 +97,13 @@ def at_most(
     context: Context, rules: Catalogue, request_id: int, line: Line
 ) -> tuple[int | None, int | None]:
     """What the request can cost with this body, in a batch and synchronously; None: not known."""
+    return bound(context, rules, request_id, line).at_most
+
+
+def bound(context: Context, rules: Catalogue, request_id: int, line: Line) -> CostBound:
+    """The bound of the request with this body."""
     cap, now = _stated(context, rules, request_id), context.clock.now()
-    return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
+    return cost_bound(context.prices, now, line, unbounded_nano=cap)
 
 
 def _stated(context: Context, rules: Catalogue, request_id: int) -> int | None:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
+from core.commands.primed_cost import PrimedCost, primed_cost
 from core.money.estimate import History, history_since, mean_costs
 from core.requests.model_limits import undated
 from state.batches import budget_reservations
@@ -16,42 +17,55 @@ from state.queries.mean_costs import answer_costs
 
 
 class CommandCost(Struct, frozen=True, kw_only=True):
-    """Nano-dollars in a batch and synchronously. None: not known of every request."""
+    """Nano-dollars in a batch and synchronously. None: not known of every request.
+
+    `primed`: what the prompt cache changes, where submissions of the requests prime it.
+    """
 
     batch_nano: int | None = 0
     sync_nano: int | None = 0
     expected_batch_nano: int | None = 0
     expected_sync_nano: int | None = 0
+    primed: PrimedCost | None = None
 
 
 def command_cost(context: Context, ids: Sequence[int], edits: Sequence[Edit] = ()) -> CommandCost:
     """The cost of these requests, with the bodies of the edits in place of theirs."""
     edited = {edit.request_id: edit.model for edit in edits}
     unchanged = [number for number in ids if number not in edited]
+    of_edits = [(edit.at_most_batch_nano, edit.at_most_sync_nano) for edit in edits]
     costs = [
         *budget_admission.costs_at_most(context, unchanged),
-        *((edit.at_most_batch_nano, edit.at_most_sync_nano) for edit in edits),
+        *of_edits,
     ]
-    means = _means(context, unchanged, edited)
+    histories = _Histories(context)
+    means = _means(context, histories, unchanged, edited)
+    primed = primed_cost(context, unchanged, histories.of, of_edits)
+    expected = _sum([batch for batch, _ in means])
+    if expected is not None and primed is not None:
+        expected += primed.expected_change_nano
     return CommandCost(
         batch_nano=_sum([batch for batch, _ in costs]),
         sync_nano=_sum([sync for _, sync in costs]),
-        expected_batch_nano=_sum([batch for batch, _ in means]),
+        expected_batch_nano=expected,
         expected_sync_nano=_sum([sync for _, sync in means]),
+        primed=primed,
     )
 
 
 def _means(
-    context: Context, unchanged: Sequence[int], edited: Mapping[int, str | None]
+    context: Context,
+    histories: "_Histories",
+    unchanged: Sequence[int],
+    edited: Mapping[int, str | None],
 ) -> list[tuple[int | None, int | None]]:
     """For each workflow and model, the mean cost of its answers times the requests."""
     counts = Counter(previews.models(context.ledger, unchanged))
     for number, (workflow, _) in budget_reservations.names_of(context.ledger, edited).items():
         counts[workflow, edited[number] or ""] += 1
-    histories = {workflow: _history(context, workflow) for workflow, _ in counts}
     found = list[tuple[int | None, int | None]]()
     for (workflow, model), count in counts.items():
-        mean = histories[workflow].get(undated(model))
+        mean = histories.of(workflow).get(undated(model))
         # Whether an entry of a cache still lives when they run is not known.
         batch, sync = mean.uncached if mean else (None, None)
         found.append(
@@ -60,10 +74,20 @@ def _means(
     return found
 
 
-def _history(context: Context, workflow: str) -> History:
-    since = history_since(context.clock.now())
-    costs = answer_costs(context.ledger, workflow, since_day=since)
-    return mean_costs(costs, context.prices, context.clock.now())
+class _Histories:
+    """What the answers of each workflow cost, read once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known = dict[str, History]()
+
+    def of(self, workflow: str) -> History:
+        """Those of the workflow."""
+        if workflow not in self._known:
+            now, ledger = self._context.clock.now(), self._context.ledger
+            costs = answer_costs(ledger, workflow, since_day=history_since(now))
+            self._known[workflow] = mean_costs(costs, self._context.prices, now)
+        return self._known[workflow]
 
 
 def _sum(parts: Sequence[int | None]) -> int | None:

@@ -7,6 +7,8 @@ from msgspec import Struct, to_builtins
 from core.batches.engine_context import Context
 from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
+from core.money import cache_costs
+from core.money.cache_costs import CacheCosts
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
 from state.batches import priming_records
@@ -28,7 +30,8 @@ class Preview(Struct, frozen=True, kw_only=True):
 
     `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
     to number). Costs are maximums in nano-dollars, None where a request has no known price or no
-    upper bound, and as expected from earlier answers, None without them.
+    upper bound, and as expected from earlier answers, None without them. `cache` is what they cost
+    in batches by the prompt cache, where their submissions prime it.
     For a synchronous run: `duplicate_cost_nano` is what batches that go on may charge for the same
     requests; `canceled_batches` are those that it cancels, and `stopped_requests` the other
     requests in them, which return to the queue.
@@ -45,6 +48,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     expected_batch_nano: int | None = None
     expected_sync_nano: int | None = None
     duplicate_cost_nano: int | None = 0
+    cache: CacheCosts | None = None
     canceled_batches: tuple[str, ...] = ()
     stopped_requests: int = 0
     deadlines: tuple[str, ...] = ()
@@ -60,6 +64,7 @@ class Preview(Struct, frozen=True, kw_only=True):
         report["expected_batch_usd"] = usd(report.pop("expected_batch_nano"))
         report["expected_sync_usd"] = usd(report.pop("expected_sync_nano"))
         report["duplicate_cost_usd"] = usd(report.pop("duplicate_cost_nano"))
+        report["cache"] = to_builtins(cache_costs.report(self.cache))
         return report
 
 
@@ -91,12 +96,14 @@ def for_requests(
         expected_batch_nano=cost.expected_batch_nano,
         expected_sync_nano=cost.expected_sync_nano,
         duplicate_cost_nano=effects.duplicate_nano,
+        cache=cost.primed.costs if cost.primed else None,
         canceled_batches=tuple(one.batch.key for one in effects.canceled),
         stopped_requests=sum(one.others for one in effects.canceled),
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
             *numbers,
             *([_UNKNOWN_COST] if cost.batch_nano is None else []),
+            *_notes_of_cache(action, cost),
             *_notes_of_risk(context, action, ids),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"
@@ -117,6 +124,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     notes = (
         [
             f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll",
+            *_notes_of_cache(action, cost),
             *(
                 f"{stop.workflow} primes the cache again"
                 for stop in priming_records.stops(context.ledger)
@@ -135,6 +143,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
         sync_cost_nano=cost.sync_nano,
         expected_batch_nano=cost.expected_batch_nano,
         expected_sync_nano=cost.expected_sync_nano,
+        cache=cost.primed.costs if cost.primed else None,
         deadlines=deadlines,
         notes=tuple(notes),
         cli=cli,
@@ -157,6 +166,18 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         ),
         cli=cli,
     )
+
+
+def _notes_of_cache(action: Action, cost: CommandCost) -> Iterator[str]:
+    """Which of the costs by cache comes true, as far as it is known before."""
+    if cost.primed is None:
+        return
+    if action == Action.SYNC:
+        yield "a synchronous run does not use the prompt cache: it costs the uncached price"
+    elif cost.primed.until_ts is None:
+        yield "the prompt cache that they primed has expired: they are sent without cache marks"
+    else:
+        yield f"batches that are sent until {cost.primed.until_ts} have cache marks"
 
 
 def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:

@@ -10,10 +10,12 @@ from msgspec import Struct
 from core.config.catalogue import Catalogue
 from core.intake import priming_plan
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
-from core.intake.priming_plan import CacheCosts, Primer
+from core.intake.priming_plan import Primer
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
+from core.money import cache_costs
 from core.money.budgets import Sums
+from core.money.cache_costs import CacheCosts, CacheCostsReport
 from core.money.estimate import Estimate, History, ModelEstimate
 from core.money.pricing import dollars, dollars_text, usd
 from core.requests.batch_splitter import BatchSplitter
@@ -120,7 +122,7 @@ def _cache_costs(finder: PrefixFinder, uncached: Estimate) -> CacheCosts | None:
     prefixes = finder.prefixes()
     if not prefixes:
         return None
-    return priming_plan.costs(prefixes, uncached.batch_nano, uncached.prices, uncached.at)
+    return cache_costs.costs(prefixes, uncached.batch_nano, uncached.prices, uncached.at)
 
 
 def _plan_warnings(
@@ -179,14 +181,6 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     expected_sync_usd: float | None
 
 
-class CacheCostsReport(Struct, frozen=True, kw_only=True):
-    """What the batches cost without a cache, if all write it, and if all but the first read it."""
-
-    uncached_usd: float
-    cold_usd: float
-    primed_usd: float
-
-
 class DryRunReport(Struct, frozen=True, kw_only=True):
     """The plan as JSON. Tokens and dollars are upper bounds, the expected ones are not.
 
@@ -240,17 +234,9 @@ def report(found: Plan) -> DryRunReport:
         models=[_model_report(estimate, name, sums) for name, sums in estimate.models.items()],
         unpriced=sorted(estimate.unpriced),
         unbounded=estimate.unbounded,
-        cache=_cache_report(found.cache) if found.cache else None,
+        cache=cache_costs.report(found.cache),
         warnings=list(found.warnings),
         caveats=list(found.warnings),
-    )
-
-
-def _cache_report(costs: CacheCosts) -> CacheCostsReport:
-    return CacheCostsReport(
-        uncached_usd=float(dollars(costs.uncached_nano)),
-        cold_usd=float(dollars(costs.cold_nano)),
-        primed_usd=float(dollars(costs.primed_nano)),
     )
 
 

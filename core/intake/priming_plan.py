@@ -9,8 +9,8 @@ from core.batches.priming_release import describe_stop
 from core.commands.deadline_policy import USUAL
 from core.config.durations import GUARD
 from core.intake.options import ResolvedOptions
-from core.money.estimate import MOST_PERCENT, Estimate, History
-from core.money.pricing import REGION_PERCENT, PriceBook, Rates
+from core.money.cache_costs import expected_change
+from core.money.estimate import Estimate, History
 from core.requests.cache_control import CachePolicy
 from core.requests.common_prefix import Prefix, PrefixFinder
 from core.requests.model_limits import undated
@@ -20,8 +20,6 @@ from state.model.timestamps import to_text
 
 # How long a cache entry lives after its last use.
 _CACHE_LIFE = timedelta(hours=1)
-_PICO_PER_NANO = 1_000
-_WHOLE = 100
 
 
 class Primer(Struct, kw_only=True):
@@ -86,55 +84,12 @@ def wait_until(
     return until if until > now else None
 
 
-class CacheCosts(Struct, frozen=True, kw_only=True):
-    """The maximum cost of the requests in batches: without a cache, with marks alone, and primed.
-
-    Nano-dollars. `cold`: every request writes the cache. `primed`: all but the first read it.
-    """
-
-    uncached_nano: int
-    cold_nano: int
-    primed_nano: int
-
-
-def costs(
-    prefixes: Iterable[Prefix], uncached_nano: int, prices: PriceBook, at: datetime
-) -> CacheCosts | None:
-    """The three costs; None where a model has no known price.
-
-    As in the estimate of what is uncached, a byte is a token at most, and the region one with the
-    highest price unless the requests name another.
-    """
-    cold = primed = 0
-    for prefix in prefixes:
-        tokens = prefix.bytes
-        rates = prices.rates(prefix.model, prompt_tokens=tokens, at=at)
-        if rates is None:
-            return None
-        percent = REGION_PERCENT["global"] if prefix.is_global else MOST_PERCENT
-        cold += tokens * prefix.requests * (rates.cache_write_1h - rates.input) * percent
-        primed += tokens * _primed(prefix.requests, rates) * percent
-    # A batch costs half.
-    half = 2 * _PICO_PER_NANO * _WHOLE
-    return CacheCosts(
-        uncached_nano=uncached_nano,
-        cold_nano=uncached_nano + cold // half,
-        primed_nano=uncached_nano + primed // half,
-    )
-
-
-def _primed(requests: int, rates: Rates) -> int:
-    """What priming adds to the price of a token that so many requests begin with."""
-    return (rates.cache_write_1h - rates.input) - (requests - 1) * (rates.input - rates.cache_read)
-
-
 def expect(
     estimate: Estimate, prefixes: Iterable[Prefix], uncached: Estimate, history: History
 ) -> None:
     """Set what the primed requests are expected to cost: all but the first read the cache.
 
-    Of the cost of their prompts so far, a prefix has its share of the bytes. A synchronous run of
-    them uses no cache.
+    A synchronous run of them uses no cache.
     """
     for model, sums in estimate.models.items():
         plain = uncached.models[model]
@@ -142,11 +97,11 @@ def expect(
         sums.expected_sync_nano = plain.expected_sync_nano
     for prefix in prefixes:
         sums, plain = estimate.models[prefix.model], uncached.models[prefix.model]
-        mean = history.get(undated(prefix.model))
-        rates = estimate.prices.rates(prefix.model, prompt_tokens=prefix.bytes, at=estimate.at)
-        if mean is None or mean.prompt_nano is None or rates is None:
-            continue
         if sums.expected_batch_nano is not None:
-            size = max(plain.tokens_in, prefix.bytes * prefix.requests)
-            cost = mean.prompt_nano * plain.requests * prefix.bytes // size
-            sums.expected_batch_nano += cost * _primed(prefix.requests, rates) // rates.input
+            sums.expected_batch_nano += expected_change(
+                prefix,
+                history.get(undated(prefix.model)),
+                estimate.prices.rates(prefix.model, prompt_tokens=prefix.bytes, at=estimate.at),
+                requests=plain.requests,
+                tokens_in=plain.tokens_in,
+            )

@@ -129,6 +129,27 @@ class PrefixFinder:
         ]
 
 
+def prefix_of(line: Line, blocks_by_head: Mapping[str, int]) -> Prefix | None:
+    """The prefix that `marked` would mark, as that of one request; None where it marks none."""
+    if _OWN_MARK in line.body:
+        return None
+    params = _object.decode(_object.decode(line.body)["params"])
+    blocks = [_block(block) for block in _blocks(params)]
+    head = _head(params, blocks)
+    count = blocks_by_head.get(head)
+    if not count or count > len(blocks):
+        return None
+    return Prefix(
+        head=head,
+        blocks=count,
+        position=1,
+        requests=1,
+        bytes=sum(block.size for block in blocks[:count]),
+        model=line.model,
+        is_global=params.get("inference_geo") == _GLOBAL,
+    )
+
+
 def marked(body: bytes, blocks_by_head: Mapping[str, int]) -> bytes:
     """The line with a mark at the end of its prefix; unchanged without one, or with own marks."""
     if _OWN_MARK in body:

@@ -6,13 +6,13 @@ that a resend, a split or a synchronous run needs no entry here.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
-from state.db.sql_conditions import WAITS
+from state.db.sql_conditions import LISTED, WAITS, as_list
 from state.model.records import Batch
 
 # Losses after which a workflow is not primed any more.
@@ -41,6 +41,19 @@ class Priming(Struct, frozen=True, kw_only=True):
     key: str
     until_ts: str
     is_over: bool
+
+
+class PrimedRequests(Struct, frozen=True, kw_only=True):
+    """Requests of one submission that primes, and the number of blocks of its prefixes by head.
+
+    `is_written`: the first requests wrote the cache. Batches are sent with marks until `until_ts`.
+    """
+
+    workflow: str
+    is_written: bool
+    until_ts: str
+    blocks_by_head: dict[str, int]
+    request_ids: list[int]
 
 
 class Stop(Struct, frozen=True, kw_only=True):
@@ -102,6 +115,27 @@ def marks_of(source: Source, batch: Batch, now_ts: str) -> dict[str, int]:
         now_ts,
     )
     return {str(row[0]): int(row[1]) for row in rows}
+
+
+def of_requests(source: Source, request_ids: Sequence[int]) -> list[PrimedRequests]:
+    """Those of the requests whose submissions prime the cache, by submission."""
+    rows = source.rows(
+        "SELECT s.workflow, p.state, p.until_ts, p.prefixes, json_group_array(r.id) AS ids"  # noqa: S608 - our own words
+        " FROM requests r JOIN primings p ON p.submission_id = r.submission_id"
+        f" JOIN submissions s ON s.id = r.submission_id WHERE r.id IN {LISTED}"
+        " AND p.state <> 'unprimed' GROUP BY p.submission_id ORDER BY p.submission_id",
+        as_list(request_ids),
+    )
+    return [
+        PrimedRequests(
+            workflow=row["workflow"],
+            is_written=row["state"] == "primed",
+            until_ts=row["until_ts"],
+            blocks_by_head={one["head"]: one["blocks"] for one in json.loads(row["prefixes"])},
+            request_ids=json.loads(row["ids"]),
+        )
+        for row in rows
+    ]
 
 
 def waits_until(source: Source, batch: Batch) -> str | None:

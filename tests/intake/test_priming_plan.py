@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from core.intake.priming_plan import costs
+from core.money.cache_costs import costs
 from core.money.pricing import PriceBook
 from core.requests.common_prefix import Prefix
 

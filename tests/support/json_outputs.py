@@ -139,6 +139,16 @@ def _after_a_failed_poll(made: Recorder) -> None:
     made.run("status", "status")
 
 
+def _prime(real: Recorder) -> None:
+    """The commands on requests that are primed."""
+    prefix = {"system": "A rule that every request repeats. " * 300}
+    alike = "".join(json.dumps({**request, **prefix}) + "\n" for request in some_requests(3))
+    primed = ("--cache", "prime", "--model", "claude-sonnet-4-6")
+    real.run("submit --dry-run", "submit", "-", "--tag", "t", *primed, "--dry-run", stdin=alike)
+    real.run("submit", "submit", "-", "--tag", "primed", *primed, stdin=alike)
+    real.run("replay --dry-run", "sync", "primed", "--dry-run")
+
+
 def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     """The commands that send, and those that show bodies and answers."""
     sandbox.add_foreign(["foreign-2026-11-20-1", "foreign-2026-11-20-2"])
@@ -157,10 +167,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     deadline = ("--deadline", to_text(SystemClock().now() + timedelta(hours=26)))
     odd = json.dumps(a_request("odd-1", model="unknown-model")) + "\n"
     real.run("submit --dry-run", "submit", "-", "--tag", "t", "--dry-run", stdin=lines + odd)
-    prefix = {"system": "A rule that every request repeats. " * 300}
-    alike = "".join(json.dumps({**request, **prefix}) + "\n" for request in some_requests(3))
-    primed = ("--cache", "prime", "--model", "claude-sonnet-4-6", "--dry-run")
-    real.run("submit --dry-run", "submit", "-", "--tag", "t", *primed, stdin=alike)
+    _prime(real)
     given = ("--job", _FEED, "--workflow", _FEED, *deadline)
     real.run("submit --dry-run", "submit", "-", "--tag", "t", *given, "--dry-run", stdin=lines)
     sandbox.faults.add("create:connect:times=1")

@@ -39,6 +39,7 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
         Fact("target", target),
         *_samples(preview, label),
         Fact("cost", _money(preview)),
+        *((Fact("cache", cost_by_cache(preview)),) if preview.cache else ()),
         *_due(preview.action, preview.deadlines, now),
         *(
             Fact("skipped", f"{count:,} {reason}", Tone.WARN)
@@ -107,6 +108,17 @@ def _money(preview: "Preview") -> str:
             return "none; requests already answered stay billed"
         case _:
             return "none"
+
+
+def cost_by_cache(preview: "Preview") -> str:
+    """The three maximum costs in batches of requests that are primed; empty for others."""
+    found = preview.cache
+    if found is None:
+        return ""
+    return (
+        f"in a batch at most: uncached {fmt.money(found.uncached_nano)}, cold cache"
+        f" {fmt.money(found.cold_nano)}, primed {fmt.money(found.primed_nano)}"
+    )
 
 
 def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
