@@ -47,6 +47,7 @@ from state.model.records import OnFailure
 __all__ = [
     "AlreadySubmitted",
     "LedgerError",
+    "LedgerUnusable",
     "PayloadError",
     "SettingsError",
     "TitanError",

@@ -10,7 +10,7 @@ from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.job import Job, Window, next_window
 from core.config.toml_reader import Problem
-from core.requests import retirements
+from core.requests import model_limits, retirements
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.timestamps import from_text, to_text
@@ -158,9 +158,12 @@ def report(line: JobStatus) -> JobStatusReport:
     )
 
 
-def retiring(catalogue: Catalogue, now: datetime) -> Iterator[str]:
-    """A line for each job whose model retires before its next results are needed, or soon."""
+def model_warnings(catalogue: Catalogue, now: datetime) -> Iterator[str]:
+    """A line for each job whose model is unknown, or retires before its next results or soon."""
     for job in catalogue.jobs.values():
         deadline = job.deadline_after(now)
-        for warning in retirements.warnings_for([job.model], now=now, deadline=deadline):
+        for warning in (
+            *model_limits.warnings_for([job.model], catalogue.prices),
+            *retirements.warnings_for([job.model], now=now, deadline=deadline),
+        ):
             yield f"Job {job.name}: {warning}"

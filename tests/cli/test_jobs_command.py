@@ -19,6 +19,20 @@ def test_jobs_are_shown_begun_checked_and_edited(tmp_path: Path) -> None:
     assert "/api/voice" in report["never_batch"]
 
 
+def test_an_unknown_model_of_a_job_is_a_warning(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    terminal.run("jobs", "init")
+    assert "nosuch" in terminal.run("jobs", "set", "titan-daily-feed", "model", "nosuch").err
+    for command in ("check", "set titan-daily-feed tokens_in 5"):
+        done = terminal.run("jobs", *command.split())
+        assert (done.code, done.err.count("nosuch")) == (0, 1), command
+    other = terminal.run("jobs", "set", "nightly-pmf-d7", "tokens_in", "5")
+    assert (other.code, other.err.count("\n"), other.err.count("nosuch")) == (0, 1, 0)
+    assert terminal.run("jobs", "set", "titan-daily-feed", "max_tokens", "9").code == 0
+    unset = terminal.run("jobs", "unset", "titan-daily-feed", "max_tokens")
+    assert (unset.code, "max_tokens" in unset.err) == (0, True)
+
+
 def test_typos_end_with_2_and_name_line_and_key(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "home")
     terminal.run("jobs", "init")

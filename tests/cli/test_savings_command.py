@@ -65,3 +65,16 @@ def test_bad_questions_are_one_line_and_end_with_2(worked: Terminal, tmp_path: P
         done = worked.run("savings", *arguments)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
         assert said in done.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(("--by", "day", "--month"), ("--by", "day", "--cache"), ("--since", "1h", "--month")),
+        *(("--since", "1h", "--explain", "a"), ("--by", "day", "--check-log")),
+        *(("--since", "1h", "--recompute"),),
+    ],
+)
+def test_an_option_without_effect_is_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ended = Terminal(tmp_path).run("savings", *options, "--json")
+    assert (ended.code, ended.error_code()) == (2, "usage")

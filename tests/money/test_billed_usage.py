@@ -164,7 +164,7 @@ class _ExampleApi(AnthropicApi):
 
 _SUMS = (
     ("status",),
-    ("savings", "--month", "--since", "2026-01-01"),
+    ("savings", "--month"),
     ("savings", "--since", "2026-01-01"),
     ("status", "--json"),
     ("savings", "--month", "--json"),

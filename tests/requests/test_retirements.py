@@ -9,7 +9,7 @@ from support.builders import a_bench, a_request
 
 from core.config.catalogue import parse
 from core.intake.options import SubmitOptions
-from core.reporting.job_status import retiring
+from core.reporting.job_status import model_warnings
 from core.requests.model_limits import undated
 from core.requests.retirements import RETIREMENTS, retires_on, warnings_for
 
@@ -62,6 +62,6 @@ def test_a_job_is_judged_by_its_deadline() -> None:
         '[workloads.a]\n[jobs.w]\nworkload = "a"\nschedule = "daily"\n'
         'model = "claude-opus-4-5"\ndeadline_h = {}\n'
     )
-    assert not list(retiring(parse(text.format(24)), NOW))
-    (line,) = retiring(parse(text.format(24 * 40)), NOW)
+    assert not list(model_warnings(parse(text.format(24)), NOW))
+    (line,) = model_warnings(parse(text.format(24 * 40)), NOW)
     assert line.startswith("Job w: Model claude-opus-4-5 retires on 2027-01-22, in 55 days")

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
-from core.reporting.job_status import retiring
+from core.reporting.job_status import model_warnings
 from state.files.folder import Folder
 from state.queries import doctor_figures
 from titan_console.doctor.finding import Finding, Health, isolated
@@ -86,5 +86,5 @@ def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
 
 
 def _retirements(folder: Folder) -> Iterator[Finding]:
-    for warning in retiring(titan_file.read(folder), SystemClock().now()):
+    for warning in model_warnings(titan_file.read(folder), SystemClock().now()):
         yield Finding(Health.WARN, "model", warning)

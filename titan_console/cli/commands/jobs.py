@@ -12,7 +12,7 @@ from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
 from core.money.pricing import usd
 from core.reporting import job_status
-from core.reporting.job_status import JobStatusReport, retiring
+from core.reporting.job_status import JobStatusReport, model_warnings
 from core.requests.cache_control import CachePolicy
 from core.requests.retirements import retires_on
 from core.text import pluralize
@@ -83,7 +83,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         print_json(_report(catalogue, paused, _history(folder)))
         return
     _print(catalogue)
-    for warning in retiring(catalogue, SystemClock().now()):
+    for warning in model_warnings(catalogue, SystemClock().now()):
         echo(f"\n{clean(warning)}")
     for pause in paused:
         echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
@@ -104,7 +104,10 @@ def init() -> None:
 @command.command("check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """List every problem in titan.toml with its line and key. Exits with 2 if there are any."""
+    """List every problem in titan.toml with its line and key, then unknown and retiring models.
+
+    Exits with 2 if there are problems.
+    """
     folder = Folder(from_environment().home)
     path = titan_file.path_of(folder)
     catalogue = titan_file.read(folder)
@@ -115,6 +118,8 @@ def check(ctx: click.Context) -> None:
     if not path.exists():
         print_stderr(f"{path} does not exist; the built-in never-batch list applies.")
         return
+    for warning in model_warnings(catalogue, SystemClock().now()):
+        print_stderr(warning)
     echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
 
 
@@ -127,7 +132,12 @@ def set_key(*, job: str, key: str, value: str) -> None:
 
     For example: titan-console jobs set titan-daily-feed tokens_in 30000
     """
-    titan_file.set_key(Folder(from_environment().home), job, key, value)
+    folder = Folder(from_environment().home)
+    titan_file.set_key(folder, job, key, value)
+    print_stderr(f"{key} of {job} is set in {titan_file.path_of(folder)}.")
+    for warning in model_warnings(titan_file.read(folder), SystemClock().now()):
+        if warning.startswith(f"Job {job}: "):
+            print_stderr(warning)
 
 
 @command.command("unset")
@@ -135,7 +145,9 @@ def set_key(*, job: str, key: str, value: str) -> None:
 @click.argument("key")
 def unset_key(*, job: str, key: str) -> None:
     """Remove KEY from JOB; the rest of the file is unchanged."""
-    titan_file.unset_key(Folder(from_environment().home), job, key)
+    folder = Folder(from_environment().home)
+    titan_file.unset_key(folder, job, key)
+    print_stderr(f"{key} of {job} is removed from {titan_file.path_of(folder)}.")
 
 
 def _print(catalogue: Catalogue) -> None:

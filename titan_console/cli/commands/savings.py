@@ -144,6 +144,13 @@ def _check_options(ctx: click.Context) -> None:
         )
     if ctx.params["apply"] and not ctx.params["recompute"]:
         raise click.UsageError("--apply needs --recompute.")
+    for option, others in (
+        ("by", views),
+        ("since", [view for view in views if view != "of_cache"]),
+    ):
+        is_passed = ctx.get_parameter_source(option) == click.core.ParameterSource.COMMANDLINE
+        if is_passed and any(ctx.params[view] not in (None, False) for view in others):
+            raise click.UsageError(f"--{option} has no effect on this view; leave it out.")
 
 
 def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:

@@ -13,7 +13,8 @@ from titan_console.cli.stderr import print_stderr
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    default=8765,
+    # The sandbox, which may run beside it, has 8765.
+    default=8766,
     show_default=True,
     help="Port on 127.0.0.1.",
 )
