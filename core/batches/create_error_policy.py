@@ -43,6 +43,8 @@ ACCOUNT_HOLD = "account"
 SPEND_HOLD = "spend_cap"
 SYNC_HOLD = "sync"
 SYNC_SPEND_HOLD = "sync_spend_cap"
+# Each stops every create.
+SEND_HOLDS = (ACCOUNT_HOLD, SPEND_HOLD, CREATE_HOLD, QUEUE_HOLD)
 # While the queue is full and one of our batches is in it: its end lifts the pause earlier.
 _QUEUE_PAUSE_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.

@@ -9,9 +9,8 @@ from core.api.protocol import Body
 from core.batches import account_check, budget_admission, request_body
 from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
-    CREATE_HOLD,
     QUEUE_HOLD,
-    SPEND_HOLD,
+    SEND_HOLDS,
     AfterCreate,
     CreateAction,
     after_create,
@@ -101,10 +100,8 @@ def _active_hold(context: Context) -> Hold | None:
     full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.end_hold(context.ledger, QUEUE_HOLD, reason="a batch has ended")
-        full = None
-    names = (ACCOUNT_HOLD, SPEND_HOLD, CREATE_HOLD)
-    holds = (leases.active_hold(context.ledger, name) for name in names)
-    return next(filter(None, holds), full)
+    holds = (leases.active_hold(context.ledger, name) for name in SEND_HOLDS)
+    return next(filter(None, holds), None)
 
 
 def send(context: Context, batch: Batch) -> Sent:

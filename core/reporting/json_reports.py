@@ -13,6 +13,7 @@ from core.money.pricing import usd
 from core.reporting.error_groups import ErrorGroup, NextStep
 from core.reporting.history import etas
 from core.reporting.poller_health import SILENT_AFTER, PollerState, assess
+from core.reporting.queued_reasons import QueuedReasons
 from state.batches import orphans
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source
@@ -26,13 +27,13 @@ from state.model.records import (
     Outcome,
     RequestStatus,
 )
-from state.model.timestamps import from_text
+from state.model.timestamps import from_text, to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.alerts import Alert
 from state.operations.hook_runs import HookRun, RunState
 from state.operations.pauses import Pause
 from state.operations.reviews import ReviewRow
-from state.queries import batch_list, ledger_status
+from state.queries import batch_list, ledger_status, queued_requests
 from state.queries.error_list import ErrorRow
 
 
@@ -58,9 +59,22 @@ class BatchReport(Struct, frozen=True, kw_only=True):
 
 
 class OpenBatchReport(BatchReport, frozen=True, kw_only=True):
-    """An open batch, with its ETA."""
+    """An open batch, with its ETA and why it is still queued."""
 
     eta: EtaReport
+    queued_because: str | None
+
+
+class QueuedReport(Struct, frozen=True, kw_only=True):
+    """Queued requests of one submission that are in no batch, and why."""
+
+    submission: str
+    tag: str
+    workflow: str
+    requests: int
+    submitted_ts: str
+    command: str | None
+    queued_because: str
 
 
 class TotalsReport(Struct, frozen=True, kw_only=True):
@@ -120,6 +134,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     """
 
     open: list[OpenBatchReport]
+    queued: list[QueuedReport]
     totals: TotalsReport
     errors: int
     reviews: int
@@ -235,6 +250,7 @@ def status(
     hooks = [hook_run(run) for run in hook_runs.failing(source)]
     return StatusReport(
         open=_open(source, from_text(now_ts)),
+        queued=_queued(source, now_ts),
         totals=TotalsReport(
             batches=totals.batches,
             requests=totals.requests,
@@ -388,6 +404,28 @@ def _orphans(source: Source) -> OrphanCounts:
 def _open(source: Source, now: datetime) -> list[OpenBatchReport]:
     batches = batch_list.open_batches(source)
     found = etas(source, batches, now)
+    reasons = QueuedReasons(source, to_text(now))
     return [
-        OpenBatchReport(**asdict(batch(row)), eta=eta.report(found[row.key])) for row in batches
+        OpenBatchReport(
+            **asdict(batch(row)),
+            eta=eta.report(found[row.key]),
+            queued_because=reasons.of_batch(row),
+        )
+        for row in batches
+    ]
+
+
+def _queued(source: Source, now_ts: str) -> list[QueuedReport]:
+    reasons = QueuedReasons(source, now_ts)
+    return [
+        QueuedReport(
+            submission=queued.submission,
+            tag=queued.tag,
+            workflow=queued.workflow,
+            requests=queued.count,
+            submitted_ts=queued.submitted_ts,
+            command=queued.command,
+            queued_because=reasons.of_requests(queued),
+        )
+        for queued in queued_requests.without_batch(source)
     ]

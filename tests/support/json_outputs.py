@@ -26,7 +26,8 @@ from state.files.folder import Folder
 from state.model.records import BatchStatus, Counts, Outcome
 from state.model.timestamps import to_text
 from state.model.usage import UNKNOWN, Iteration, Usage
-from state.operations import alerts, hook_runs, pauses
+from state.operations import alerts, commands, hook_runs, pauses
+from state.operations.commands import Action, NewCommand
 from state.operations.hook_runs import RunState
 from titan_console.cli import demo_summary
 from titan_console.cli.main import cli
@@ -135,6 +136,16 @@ def _after_a_failed_poll(made: Recorder) -> None:
     builder = LedgerBuilder(made.home, ManualClock(SystemClock().now()))
     poll_id = leases.begin_poll(builder.ledger)
     leases.end_poll(builder.ledger, poll_id, {}, "The API rejected the key.")
+    builder.submit("queued")
+    builder.release(builder.submit("not-sent"))
+    items = [
+        int(row[0])
+        for row in builder.ledger.rows("SELECT id FROM requests WHERE status = 'queued'")
+    ]
+    sync = NewCommand(
+        action=Action.SYNC, items=items[:1], reason="", not_before=SystemClock().now()
+    )
+    commands.enqueue(builder.ledger, sync)
     builder.close()
     made.run("status", "status")
 

@@ -1,5 +1,6 @@
 """`titan-console status`: open batches, totals, savings and alerts."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import click
@@ -11,15 +12,17 @@ from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
 from core.reporting.poller_health import assess, silent_after
+from core.reporting.queued_reasons import QueuedReasons
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Source
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.model.records import RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
-from state.queries import batch_list, ledger_status
+from state.queries import batch_list, ledger_status, queued_requests
 from titan_console.cli.output import (
     echo,
     json_option,
@@ -56,26 +59,43 @@ def command(*, as_json: bool) -> None:
 
 
 def _print(source: Source, now: datetime, limit: timedelta) -> None:
-    open_batches = batch_list.open_batches(source)
-    found = etas(source, open_batches, now)
     print_rows(
-        open_batches,
+        [*_open_batches(source, now), *_queued_requests(source, now)],
         ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ETA", "DEADLINE", "RISK", "PROBLEM"),
-        lambda batch: (
-            str(cells.status(batch)),
-            batch.key,
-            batch.tag,
-            cells.count(batch.request_count),
-            cells.age(batch, now),
-            eta_labels.ends(found[batch.key], now)[0],
-            cells.due(batch, now)[0],
-            str(eta_labels.risk(found[batch.key])),
-            cells.problem(batch, now),
-        ),
+        lambda row: row,
         empty="No open batches.",
     )
     echo()
     _print_totals(source, now, limit)
+
+
+def _open_batches(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
+    batches, reasons = batch_list.open_batches(source), QueuedReasons(source, to_text(now))
+    found = etas(source, batches, now)
+    for batch in batches:
+        yield (
+            *(str(cells.status(batch)), batch.key, batch.tag, cells.count(batch.request_count)),
+            cells.age(batch, now),
+            eta_labels.ends(found[batch.key], now)[0],
+            cells.due(batch, now)[0],
+            str(eta_labels.risk(found[batch.key])),
+            reasons.of_batch(batch) or cells.problem(batch, now),
+        )
+
+
+def _queued_requests(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
+    """Those in no batch; the status is that of the last batch that was not sent."""
+    reasons = QueuedReasons(source, to_text(now))
+    for queued in queued_requests.without_batch(source):
+        status = cells.request_status(RequestStatus.QUEUED)
+        if queued.not_sent:
+            status = cells.status(queued.not_sent)
+        yield (
+            *(str(status), queued.not_sent.key if queued.not_sent else cells.NOTHING),
+            *(queued.tag, cells.count(queued.count), cells.since(queued.submitted_ts, now)),
+            *([cells.NOTHING] * 3),
+            reasons.of_requests(queued),
+        )
 
 
 def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:

@@ -1,0 +1,52 @@
+"""Why queued requests are not sent yet, and what sends them."""
+
+from typing import cast
+
+from core.batches.create_error_policy import SEND_HOLDS
+from state.batches import priming_records
+from state.db.reader import Source
+from state.model.records import Batch, BatchStatus
+from state.operations import pauses
+from state.queries import ledger_status
+from state.queries.queued_requests import QueuedRequests
+
+
+class QueuedReasons:
+    """What keeps requests from being sent, as of `now_ts`."""
+
+    def __init__(self, source: Source, now_ts: str) -> None:
+        """Read what may hold requests: pauses, holds and the last poll."""
+        self._source = source
+        self._pauses = {pause.workflow: pause for pause in pauses.paused(source)}
+        holds = {hold.name: hold for hold in ledger_status.holds(source, now_ts=now_ts)}
+        self._hold = next((holds[name] for name in SEND_HOLDS if name in holds), None)
+        poller = ledger_status.poller(source)
+        self._poll_error = poller.last_error
+        self._problems = cast("list[str]", poller.last_summary.get("problems") or [])
+
+    def of_batch(self, batch: Batch) -> str | None:
+        """Why the batch is still queued; None for one that is not."""
+        if batch.status != BatchStatus.QUEUED:
+            return None
+        until = priming_records.waits_until(self._source, batch)
+        if until and batch.workflow not in self._pauses:
+            return f"waits for the prompt cache, until {until} at most"
+        # Such as a budget that it exceeds.
+        own = next((p for p in self._problems if p.startswith(f"{batch.key} ")), None)
+        return self._of(batch.workflow, own or batch.last_error)
+
+    def of_requests(self, queued: QueuedRequests) -> str:
+        """Why these requests are in no batch."""
+        if queued.command:
+            return f"waits for its synchronous run, {queued.command}"
+        return self._of(queued.workflow, queued.not_sent and queued.not_sent.last_error)
+
+    def _of(self, workflow: str, last_error: str | None) -> str:
+        if pause := self._pauses.get(workflow):
+            return f"{pause.text}; to continue: titan-console resume {workflow}"
+        if self._hold:
+            return f"on hold until {self._hold.until_ts}: {self._hold.reason}"
+        reason = last_error or (self._poll_error and f"the last poll failed: {self._poll_error}")
+        if reason:
+            return f"{reason.rstrip('.')}; the next poll tries again"
+        return "the next poll sends it"

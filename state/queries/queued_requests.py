@@ -1,0 +1,63 @@
+"""Queued requests that are in no batch: not sent, taken out of one, or to be run by a `sync`."""
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.db.sql_conditions import LISTED, QUEUED, as_list
+from state.model.records import Batch
+
+# The running or pending `sync` that will run the request.
+_COMMAND = (
+    "SELECT min(c.id) FROM commands c JOIN command_items i ON i.command_id = c.id"
+    " WHERE c.action = 'sync' AND c.state IN ('pending', 'running') AND i.item_id = r.id"
+)
+
+
+class QueuedRequests(Struct, frozen=True, kw_only=True):
+    """Requests of one submission that wait for the same."""
+
+    #: Key of the submission.
+    submission: str
+    #: Its tag.
+    tag: str
+    #: Its workflow.
+    workflow: str
+    #: When it was stored.
+    submitted_ts: str
+    #: The number of requests.
+    count: int
+    #: Key of the `sync` that will run them. None: they go to a batch.
+    command: str | None
+    #: The last batch of the submission that was not sent. None: there is none.
+    not_sent: Batch | None
+
+
+def without_batch(source: Source) -> list[QueuedRequests]:
+    """Every queued request that is in no batch, by submission, oldest first."""
+    rows = source.rows(
+        f"SELECT q.*, s.key, s.tag, s.workflow, s.created_ts, c.key AS command, (SELECT max(b.id)"  # noqa: S608 - our own words
+        " FROM batches b WHERE b.submission_id = s.id AND b.status = 'not_sent') AS batch_id"
+        f" FROM (SELECT r.submission_id, ({_COMMAND}) AS command_id, count(*) AS count"
+        f" FROM requests r WHERE {QUEUED} GROUP BY 1, 2) q JOIN submissions s"
+        " ON s.id = q.submission_id LEFT JOIN commands c ON c.id = q.command_id ORDER BY s.id, c.id"
+    )
+    batches = {
+        row["id"]: to_batch(row)
+        for row in source.rows(
+            f"SELECT * FROM batches WHERE id IN {LISTED}",  # noqa: S608 - as above
+            as_list(row["batch_id"] for row in rows if row["batch_id"] is not None),
+        )
+    }
+    return [
+        QueuedRequests(
+            submission=row["key"],
+            tag=row["tag"],
+            workflow=row["workflow"],
+            submitted_ts=row["created_ts"],
+            count=row["count"],
+            command=row["command"],
+            not_sent=batches.get(row["batch_id"]),
+        )
+        for row in rows
+    ]
