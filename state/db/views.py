@@ -36,9 +36,9 @@ VIEWS = {
     "v_batches": f"""
 SELECT b.key AS batch_id, b.remote_id, s.key AS submission_id, b.tag, b.workflow, s.job, b.model,
   b.kind, b.status, b.collection, b.request_count, b.processing, b.succeeded, b.errored,
-  b.canceled, b.expired, b.created_ts AS submitted_ts, b.sent_ts, b.accepted_ts,
-  b.ended_ts AS completed_ts, b.collected_ts, b.expires_ts, b.deadline_ts, b.server,
-  {_costs("b")}, {_usd("b.duplicate_nano", "duplicate_spend_usd")}, b.duplicate_nano, b.unpriced,
+  b.canceled, b.expired, b.created_ts, b.sent_ts, b.accepted_ts,
+  b.ended_ts, b.collected_ts, b.expires_ts, b.deadline_ts, b.server,
+  {_costs("b")}, {_usd("b.duplicate_nano", "duplicate_cost_usd")}, b.duplicate_nano AS duplicate_cost_nano, b.unpriced,
   b.last_error AS error
 FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id""",
     "v_requests": f"""
@@ -63,12 +63,12 @@ WHERE {TO_DO} AND r.status IN ({_FAILED})""",
     "v_events": """
 SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_id, b.tag, e.subject, e.detail
 FROM events e LEFT JOIN batches b ON b.id = e.batch_id""",
-    "v_savings_daily": f"""
+    "v_usage_daily": f"""
 SELECT d.day, d.workflow, d.model, d.kind, d.requests, d.succeeded, d.errored, d.canceled,
   d.expired, d.missing, d.input_tokens, d.output_tokens, d.cache_write_5m_tokens,
   d.cache_write_1h_tokens, d.cache_read_tokens, d.web_searches, {_costs("d")},
   {_usd("d.fee_nano", "fee_usd")}, d.fee_nano,
-  {_usd("d.duplicate_nano", "duplicate_spend_usd")}, d.duplicate_nano, d.unpriced
+  {_usd("d.duplicate_nano", "duplicate_cost_usd")}, d.duplicate_nano AS duplicate_cost_nano, d.unpriced
 FROM daily_totals d""",
 }
 REPLACE_VIEWS = "".join(

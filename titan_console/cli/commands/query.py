@@ -37,10 +37,10 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
     """Run a SQL query on the ledger, read-only, and print its rows.
 
     docs/sql.md describes the views: v_batches, v_requests, v_attempts, v_errors, v_events and
-    v_savings_daily. Pass - to read the query from stdin. In CSV, cells that look like formulas are
+    v_usage_daily. Pass - to read the query from stdin. In CSV, cells that look like formulas are
     prefixed with an apostrophe.
 
-    Example: titan-console query "SELECT workflow, sum(cost_usd) FROM v_savings_daily GROUP BY 1"
+    Example: titan-console query "SELECT workflow, sum(cost_usd) FROM v_usage_daily GROUP BY 1"
     """
     text = sys.stdin.read() if sql == "-" else sql
     at_most = row_limit(limit, _ROWS, as_json=form is not None)
