@@ -38,8 +38,8 @@ SELECT b.key AS batch_id, b.remote_id, s.key AS submission_id, b.tag, b.workflow
   b.kind, b.status, b.collection, b.request_count, b.processing, b.succeeded, b.errored,
   b.canceled, b.expired, b.created_ts, b.sent_ts, b.accepted_ts,
   b.ended_ts, b.collected_ts, b.expires_ts, b.deadline_ts, b.server,
-  {_costs("b")}, {_usd("b.duplicate_nano", "duplicate_cost_usd")}, b.duplicate_nano AS duplicate_cost_nano, b.unpriced,
-  b.last_error AS error
+  {_costs("b")}, {_usd("b.duplicate_nano", "duplicate_cost_usd")},
+  b.duplicate_nano AS duplicate_cost_nano, b.unpriced, b.last_error AS error
 FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id""",
     "v_requests": f"""
 SELECT r.custom_id, r.tag, s.key AS submission_id, s.workflow, s.job, {STATUS} AS status, a.outcome,
@@ -68,7 +68,8 @@ SELECT d.day, d.workflow, d.model, d.kind, d.requests, d.succeeded, d.errored, d
   d.expired, d.missing, d.input_tokens, d.output_tokens, d.cache_write_5m_tokens,
   d.cache_write_1h_tokens, d.cache_read_tokens, d.web_searches, {_costs("d")},
   {_usd("d.fee_nano", "fee_usd")}, d.fee_nano,
-  {_usd("d.duplicate_nano", "duplicate_cost_usd")}, d.duplicate_nano AS duplicate_cost_nano, d.unpriced
+  {_usd("d.duplicate_nano", "duplicate_cost_usd")},
+  d.duplicate_nano AS duplicate_cost_nano, d.unpriced
 FROM daily_totals d""",
 }
 REPLACE_VIEWS = "".join(
