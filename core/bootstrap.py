@@ -2,9 +2,10 @@
 
 import os
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,5 +160,12 @@ def _fresh(
 
 
 def _kept(folder: Folder, kind: str) -> Path:
+    """A name that nothing has, also for the second ledger that is replaced in a second."""
     stamp = SystemClock().now().strftime("%Y%m%dT%H%M%S")
-    return folder.ledger.with_name(f"titan.{stamp}.{kind}")
+    paths = (folder.ledger.with_name(f"titan.{stamp}{end}.{kind}") for end in _endings())
+    return next(path for path in paths if not path.exists())
+
+
+def _endings() -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in count(2))

@@ -15,9 +15,10 @@ def make_if_due(context: Context) -> str | None:
 
     A day is done once its file is there, so a backup that failed is tried again by each poll.
     """
-    target = context.folder.backup_of(context.clock.now().date().isoformat())
-    if target.exists():
+    day = context.clock.now().date().isoformat()
+    if context.folder.has_backup_of(day):
         return None
+    target = context.folder.backup_of(day)
     settings = titan_file.read(context.folder).backup
     if not settings.keep_days:
         return None

@@ -192,7 +192,7 @@ def _update_mirrors(context: Context, summary: PollSummary) -> None:
 
 def _back_up(context: Context, summary: PollSummary) -> None:
     """Copy the ledger once a day."""
-    if context.folder.backup_of(context.clock.now().date().isoformat()).exists():
+    if context.folder.has_backup_of(context.clock.now().date().isoformat()):
         return
     from core.delivery import daily_backup
 

@@ -22,6 +22,9 @@ APPLICATION_ID = 0x5449544E  # "TITN"
 VERSION = 4
 # The tables of the earlier versions; version 4 added only views.
 _PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES}
+# What else a user can do about a file that is no ledger of this program.
+_ANOTHER_FOLDER = "set TITAN_HOME to another folder"
+_ANOTHER_BACKUP = "choose another of `titan-console restore`"
 
 
 def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.HeldLock]":
@@ -77,7 +80,17 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
         )
 
 
-def _version(connection: "sqlite3.Connection", path: Path) -> int:
+def check_backup(connection: "sqlite3.Connection", path: Path) -> None:
+    """Raise LedgerUnusable where this file is no ledger that can be opened or migrated."""
+    version = _version(connection, path, otherwise=_ANOTHER_BACKUP)
+    if not version:
+        raise _unknown_schema(path, otherwise=_ANOTHER_BACKUP)
+    _check_shape(connection, version, path, otherwise=_ANOTHER_BACKUP)
+
+
+def _version(
+    connection: "sqlite3.Connection", path: Path, *, otherwise: str = _ANOTHER_FOLDER
+) -> int:
     """0 for an empty file. One statement: another process may be creating the tables right now."""
     application_id, version, is_empty = connection.execute(
         "SELECT (SELECT application_id FROM pragma_application_id),"
@@ -85,21 +98,21 @@ def _version(connection: "sqlite3.Connection", path: Path) -> int:
         " NOT EXISTS (SELECT 1 FROM sqlite_master)"
     ).fetchone()
     if application_id != APPLICATION_ID and not (application_id == 0 and is_empty):
-        raise LedgerUnusable(f"{path} is a database of another program, not a ledger.")
+        raise LedgerUnusable(f"{path} is a database of another program, not a ledger: {otherwise}.")
     if version > VERSION:
         raise LedgerTooNew(
-            f"The ledger {path} has version {version}, this program knows {VERSION}: "
-            "upgrade titan-console, or set TITAN_HOME to another folder."
+            f"The ledger {path} has version {version}, this program knows {VERSION}:"
+            f" upgrade titan-console, or {otherwise}."
         )
     if version < 0 or (version == 0 and not is_empty):
-        raise _unknown_schema(path)
+        raise _unknown_schema(path, otherwise=otherwise)
     return version
 
 
-def _unknown_schema(path: Path) -> LedgerUnusable:
+def _unknown_schema(path: Path, *, otherwise: str) -> LedgerUnusable:
     return LedgerUnusable(
         f"The ledger {path} was written by a development version before 1.0 and cannot be"
-        " migrated: set TITAN_HOME to another folder.",
+        f" migrated: {otherwise}.",
         code="ledger_unknown_schema",
     )
 
@@ -129,7 +142,13 @@ def _migrate(path: Path) -> None:
         ) from error
 
 
-def _check_shape(connection: "sqlite3.Connection", version: int, path: Path) -> None:
+def _check_shape(
+    connection: "sqlite3.Connection",
+    version: int,
+    path: Path,
+    *,
+    otherwise: str = _ANOTHER_FOLDER,
+) -> None:
     """Refuse a development ledger, which has the number of a published version and other tables."""
     if version not in _PUBLISHED:
         return
@@ -137,7 +156,7 @@ def _check_shape(connection: "sqlite3.Connection", version: int, path: Path) -> 
         expected.executescript(_PUBLISHED[version])
         if _shape(connection) == _shape(expected):
             return
-    raise _unknown_schema(path)
+    raise _unknown_schema(path, otherwise=otherwise)
 
 
 def _shape(connection: "sqlite3.Connection") -> set[tuple[str, str]]:

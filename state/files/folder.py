@@ -62,6 +62,11 @@ class Folder(Struct, frozen=True):
         """The backup of a UTC day such as 2026-11-22."""
         return self.backups / f"titan-{day}.db"
 
+    def has_backup_of(self, day: str) -> bool:
+        """Whether it is there: an empty file or a folder in its place is none."""
+        path = self.backup_of(day)
+        return path.is_file() and path.stat().st_size > 0
+
     @property
     def crash_log(self) -> Path:
         """The stacks of unforeseen errors in polls."""

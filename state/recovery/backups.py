@@ -35,7 +35,7 @@ def _backup(path: Path) -> Backup:
 
 def daily(folder: Folder) -> list[Path]:
     """The daily backups, newest first."""
-    return sorted(folder.backups.glob("titan-*.db"), reverse=True)
+    return sorted(filter(Path.is_file, folder.backups.glob("titan-*.db")), reverse=True)
 
 
 def free_bytes(folder: Folder) -> int:

@@ -8,6 +8,7 @@ from state.db.connection import connect_read_only
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_submission
+from state.db.schema import check_backup
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Submission
@@ -18,6 +19,7 @@ def copy_backup(backup: Path, target: Path) -> None:
     """Copy a backup to a new file, with its WAL if it has one. Raises LedgerUnusable, OSError."""
     try:
         with closing(connect_read_only(backup)) as source:
+            check_backup(source, backup)
             wrong = copying.copy(source, target)
     except UNREADABLE as error:
         wrong = reason(error)

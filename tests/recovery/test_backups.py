@@ -119,6 +119,31 @@ def test_a_backup_that_fails_stops_nothing_else(
     check_once(bench, 2)
 
 
+def _empty_file(path: Path) -> None:
+    path.touch()
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("obstacle", [_empty_file, _link_to_nothing])
+def test_what_is_no_backup_is_replaced_by_one(
+    bench: Bench, obstacle: Callable[[Path], None]
+) -> None:
+    bench.folder.backups.mkdir()
+    obstacle(bench.folder.backup_of("2026-11-22"))
+    obstacle(bench.folder.backup_of("2026-11-01"))
+    assert bench.engine.poll().problems == []
+    assert [backup.path.name for backup in backups.listed(bench.folder)] == ["titan-2026-11-22.db"]
+
+
+def test_a_folder_in_place_of_the_backup_is_a_problem(bench: Bench) -> None:
+    bench.folder.backup_of("2026-11-22").mkdir(parents=True)
+    (problem,) = bench.engine.poll().problems
+    assert problem.startswith("No backup was made today: ")
+
+
 def test_a_damaged_ledger_is_not_copied_over_a_good_backup(bench: Bench) -> None:
     bench.submit(40)
     bench.engine.poll()

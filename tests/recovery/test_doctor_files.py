@@ -62,3 +62,15 @@ def test_results_without_a_batch_are_named_and_imported_by_a_restore(tmp_path: P
 def _findings(terminal: Terminal, what: str) -> list[str]:
     found = terminal.run("doctor", "--json").json()["findings"]
     return [finding["detail"] for finding in found if finding["what"] == what]
+
+
+def test_a_backup_that_cannot_be_looked_at_is_no_damage_of_the_ledger(tmp_path: Path) -> None:
+    with a_server() as (_, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        assert terminal.run("--poll").code == 0
+        (backup,) = folder.backups.iterdir()
+        backup.unlink()
+        backup.symlink_to("nowhere")
+        done = terminal.run("doctor", "--check", "--json")
+        found = {finding["what"]: finding["health"] for finding in done.json()["findings"]}
+        assert (done.code, found["ledger"], found["backup"]) == (0, "ok", "ok")

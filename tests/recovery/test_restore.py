@@ -3,13 +3,19 @@
 import json
 import shutil
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.builders import some_requests
+from support.builders import START, some_requests
 from support.terminal import Terminal, a_server
 
+from core import bootstrap
+from core.clock import ManualClock
+from core.config.settings import Settings
+from state.db.connection import sqlite3
 from state.files.folder import Folder
+from state.recovery import backups
 from titan_console.sandbox.api import Sandbox
 
 _Used = tuple[Terminal, Folder, Sandbox]
@@ -182,6 +188,52 @@ def test_a_damaged_backup_is_refused_and_the_ledger_stays(used: _Used) -> None:
         assert not list(folder.root.glob("titan.rebuilt*"))
     shutil.rmtree(folder.backups)
     assert terminal.run("restore").out == "No backups.\n"
+
+
+def test_two_restores_in_a_second_keep_both_ledgers(
+    used: _Used, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, _, _ = used
+    monkeypatch.setattr(bootstrap, "SystemClock", lambda: ManualClock(START))
+    name = _backup(terminal)
+    settings = Settings(home=terminal.home)
+    path = Folder(settings.home).backups / name
+    first, second = (bootstrap.restore_ledger(settings, path, actor="t")[1] for _ in range(2))
+    assert first
+    assert second
+    assert first != second
+    assert {first, second} <= {backup.path for backup in backups.listed(Folder(settings.home))}
+
+
+def _set(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("statements", "code"),
+    [
+        (["PRAGMA user_version = 99"], "ledger_too_new"),
+        (["PRAGMA user_version = -1"], "ledger_unknown_schema"),
+        (["PRAGMA user_version = 2"], "ledger_unknown_schema"),
+        (["PRAGMA application_id = 7"], "ledger_unusable"),
+    ],
+)
+def test_a_backup_that_is_no_ledger_of_ours_is_refused_by_its_own_name(
+    used: _Used, statements: list[str], code: str
+) -> None:
+    terminal, folder, _ = used
+    path = folder.backups / _backup(terminal)
+    _set(path, *statements)
+    before = folder.ledger.stat().st_ino
+    done = terminal.run("restore", path.name, "--yes", "--json")
+    assert (done.code, done.error_code()) == (3, code)
+    assert str(path) in done.err
+    assert "TITAN_HOME" not in done.err
+    assert folder.ledger.stat().st_ino == before
+    assert not list(folder.root.glob("titan.rebuilt*"))
 
 
 def test_a_restore_after_a_rebuild_leaves_whole_mirrors_that_a_rebuild_can_read(

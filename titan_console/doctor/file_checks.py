@@ -104,8 +104,8 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     if unknown:
         yield _unknown_results(folder, unknown)
     yield from isolated("mirror", lambda: _mirrors(folder))
-    yield _backups(folder)
-    yield from _files(folder)
+    yield from isolated("backup", lambda: [_backups(folder)])
+    yield from isolated("disk", lambda: _files(folder))
 
 
 def _unknown_results(folder: Folder, unknown: list[str]) -> Finding:

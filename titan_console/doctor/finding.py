@@ -32,7 +32,8 @@ def isolated(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Find
     try:
         yield from check()
     except OSError as error:
-        yield Finding(Health.BAD, what, f"cannot be checked: {cause(error, Path()).text}")
+        named = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        yield Finding(Health.BAD, what, f"cannot be checked: {named}{cause(error, Path()).text}")
     except TitanError as error:
         yield Finding(Health.BAD, what, str(error))
     except Exception as error:  # noqa: BLE001 - a defect in one check must not hide the others
