@@ -121,7 +121,7 @@ def test_partial_results_are_kept_and_a_later_poll_completes_them(bench: Bench) 
     assert [row for row in results(bench, "daily-feed") if row in known] == known
 
 
-def test_a_missing_result_is_counted_once_in_words_and_waits_until_the_next_try(
+def test_a_missing_result_is_named_once_with_the_next_try(
     bench: Bench,
 ) -> None:
     bench.faults.add("results:missing:times=1")

@@ -24,8 +24,9 @@ _UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
 
 
 class SubmissionReport(Struct, frozen=True, kw_only=True):
-    """One submission."""
+    """One submission. `batch_id` is the old name of `submission_id`, kept for one release."""
 
+    submission_id: str
     batch_id: str
     tag: str
     workflow: str
@@ -119,6 +120,7 @@ def _report(
 
 def _submission(submission: Submission, models: Mapping[str, int]) -> SubmissionReport:
     return SubmissionReport(
+        submission_id=submission.key,
         batch_id=submission.key,
         tag=submission.tag,
         workflow=submission.workflow,

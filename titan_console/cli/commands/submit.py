@@ -30,8 +30,12 @@ from titan_console.text import format as cells
 
 
 class SubmitReport(Struct, frozen=True, kw_only=True):
-    """A submission as JSON. `trouble` is the old name of `problem`, kept for one release."""
+    """A submission as JSON.
 
+    `trouble` is the old name of `problem`, and `batch_id` of `submission_id`, for one release.
+    """
+
+    submission_id: str
     batch_id: str
     tag: str
     workflow: str
@@ -152,6 +156,7 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
     if as_json:
         print_json(
             SubmitReport(
+                submission_id=taken.key,
                 batch_id=taken.key,
                 tag=taken.tag,
                 workflow=taken.workflow,
