@@ -209,6 +209,8 @@ def _poller(health: PollerHealth) -> str:
     quiet = _span(health.age)
     if health.state == PollerState.SILENT:
         said = f"no successful poll for {quiet}"
+    elif health.state == PollerState.BLOCKED:
+        said = "no poll can be recorded"
     else:
         said = f"the last poll, {quiet} ago, failed"
     return f"ALERT. Poller: {said}{f': {health.error}' if health.error else '.'}"

@@ -96,6 +96,7 @@ def _with_this_poll(context: Context, error: str | None) -> Poller:
     before = ledger_status.poller(context.ledger)
     return replace(
         before,
+        blocked=None,
         last_started_ts=now_ts,
         last_finished_ts=now_ts,
         last_success_ts=before.last_success_ts if error else now_ts,

@@ -13,8 +13,12 @@ _INTERRUPTED = "It was killed, or the ledger could not be written."
 
 
 class PollerState(StrEnum):
-    """State of the poller. A poll that ran through with problems is `ok`."""
+    """State of the poller. A poll that ran through with problems is `ok`.
 
+    `blocked`: the disk is full, so that polls fail and cannot be recorded.
+    """
+
+    BLOCKED = "blocked"
     NEVER_RAN = "never_ran"
     RUNNING = "running"
     OK = "ok"
@@ -26,7 +30,7 @@ class PollerState(StrEnum):
 class PollerHealth(Struct, frozen=True, kw_only=True):
     """The state; `age`: how long ago the last poll was, of `silent` the last successful one.
 
-    `error` is why the last poll failed; None where it did not.
+    `error` is why the last poll failed, or the next one will; None where neither is so.
     """
 
     state: PollerState
@@ -52,6 +56,8 @@ def assess(poller: Poller, now: datetime, limit: timedelta = SILENT_AFTER) -> Po
     """The state of the poller; no successful poll for longer than `limit` is silence."""
     if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
         return PollerHealth(state=PollerState.RUNNING)
+    if poller.blocked is not None:
+        return PollerHealth(state=PollerState.BLOCKED, error=f"{poller.blocked}.")
     if poller.last_started_ts is None:
         return PollerHealth(state=PollerState.NEVER_RAN)
     last, error = _last(poller)

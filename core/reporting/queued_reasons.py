@@ -21,7 +21,7 @@ class QueuedReasons:
         holds = {hold.name: hold for hold in ledger_status.holds(source, now_ts=now_ts)}
         self._hold = next((holds[name] for name in SEND_HOLDS if name in holds), None)
         poller = ledger_status.poller(source)
-        self._poll_error = poller.last_error
+        self._blocked, self._poll_error = poller.blocked, poller.last_error
         self._problems = cast("list[str]", poller.last_summary.get("problems") or [])
 
     def of_batch(self, batch: Batch) -> str | None:
@@ -44,6 +44,8 @@ class QueuedReasons:
     def _of(self, workflow: str, last_error: str | None) -> str:
         if pause := self._pauses.get(workflow):
             return f"{pause.text}; to continue: titan-console resume {workflow}"
+        if self._blocked:
+            return f"no poll can be recorded: {self._blocked}"
         if self._hold:
             return f"on hold until {self._hold.until_ts}: {self._hold.reason}"
         reason = last_error or (self._poll_error and f"the last poll failed: {self._poll_error}")

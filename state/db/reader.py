@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """Runs queries on the ledger: a Reader, or the Ledger itself."""
 
+    path: Path
+
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query."""
         ...

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ class Cause(NamedTuple):
     text: str
 
 
+# Less than what SQLite needs beside the ledger to write it.
+_LEAST_SPACE = 256 << 10
 _DENIED = (errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_FOLDER = (errno.EEXIST, errno.ENOTDIR)
@@ -46,6 +49,15 @@ def _other_text(error: OSError, path: Path) -> str:
     if error.errno in _NO_FOLDER and (file := file_in_the_way(path)):
         return obstacle_text(file)
     return error.strerror or str(error)
+
+
+def full_disk(path: Path) -> str | None:
+    """Why the file cannot be written, where its disk is full; None where it is not."""
+    try:
+        is_full = shutil.disk_usage(path.parent).free < _LEAST_SPACE
+    except OSError:
+        return None
+    return cause(OSError(errno.ENOSPC, ""), path).text if is_full else None
 
 
 def file_in_the_way(path: Path) -> Path | None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.db.sql_conditions import ACKNOWLEDGED, TO_DO, UNSENT
+from state.files.system_errors import full_disk
 from state.model.records import (
     FAILED_STATUSES,
     Hold,
@@ -51,9 +52,10 @@ class Poller(Struct, frozen=True, kw_only=True):
     """The last poll, its summary, and the current holder of the lease.
 
     `last_error` is why the last finished poll failed; `last_success_ts` is the end of the last one
-    that did not.
+    that did not. `blocked` is why no poll can be recorded now.
     """
 
+    blocked: str | None = None
     last_started_ts: str | None
     last_finished_ts: str | None
     last_success_ts: str | None = None
@@ -146,6 +148,7 @@ def poller(source: Source) -> Poller:
     )
     lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
     return Poller(
+        blocked=full_disk(source.path),
         last_started_ts=polls[0]["started_ts"] if polls else None,
         last_finished_ts=ended[0]["finished_ts"] if ended else None,
         last_success_ts=succeeded[0]["finished_ts"] if succeeded else None,

@@ -181,7 +181,7 @@ def test_doctor_and_poll_name_a_file_in_place_of_a_folder(used: Terminal, name: 
 def test_doctor_fails_where_the_disk_is_full(
     used: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("titan_console.doctor.file_checks._NO_SPACE", 1 << 60)
+    monkeypatch.setattr("state.files.system_errors._LEAST_SPACE", 1 << 60)
     found = list(file_checks.findings(Folder(used.home), thorough=False))
     assert any(f.health == Health.BAD and "no space is left" in f.detail for f in found)
 

@@ -23,6 +23,7 @@ from state.operations import alerts
 from state.queries import event_list, ledger_status
 from state.queries.ledger_status import Poller
 from titan_console.doctor.ledger_checks import findings as ledger_findings
+from titan_console.text.format import poller_line
 
 QUARTER = 900.0
 NOW = START
@@ -139,6 +140,33 @@ def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
     _polls(bench, 2)
     assert _alert_kinds(bench) == ["alert.raised", "alert.cleared"]
     assert assess(ledger_status.poller(ledger), bench.clock.now()).state == PollerState.OK
+
+
+@pytest.mark.parametrize("polls", [0, 2])
+def test_a_full_disk_is_shown_by_every_view_since_no_poll_can_be_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, polls: int
+) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(2)
+    _polls(bench, polls)
+    ledger, now = bench.engine.context.ledger, bench.clock.now()
+    monkeypatch.setattr("state.files.system_errors._LEAST_SPACE", 1 << 60)
+    status = json_reports.status(ledger, now_ts=to_text(now))
+    assert status.poller.state == PollerState.BLOCKED
+    found = digests.digest(ledger, since=START, now=now)
+    assert found.has_poller_alert
+    findings = {one.what: one for one in ledger_findings(ledger, now)}
+    shown = poller_line(assess(ledger_status.poller(ledger), now))
+    reasons = [row.queued_because or "" for row in (*status.open, *status.queued)]
+    for said in (
+        *(status.poller.error or "", "; ".join(digests.lines(found)), findings["poller"].detail),
+        *(shown, *reasons),
+    ):
+        assert "no space is left" in said
+    assert findings["poller"].health == "warn"
+    # It may be that a poll can just be recorded.
+    _polls(bench, 1)
+    assert alerts.raised(ledger) == []
 
 
 def test_a_poll_with_problems_that_ran_through_did_not_fail(

@@ -14,7 +14,7 @@ from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.files.results_file import RECOVERY
-from state.files.system_errors import cause, file_in_the_way, obstacle_text, users_of
+from state.files.system_errors import cause, file_in_the_way, full_disk, obstacle_text, users_of
 from state.model.errors import LedgerError
 from state.queries import doctor_figures
 from state.recovery import backups, results_on_disk
@@ -22,8 +22,6 @@ from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
-# Less than what SQLite needs beside the ledger to write it.
-_NO_SPACE = 256 << 10
 # A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
 
@@ -176,8 +174,7 @@ def _files(folder: Folder) -> Iterator[Finding]:
         for name, octets in use.items()
     )
     yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
-    if use["free"] < _NO_SPACE:
-        full = cause(OSError(errno.ENOSPC, ""), folder.ledger).text
+    if full := full_disk(folder.ledger):
         yield Finding(Health.BAD, "disk", f"nothing can be submitted or polled: {full}")
     if use["wal"] > _LONG_WAL:
         yield Finding(

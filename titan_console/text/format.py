@@ -251,6 +251,7 @@ def poller_status(health: PollerHealth) -> Label:
         return Label("✗", f"no successful poll for {quiet}", Tone.BAD)
     return {
         PollerState.RUNNING: Label("▸", "poll running", Tone.BUSY),
+        PollerState.BLOCKED: Label("✗", "no poll can be recorded", Tone.BAD),
         PollerState.NEVER_RAN: Label("◦", "no poll yet", Tone.WARN),
         PollerState.OK: Label("✓", f"last poll {quiet} ago", Tone.GOOD),
         PollerState.INTERRUPTED: Label("!", f"poll interrupted {quiet} ago", Tone.BAD),
