@@ -34,6 +34,15 @@ def unreadable_lines(lines: list[int]) -> str:
     return f"{pluralize(len(lines), 'unreadable line')} ({', '.join(numbers)})"
 
 
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends as a sentence does.
+
+    >>> sentence("Connection refused"), sentence("No."), sentence("Why?")
+    ('Connection refused.', 'No.', 'Why?')
+    """
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def are(number: int) -> str:
     """Return "is" or "are", depending on the count."""
     return "is" if number == 1 else "are"

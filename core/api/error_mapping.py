@@ -17,7 +17,7 @@ from core.errors import (
     Unauthorized,
 )
 from core.redaction import redact
-from core.text import sanitize
+from core.text import sanitize, sentence
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
@@ -45,7 +45,7 @@ def to_api_error(status: int, body: object, headers: Mapping[str, str]) -> ApiEr
     error_type = _part(error, "type")
     kind = _kind(status, body, _part(_part(error, "details"), "error_code"))
     return kind(
-        f"The API returned {status}: {_text(body, error)}",
+        f"The API returned {status}: {sentence(_text(body, error))}",
         status=status,
         error_type=sanitize(redact(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),

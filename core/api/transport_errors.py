@@ -8,7 +8,7 @@ import httpx2
 from core.api.error_mapping import to_api_error
 from core.errors import ApiError, NoResponse, Unreachable
 from core.redaction import redact
-from core.text import sanitize
+from core.text import sanitize, sentence
 from state.model.errors import TitanError
 
 _HTTP_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
@@ -57,5 +57,5 @@ def sdk_errors() -> Generator[None, None, None]:
 
 
 def _text_of(error: Exception) -> str:
-    """The exception's message, truncated after the key is removed."""
-    return " ".join(sanitize(redact(str(error))).split())[:200]
+    """The exception's message as a sentence, truncated after the key is removed."""
+    return sentence(" ".join(sanitize(redact(str(error))).split())[:200])

@@ -172,19 +172,20 @@ def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
     cannot = f"Cannot check the budget {limit.text}: "
     if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
         raise OverBudget(
-            f"{cannot}{unpriced} has no price; add it to [prices] in titan.toml. Nothing was sent.",
+            f"{cannot}{unpriced} has no price; add it to [prices] in titan.toml."
+            f" {_not_done(wanted)}",
             code="budget_without_price",
         )
     if unbounded := ", ".join(filter(None, (one.unbounded for one in wanted))):
         raise OverBudget(
             f"{cannot}{unbounded} has no upper bound of cost; set unbounded_request_usd of the job"
-            " in titan.toml. Nothing was sent.",
+            f" in titan.toml. {_not_done(wanted)}",
             code="budget_without_bound",
         )
     if unknown := sum(one.unknown for one in wanted):
         raise OverBudget(
             f"{cannot}{unknown:,} of the requests have no price or no upper bound of cost; add"
-            " [prices], or unbounded_request_usd of the job, to titan.toml. Nothing was sent.",
+            f" [prices], or unbounded_request_usd of the job, to titan.toml. {_not_done(wanted)}",
             code="budget_without_bound",
         )
 
@@ -242,5 +243,12 @@ def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:
     return (
         f"Over the budget {limit.text}{too_small}: {dollars_text(before)} is spent or reserved,"
         f" this may add {dollars_text(adds)}{price},"
-        f" and the limit is {dollars_text(limit.nano)}. Nothing was sent."
+        f" and the limit is {dollars_text(limit.nano)}. {_not_done(wanted)}"
     )
+
+
+def _not_done(wanted: list[Wanted]) -> str:
+    """What does not happen. Batches that were sent before go on, with these requests or others."""
+    if any(one.kind == BatchKind.SYNC for one in wanted):
+        return "These requests are not run synchronously."
+    return "These requests are not sent."

@@ -304,7 +304,7 @@ def test_half_a_character_in_an_error_is_a_question_mark(status: int) -> None:
     api = an_api(answering(status, content=said))
     with pytest.raises(ApiError) as error:
         api.create(a_body())
-    assert str(error.value).endswith("odd ? one")
+    assert str(error.value).endswith("odd ? one.")
     assert error.value.error_type == "x?"
 
 

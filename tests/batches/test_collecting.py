@@ -191,7 +191,7 @@ def test_results_not_downloaded_within_29_days_are_expired_and_reported(bench: B
     bench.faults.add("results:500")
     bench.submit(3)
     (problem,) = bench.poll_after(60).problems
-    assert problem.endswith("will retry. The API returned 500: Internal server error")
+    assert problem.endswith("will retry. The API returned 500: Internal server error.")
     bench.faults.clear()
     bench.clock.advance(29 * DAY)
     bench.engine.poll()

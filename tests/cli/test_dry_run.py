@@ -25,4 +25,4 @@ def test_a_dry_run_over_budget_ends_with_2_and_the_numbers(tmp_path: Path) -> No
     for extra in (["--dry-run"], []):
         done = terminal.run("submit", "-", "--tag", "t", *extra, stdin=LINES)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-        assert "the limit is $0.0001. Nothing was sent." in done.err
+        assert "the limit is $0.0001. These requests are not sent." in done.err

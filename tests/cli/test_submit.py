@@ -1,6 +1,8 @@
 """`titan-console submit` as it is typed: what a job says, what is shown, what is warned of."""
 
 import json
+import re
+import socket
 from collections.abc import Generator
 from pathlib import Path
 
@@ -99,3 +101,12 @@ def test_a_synchronous_run_is_not_reported_as_a_batch(
     said = "Ran 2 requests synchronously at full price: the API accepted no batch.\n"
     assert (done.code, done.err) == (0, said)
     assert not sandbox.billing_log().batches
+
+
+def test_a_refused_connection_is_told_in_whole_sentences(tmp_path: Path) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"
+        done = Terminal(tmp_path / "home", address).run("submit", "-", "--tag", "t", stdin=LINES)
+    assert done.code == 1
+    assert re.fullmatch(r"Stored 2 requests\. Cannot connect to the API: .*\w\.\n", done.err)

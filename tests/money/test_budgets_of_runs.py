@@ -241,7 +241,8 @@ def test_a_batch_that_returns_to_the_queue_on_a_later_day_is_held(tmp_path: Path
         limit(bench, 2.5 * one(bench))
         (problem,) = bench.poll_after(60).problems
         assert re.fullmatch(
-            r"tb_\S+ stays queued. Over the budget of the day: .* Nothing was sent.", problem
+            r"tb_\S+ stays queued. Over the budget of the day: .* These requests are not sent.",
+            problem,
         )
         assert list(budget_alerts(bench).values()) == [problem]
         assert not bench.engine.is_finished(first.key)
@@ -323,3 +324,14 @@ def test_halves_of_a_batch_reserve_what_the_batch_did(tmp_path: Path) -> None:
         bench.submit(4)
         assert bench.sandbox.billing_log().creates == 4
         assert used(bench) == pytest.approx(4e9 * one(bench))
+
+
+def test_a_budget_says_what_is_not_done_while_batches_are_in_flight(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home", plan=Plan.seconds(600, 600)) as bench:
+        bench.submit(2)
+        limit(bench, 2.5 * one(bench))
+        with pytest.raises(OverBudget, match=r"These requests are not sent\.$"):
+            bench.submit(2, tag="b")
+        wanted = Filter(names=("daily-feed",))
+        with pytest.raises(OverBudget, match=r"These requests are not run synchronously\.$"):
+            planner.plan(bench.engine.context, CommandRequest(action=Action.SYNC, wanted=wanted))
