@@ -103,7 +103,7 @@ def test_a_synchronous_run_is_not_reported_as_a_batch(
     assert not sandbox.billing_log().batches
 
 
-def test_a_refused_connection_is_told_in_whole_sentences(tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported_in_whole_sentences(tmp_path: Path) -> None:
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"
