@@ -1,5 +1,6 @@
 """The preview of a command: its effect and its cost, shown before it is confirmed."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, to_builtins
@@ -18,9 +19,8 @@ from state.operations.commands import Action, Edit
 from state.operations.forced_batches import ForcedBatch
 
 _SAMPLES = 3
-_UNKNOWN_COST = (
-    "the cost at most is not known: some have no price, no upper bound (such as web search without"
-    " max_uses) or no stored body"
+_NO_BOUND = (
+    "the maximum cost is not known: requests have a server tool without max_uses, or no stored body"
 )
 _NOTES_SHOWN = 5
 
@@ -102,7 +102,7 @@ def for_requests(
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
             *numbers,
-            *([_UNKNOWN_COST] if cost.batch_nano is None else []),
+            *_notes_of_unknown_cost(context, ids, edits, cost),
             *_notes_of_cache(action, cost),
             *_notes_of_risk(context, action, ids),
             *(
@@ -199,6 +199,30 @@ def _notes_of_pause(
     if has_deadline:
         notes.append("near a deadline, unanswered requests still run synchronously, at full price")
     return notes
+
+
+def _notes_of_unknown_cost(
+    context: Context, ids: Sequence[int], edits: Sequence[Edit], cost: CommandCost
+) -> list[str]:
+    """Why the maximum cost is not known, and what to do."""
+    if cost.batch_nano is not None:
+        return []
+    unchanged = set(ids) - {edit.request_id for edit in edits}
+    models = Counter[str]()
+    for (_, model), count in previews.models(context.ledger, list(unchanged)).items():
+        models[model] += count
+    models.update([edit.model for edit in edits if edit.model])
+    now = context.clock.now()
+    unpriced = {
+        model: count
+        for model, count in models.items()
+        if context.prices.highest_rates(model, prompt_tokens=0, at=now) is None
+    }
+    return [
+        f"no price is known for {model} ({pluralize(count, 'request')}): add it to [prices] in"
+        " titan.toml"
+        for model, count in sorted(unpriced.items())
+    ] or [_NO_BOUND]
 
 
 class _Effects(Struct, frozen=True):

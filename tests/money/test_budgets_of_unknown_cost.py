@@ -48,7 +48,13 @@ def test_a_preview_says_why_the_cost_at_most_is_not_known(bench: Bench, action: 
     bench.poll_after(60)
     key = failed(bench, 1)
     (note,) = plan(bench, action, "open").preview.notes
-    assert "no price, no upper bound (such as web search without max_uses)" in note
+    assert "a server tool without max_uses" in note
+    bench.faults.add("row:overloaded:p=1")
+    unpriced = [{**request, "model": "claude-next-9"} for request in some_requests(2)]
+    bench.engine.submit(unpriced, SubmitOptions(tag="next"))
+    bench.poll_after(60)
+    (note,) = plan(bench, action, "next").preview.notes
+    assert "claude-next-9 (2 requests)" in note
     assert plan(bench, action, key).preview.notes == ()
 
 

@@ -70,10 +70,10 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("deadline", cells.moment(found.options.deadline_ts)),
             ("requests", cells.count(estimate.requests)),
             ("batches", cells.count(found.batches)),
-            ("bytes", cells.size(found.bytes)),
+            ("size", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} (one per byte)",
+                f"at most {cells.count(estimate.tokens_in)} (one for each byte of the prompts)",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
@@ -111,4 +111,6 @@ def _model(name: str, sums: ModelEstimate, estimate: Estimate) -> str:
 def _cost(most: int, expected: int | None, is_open: bool) -> str:
     """Both figures; `is_open`: a part of the cost has no known bound."""
     found = f"at most {cells.sum_of_money(most, is_open)}"
+    if is_open and not most:
+        found = "unknown cost"
     return found if expected is None else f"{found}, expected about {cells.money(expected)}"
