@@ -145,6 +145,6 @@ def failures_of(ledger: Ledger, batch: Batch) -> int:
     return int(row[0]) if row else 0
 
 
-def reload_batch(ledger: Ledger, batch_id: int) -> Batch:
+def reload_batch(source: Source, batch_id: int) -> Batch:
     """Return the current row of the batch."""
-    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+    return to_batch(source.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

@@ -13,10 +13,12 @@ from core.clock import SystemClock
 from core.commands import executor, planner
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
+from core.commands.waiting import waits_for
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError
 from core.reporting.since import parse_since
+from state.db.reader import Source
 from state.model.errors import LedgerError
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.timestamps import to_text
@@ -184,7 +186,7 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         print_json(as_report(command))
     else:
         echo(command.key)
-        print_stderr(command.outcome or _unfinished(command))
+        print_stderr(command.outcome or _unfinished(context.ledger, command))
     print_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
     return exit_code_after_command(command, problems)
 
@@ -197,13 +199,14 @@ def poll_problems(engine: Engine) -> list[str]:
         return [str(error)]
 
 
-def _unfinished(command: Command) -> str:
+def _unfinished(source: Source, command: Command) -> str:
     if command.state == CommandState.PENDING:
         return (
             f"Starts at {command.not_before_ts}; to withdraw it before then:"
             f" titan-console withdraw {command.key}"
         )
-    return "Not finished yet; the next poll continues it."
+    reason = waits_for(source, command)
+    return f"Not finished yet{f': {reason}' if reason else ''}. The next poll continues it."
 
 
 class CommandReport(Struct, frozen=True, kw_only=True):
