@@ -205,11 +205,14 @@ def _write(folder: Folder, text: str) -> None:
         make_private(folder.root)
         target = path.resolve()
         part = target.with_suffix(".toml.part")
-        with open_private(part) as file:
-            file.write(text.encode())
-        if target.exists():
-            shutil.copymode(target, part)
-        replace(part, target)
+        try:
+            with open_private(part) as file:
+                file.write(text.encode())
+            if target.exists():
+                shutil.copymode(target, part)
+            replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         message = f"Cannot write {path}: {cause(error, path).text}."
         raise CatalogueError(message, code="file_unwritable") from error

@@ -25,21 +25,26 @@ def open_output(
             f"{path} belongs to the state in {folder.root}: write to another folder.",
             code="output_in_state_folder",
         )
-    if path.exists() and not path.is_file():
-        # A device or a pipe is written to, not replaced.
-        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        return
-    if target.exists() and not overwrite:
+    if target.exists() and target.is_file() and not overwrite:
         raise InputError(f"{path} exists; pass --force to overwrite it.", code="output_exists")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to, not replaced.
+            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+                yield file
+            return
         with open_private_text(part) as file:
             yield file
         if overwrite:
             replace(part, target)
         else:
             _name(part, target, shown=path)
+    except OSError as error:
+        # The error of a write has no name, and that of the part no name that the user knows.
+        if error.filename is None or Path(error.filename) == part:
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """`export -o`: nothing is overwritten by accident, and nothing of the state folder ever."""
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -50,6 +51,27 @@ def test_a_failed_export_leaves_the_old_file(state: Path, tmp_path: Path) -> Non
     out.write_text("mine")
     assert Terminal(state).run("export", "unknown", "--force", "-o", str(out)).code == 2
     assert out.read_text() == "mine"
+
+
+def test_what_cannot_be_written_is_named_as_it_was_given(state: Path, tmp_path: Path) -> None:
+    out = tmp_path / "missing" / "out.jsonl"
+    done = export(state, out, "--force")
+    assert (done.code, done.err.count("\n")) == (3, 1)
+    assert f"{out}: " in done.err
+
+
+def test_a_full_disk_is_no_matter_of_standard_output(state: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as caught:
+        _write(out, Folder(state), full)
+    assert caught.value.filename == str(out)
+    assert list(tmp_path.glob("*out*")) == []
+
+
+def _write(out: Path, folder: Folder, error: OSError) -> None:
+    with open_output(out, folder, overwrite=False):
+        raise error
 
 
 def test_a_file_that_appears_meanwhile_is_kept(state: Path, tmp_path: Path) -> None:
