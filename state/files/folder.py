@@ -7,8 +7,12 @@ import time
 from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 # Windows reserves these names for devices, with any extension.
@@ -131,7 +135,22 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
     """Open a file for writing, new or from its end; a new one is for its owner only."""
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
-    return BufferedWriter(FileIO(descriptor, "ab" if append else "wb"), _BUFFER)
+    return BufferedWriter(_NamedFile(descriptor, path, "ab" if append else "wb"), _BUFFER)
+
+
+class _NamedFile(FileIO):
+    """A file whose errors name it: those of a write have no name otherwise."""
+
+    def __init__(self, descriptor: int, path: Path, mode: str) -> None:
+        super().__init__(descriptor, mode)
+        self._path = path
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
 
 def make_private_file(path: Path) -> None:

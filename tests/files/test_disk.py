@@ -1,5 +1,6 @@
 """A full disk, a folder that cannot be written: one line, nothing lost, a later poll heals it."""
 
+import errno
 import json
 import resource
 import shutil
@@ -19,7 +20,7 @@ from state.db.connection import sqlite3
 from state.db.ledger import Ledger
 from state.db.reader import Reader
 from state.db.statements import run_script
-from state.files.folder import Folder
+from state.files.folder import Folder, open_private
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
 from titan_console.sandbox.model.timing import Plan
@@ -229,3 +230,10 @@ def test_a_ledger_in_a_folder_that_cannot_be_written_is_read(bench: Bench, tmp_p
     (home / "titan.db-shm").mkdir()
     with Reader(home / "titan.db") as reader:
         assert reader.rows("SELECT count(*) FROM requests")[0][0] == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_the_error_of_a_write_names_the_file() -> None:
+    with pytest.raises(OSError, match="/dev/full") as caught, open_private(Path("/dev/full")) as to:
+        to.write(b"x")
+    assert caught.value.errno == errno.ENOSPC
