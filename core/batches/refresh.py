@@ -61,7 +61,6 @@ def refresh(context: Context, problems: list[str]) -> int:
         poll_problems.record(context.ledger, "The API's list", listing.malformed[0])
     _confirm_absence(context, listing, problems)
     _reopen_returned(context, listing, written_off, problems)
-    problems += stuck_policy.problems(context)
     return ended
 
 

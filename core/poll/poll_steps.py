@@ -11,6 +11,7 @@ from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.read_retry import is_due
 from core.batches.refresh import refresh
+from core.batches.unresolved import stuck_policy
 from core.commands import auto_replay, deadline_guard, executor
 from core.config import titan_file
 from core.poll.poll_summary import PollSummary
@@ -180,6 +181,11 @@ def _check_configuration(context: Context, summary: PollSummary) -> None:
         summary.problems.append(f"{first} {effect} until it is fixed.{more}")
 
 
+def _report_stuck(context: Context, summary: PollSummary) -> None:
+    """Name each batch that is stuck still, after the commands."""
+    summary.problems += stuck_policy.problems(context)
+
+
 def _check_alerts(context: Context, summary: PollSummary) -> None:
     """Raise, clear and send alerts."""
     summary.problems += notifier.update_and_notify(context, summary.error)
@@ -220,4 +226,4 @@ STEPS: tuple[Step, ...] = (
     _check_configuration,
 )
 # Run also after the time limit.
-LAST_STEPS: tuple[Step, ...] = (_check_alerts, _update_mirrors)
+LAST_STEPS: tuple[Step, ...] = (_report_stuck, _check_alerts, _update_mirrors)

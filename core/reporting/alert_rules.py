@@ -12,7 +12,7 @@ from core.batches.create_error_policy import (
     SYNC_SPEND_HOLD,
 )
 from core.batches.priming_release import describe_stop
-from core.batches.unresolved import stuck_policy
+from core.batches.unresolved import stuck_reason
 from core.commands.auto_replay import ReplayCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
@@ -169,7 +169,7 @@ def _priming(observed: Observed) -> Iterator[Condition]:
 def _stuck(observed: Observed) -> Iterator[Condition]:
     """Until the batch is at the API again, or its missing requests are replayed or acknowledged."""
     for batch in observed.stuck:
-        message = stuck_policy.describe(batch, observed.now)
+        message = stuck_reason.describe(batch, observed.now)
         yield Condition(rule="stuck", subject=batch.key, message=message)
     for batch in observed.written_off:
         message = (

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from core.batches.poll_time import left_by
+from core.batches.unresolved import stuck_reason
 from core.money import eta
 from core.money.eta import EtaReport
 from core.money.pricing import usd
@@ -14,7 +15,7 @@ from core.reporting.error_groups import ErrorGroup, NextStep
 from core.reporting.history import etas
 from core.reporting.poller_health import SILENT_AFTER, PollerState, assess
 from core.reporting.queued_reasons import QueuedReasons
-from state.batches import orphans
+from state.batches import orphans, stuck_batches
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source
 from state.model.records import (
@@ -405,9 +406,10 @@ def _open(source: Source, now: datetime) -> list[OpenBatchReport]:
     batches = batch_list.open_batches(source)
     found = etas(source, batches, now)
     reasons = QueuedReasons(source, to_text(now))
+    stuck = {row.key: stuck_reason.outlook(row, now) for row in stuck_batches.awaited(source)}
     return [
         OpenBatchReport(
-            **asdict(batch(row)),
+            **asdict(batch(row)) | {"error": stuck.get(row.key) or row.last_error},
             eta=eta.report(found[row.key]),
             queued_because=reasons.of_batch(row),
         )

@@ -7,6 +7,7 @@ from enum import StrEnum
 import humanize
 from msgspec import Struct
 
+from core.batches.unresolved import stuck_reason
 from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
@@ -227,7 +228,9 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
 
 
 def problem(batch: Batch, now: datetime) -> str:
-    """The last problem of a batch, and when an unconfirmed send is decided."""
+    """The last problem of a batch, and when an unconfirmed or stuck one is decided."""
+    if batch.stuck_ts is not None and batch.status != BatchStatus.ENDED:
+        return stuck_reason.outlook(batch, now)
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now

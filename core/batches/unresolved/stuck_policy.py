@@ -6,26 +6,25 @@ and a margin. Then the batch is stuck, which is reported at once, and written of
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from core.batches.collect_policy import is_past_retention
 from core.batches.engine_context import Context
 from core.batches.unresolved.listing import Listing
+from core.batches.unresolved.stuck_reason import (
+    MARGIN,
+    WRITE_OFF_AFTER,
+    describe,
+    is_overdue,
+    reason_of,
+)
 from core.errors import ApiError, NotFound
-from core.text import pluralize
 from state.batches import stuck_batches
 from state.batches.sending import RemoteState
 from state.model.records import Batch
-from state.model.timestamps import from_text, to_text
+from state.model.timestamps import from_text
 
-# The API ends a batch after 24 hours; its clock and ours may differ.
-_MARGIN = timedelta(hours=1)
-_WRITE_OFF_AFTER = timedelta(hours=1)
-
-ABSENT = "The API no longer has this batch: it responds with 404 and does not list it."
-OVERDUE = "The API has not ended this batch, although it has expired."
-NOT_KEPT = "The API no longer has this batch; its results were not downloaded in time."
 # Added to the message of each request of a batch that was written off.
 MAY_HAVE_RUN = "The request may have run, and been charged."
 
@@ -63,7 +62,7 @@ def decide(batch: Batch, evidence: Evidence, now: datetime) -> Decision:
         return Decision.KEEP
     if evidence != Evidence.OPEN and is_past_retention(batch, now):
         return Decision.WRITE_OFF
-    is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + _WRITE_OFF_AFTER <= now
+    is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + WRITE_OFF_AFTER <= now
     return Decision.WRITE_OFF if is_over else Decision.WARN
 
 
@@ -82,19 +81,7 @@ def evidence_of(batch: Batch, error: ApiError, listing: Listing) -> Evidence:
 
 def is_never_ending(remote: RemoteState, now: datetime) -> bool:
     """Whether a batch that is not in the ledger has not ended long after its expiry."""
-    return from_text(remote.expires_ts) + _MARGIN + _WRITE_OFF_AFTER < now
-
-
-def is_overdue(batch: Batch, now: datetime) -> bool:
-    """Whether the API should have ended the batch, by more than a margin."""
-    return batch.expires_ts is not None and from_text(batch.expires_ts) + _MARGIN < now
-
-
-def reason_of(batch: Batch, now: datetime) -> str:
-    """Why the batch is stuck, as one sentence."""
-    if is_past_retention(batch, now):
-        return NOT_KEPT
-    return OVERDUE if batch.not_found_ts is None or is_overdue(batch, now) else ABSENT
+    return from_text(remote.expires_ts) + MARGIN + WRITE_OFF_AFTER < now
 
 
 def apply_decision(context: Context, batch: Batch, evidence: Evidence) -> None:
@@ -120,13 +107,3 @@ def problems(context: Context) -> Iterator[str]:
     now = context.clock.now()
     for batch in stuck_batches.awaited(context.ledger):
         yield describe(batch, now)
-
-
-def describe(batch: Batch, now: datetime) -> str:
-    """The problem of the stuck batch, the next step, and how to take it earlier."""
-    after = to_text(from_text(batch.stuck_ts or to_text(now)) + _WRITE_OFF_AFTER)
-    return (
-        f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after}, its"
-        f" {pluralize(batch.request_count, 'request')} will get the outcome `missing`; to do that"
-        f" now: `titan-console cancel {batch.key}`."
-    )

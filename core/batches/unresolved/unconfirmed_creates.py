@@ -12,7 +12,8 @@ from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.read_retry import with_retries
 from core.batches.unresolved.listing import Listing
-from core.batches.unresolved.stuck_policy import OVERDUE, is_never_ending
+from core.batches.unresolved.stuck_policy import is_never_ending
+from core.batches.unresolved.stuck_reason import OVERDUE
 from core.batches.unresolved.unconfirmed_candidates import (
     WATCH,
     is_absent,

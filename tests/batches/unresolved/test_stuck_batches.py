@@ -19,17 +19,12 @@ from support.lifecycle import (
 )
 
 from core.batches.unresolved.listing import Listing
-from core.batches.unresolved.stuck_policy import (
-    ABSENT,
-    OVERDUE,
-    Decision,
-    Evidence,
-    decide,
-    evidence_of,
-)
+from core.batches.unresolved.stuck_policy import Decision, Evidence, decide, evidence_of
+from core.batches.unresolved.stuck_reason import ABSENT, OVERDUE
 from core.commands import planner
 from core.commands.request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
+from core.reporting import json_reports
 from state.model.records import Batch, BatchStatus, CollectionStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -38,6 +33,7 @@ from state.operations.selection import Filter
 from state.queries import event_list
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.model.timing import Plan
+from titan_console.text.format import problem as problem_of
 
 HOUR = 3600.0
 QUARTER = 900.0
@@ -175,6 +171,32 @@ def test_a_batch_that_never_ends_is_written_off_after_its_expiry(manual: Bench) 
     assert batches(manual)[0].collection == CollectionStatus.DELETED
     assert requests(manual) == {RequestStatus.MISSING: 2}
     assert {row["outcome"] for row in staged(manual)} == {"missing"}
+
+
+@pytest.mark.parametrize("end", ["vanish", "make_endless"])
+def test_a_stuck_batch_says_why_and_until_when_in_every_view(manual: Bench, end: str) -> None:
+    manual.submit(2)
+    getattr(manual.sandbox, end)(remote_id(manual))
+    manual.poll_after(25.5 * HOUR)
+    ledger, now = manual.engine.context.ledger, manual.clock.now()
+    (batch,) = batches(manual)
+    (report,) = json_reports.status(ledger, now_ts=to_text(now)).open
+    until = to_text(now + timedelta(hours=1))
+    for said in (problem_of(batch, now), report.error or ""):
+        assert until in said
+        assert OVERDUE in said
+
+
+def test_a_cancel_of_a_vanished_batch_does_not_ask_for_a_cancel(manual: Bench) -> None:
+    manual.submit(3)
+    manual.sandbox.vanish(remote_id(manual))
+    wanted = CommandRequest(action=Action.CANCEL, wanted=Filter(names=("daily-feed",)))
+    planned = planner.plan(manual.engine.context, wanted)
+    planner.submit(manual.engine.context, planned, delay=timedelta())
+    problems = manual.poll_after(QUARTER).problems
+    assert requests(manual) == {RequestStatus.MISSING: 3}
+    assert any("titan-console replay" in problem for problem in problems)
+    assert not any("titan-console cancel" in problem for problem in problems)
 
 
 def test_a_404_in_passing_leaves_no_trace_but_its_events(manual: Bench) -> None:
