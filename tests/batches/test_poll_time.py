@@ -1,6 +1,7 @@
 """The time limit of a poll: nothing is begun after it, and the next poll begins with the rest."""
 
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,20 @@ _LIMIT_S = 600.0
 _BATCHES = ("a", "b", "c")
 
 
-@pytest.fixture
-def slow(tmp_path: Path) -> Generator[Bench, None, None]:
+@contextmanager
+def limited(home: Path) -> Generator[Bench, None, None]:
     """Three batches that ended; the limit is ten minutes."""
-    with a_bench(tmp_path / "titan", plan=Plan.instant()) as bench:
+    with a_bench(home, plan=Plan.instant()) as bench:
         for tag in _BATCHES:
             bench.submit(1, tag=tag)
         context = bench.engine.context
         bench.engine.context = replace(context, poll_max_min=10)
+        yield bench
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Generator[Bench, None, None]:
+    with limited(tmp_path / "titan") as bench:
         yield bench
 
 
@@ -71,6 +78,14 @@ def test_every_batch_and_step_has_its_turn_although_each_poll_reaches_its_limit(
     assert sum(poll.collected for poll in polls) == len(_BATCHES)
     assert len([name for poll in polls for name in poll.delivered]) >= 1
     assert polls[-1].left is None
+
+
+def test_the_steps_that_were_left_come_first_in_the_next_poll(slow: Bench) -> None:
+    """Before the batches that were left too, of which one takes the whole time again."""
+    _slow_down(slow, "results:rename")
+    first, second = _poll(slow), _poll(slow)
+    assert (len(first.delivered), first.collected) == (0, 1)
+    assert (len(second.delivered), second.collected) == (1, 1)
 
 
 def test_a_poll_within_its_limit_leaves_nothing(slow: Bench) -> None:

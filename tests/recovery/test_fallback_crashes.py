@@ -139,7 +139,7 @@ def _die_at(point: str) -> Callable[[str], None]:
     return die
 
 
-@pytest.mark.parametrize("at", ["submit:done", "mirror:written", "fallback:remove"])
+@pytest.mark.parametrize("at", ["submit:done", "mirror:begin", "mirror:written", "fallback:remove"])
 def test_the_key_of_a_file_is_known_after_a_kill_and_the_loss_of_the_ledger(
     bench: Bench, at: str
 ) -> None:

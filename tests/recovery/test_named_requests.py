@@ -205,3 +205,23 @@ def test_a_batch_that_was_sent_since_the_backup_is_collected(split: Bench, *, na
     poll_until_done(split)
     assert requests(split) == {RequestStatus.SUCCEEDED: 2}
     check_billing(split)
+
+
+def test_a_batch_that_a_mirror_behind_has_as_queued_is_not_sent_again(
+    bench: Bench,
+) -> None:
+    ledger = bench.engine.context.ledger
+    pauses.pause(ledger, ["feed-classify"], who="test", reason="test")
+    bench.submit(2)
+    backup, mirror = bench.folder.backups / "titan-by-hand.db", bench.folder.jobs_mirror
+    backups.write(ledger, backup)
+    behind = mirror.read_bytes()
+    pauses.resume(ledger, ["feed-classify"], reason="test")
+    bench.engine.poll()
+    mirror.write_bytes(behind)
+    restored(bench, backup)
+    pauses.resume(bench.engine.context.ledger, ["feed-classify"], reason="test")
+    poll_until_done(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    assert bench.sandbox.billing_log().creates == 1
+    check_billing(bench)

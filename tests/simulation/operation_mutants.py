@@ -4,7 +4,7 @@ from collections.abc import Generator
 from datetime import datetime
 
 from msgspec.structs import replace as changed
-from simulation.patching import patched
+from simulation.patching import never, nothing, patched
 
 import core.batches.send
 import core.batches.synchronous.sync_runner
@@ -22,20 +22,12 @@ from core.intake.known_submission import KnownSubmission
 from state.model.records import Batch
 
 
-def _nothing(*_args: object, **_options: object) -> None:
-    """Does not do it."""
-
-
 def _always(*_args: object) -> bool:
     return True
 
 
 def _zero(*_args: object) -> int:
     return 0
-
-
-def _never(*_args: object) -> bool:
-    return False
 
 
 def _none(*_args: object, **_options: object) -> list[Batch]:
@@ -65,7 +57,7 @@ def blocked_is_rejected() -> Generator[None, None, None]:
 def unwarned_sync_calls() -> Generator[None, None, None]:
     """Calls of an interrupted run that may be paid for are not recorded."""
     with (
-        patched(state.batches.sync_runs, "_record_unwritten", _nothing),
+        patched(state.batches.sync_runs, "_record_unwritten", nothing),
         patched(core.intake.fallback_files, "_unwritten", _zero),
     ):
         yield
@@ -85,7 +77,7 @@ def fallback_answers_dropped() -> Generator[None, None, None]:
 
 def command_without_end() -> Generator[None, None, None]:
     """A command goes on although nothing is left to do."""
-    with patched(core.commands.executor.commands, "finish", _nothing):
+    with patched(core.commands.executor.commands, "finish", nothing):
         yield
 
 
@@ -120,7 +112,7 @@ def waited_for_without_end() -> Generator[None, None, None]:
 
 def candidate_without_end() -> Generator[None, None, None]:
     """A batch that may be ours and never ends keeps its create unconfirmed."""
-    with patched(core.batches.unresolved.unconfirmed_creates, "is_never_ending", _never):
+    with patched(core.batches.unresolved.unconfirmed_creates, "is_never_ending", never):
         yield
 
 
@@ -128,7 +120,7 @@ def fallback_without_reading() -> Generator[None, None, None]:
     """A job whose ledger cannot be written does not look whether its call is known."""
     with (
         patched(core.intake.known_submission, "find", _unknown),
-        patched(core.intake.fallback_files, "_was_imported", _never),
+        patched(core.intake.fallback_files, "_was_imported", never),
     ):
         yield
 

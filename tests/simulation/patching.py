@@ -3,7 +3,20 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from support.builders import Bench
+
 Mutant = Callable[[], Generator[None, None, None]]
+# What a bug replaces: owner, name, replacement; and the test that finds it.
+Rule = tuple[object, str, object, Callable[[Bench], None]]
+
+
+def nothing(*_args: object, **_options: object) -> None:
+    """Does not do it."""
+
+
+def never(*_args: object) -> bool:
+    """It is never so."""
+    return False
 
 
 @contextmanager

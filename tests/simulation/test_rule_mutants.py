@@ -1,14 +1,16 @@
 """Deliberate bugs in rules that histories seldom reach: a named test finds each of them."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from batches import test_account_problems, test_isolation, test_listing, test_server
+from batches import test_account_problems, test_isolation, test_server
+from batches.unresolved import test_listing
 from commands import test_forced_sync
 from delivery import test_delivery_hooks
 from recovery import test_lost_mirror, test_named_requests
-from simulation.patching import patched
+from simulation import poll_rules, recovery_rules
+from simulation.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
 
 from core.api import client
@@ -24,10 +26,6 @@ from state.operations import forced_batches
 from titan_console.sandbox.model.timing import Plan as Timing
 
 pytestmark = pytest.mark.slow
-
-
-def _nothing(*_args: object, **_options: object) -> None:
-    """Does not do it."""
 
 
 def _always(_value: object) -> bool:
@@ -89,10 +87,11 @@ def _known_hook(bench: Bench) -> None:
     test_delivery_hooks.test_a_success_that_a_killed_poll_did_not_record_is_taken_over(desk)
 
 
-# The rule: what the bug replaces, and the test that finds it.
-RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
+RULES: dict[str, Rule] = {
+    **poll_rules.RULES,
+    **recovery_rules.RULES,
     "server check of a synchronous run": (
-        *(account_check, "check_server", _nothing),
+        *(account_check, "check_server", nothing),
         _another_server,
     ),
     "no call after a refusal": (
@@ -106,11 +105,11 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
     ),
     "isolation of one batch": (*(error_isolation, "affects_all_items", _always), _blocked_file),
     "requests that could not run return to their batch": (
-        *(forced_batches, "reattach", _nothing),
+        *(forced_batches, "reattach", nothing),
         test_forced_sync.test_a_part_that_cannot_run_now_stays_in_its_batch,
     ),
     "the others of a canceled batch return to the queue": (
-        *(forced_batches, "requeue_canceled", _nothing),
+        *(forced_batches, "requeue_canceled", nothing),
         test_forced_sync.test_what_returns_to_the_queue_is_no_error,
     ),
     "results without mirror lines are used": (
@@ -118,7 +117,7 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
         _lost_mirror,
     ),
     "a hook that is known to have succeeded is not run again": (
-        *(hook_log, "last", _nothing),
+        *(hook_log, "last", nothing),
         _known_hook,
     ),
     "a number that a batch had is not used again": (
@@ -126,7 +125,7 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
         test_lost_mirror.test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third,
     ),
     "requests of a wrong guess go to another guessed batch": (
-        *(guesses, "hand_over", _nothing),
+        *(guesses, "hand_over", nothing),
         _guess,
     ),
 }
