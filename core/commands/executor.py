@@ -35,6 +35,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 # Only the commands of the deadline guard have this option.
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
+_UNSENT = "canceled before it was sent"
 _REFUSED = "not canceled"
 _WRITTEN_OFF = "ended as missing (the requests may have run)"
 
@@ -192,7 +193,7 @@ def _cancel(context: Context, command: Command) -> StepResult:
 def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
     """The end of the batch as text for the outcome; None: not known before a later poll."""
     if batch.status == BatchStatus.QUEUED:
-        reason = command.reason or "canceled"
+        reason = f"{_UNSENT}: {command.reason}" if command.reason else _UNSENT
         is_done = command_effects.cancel_unsent(context.ledger, batch, reason)
         return _CANCELED if is_done else None
     if batch.status in (BatchStatus.SENDING, BatchStatus.UNCONFIRMED):

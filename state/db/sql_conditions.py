@@ -8,6 +8,8 @@ from state.model.records import CLOSED_STATUSES
 # The values of a list that is one parameter, made by `as_list`.
 LISTED = "(SELECT value FROM json_each(?))"
 
+# Of `b`, a batch that was not sent and whose requests were queued again, not canceled with it.
+RETURNED = "b.status = 'not_sent' AND b.canceled = 0"
 # Of a request `r`: it has no batch now, and has not succeeded. Index `requests_to_do`.
 TO_DO = "r.status NOT IN ('assigned', 'succeeded')"
 QUEUED = f"r.status = 'queued' AND {TO_DO}"

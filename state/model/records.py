@@ -22,7 +22,8 @@ class BatchStatus(StrEnum):
     SENDING = "sending"
     #: Sent without a response: the batch may exist at the API.
     UNCONFIRMED = "unconfirmed"
-    #: The API does not have the batch; its requests were queued for another. Final.
+    #: The API does not have the batch; its requests were queued for another, or they were canceled
+    #: with it (`Batch.is_canceled_unsent`). Final.
     NOT_SENT = "not_sent"
     #: The API refused the create; the requests are errored. Final.
     REJECTED = "rejected"
@@ -292,6 +293,10 @@ class Batch(Struct, frozen=True, kw_only=True):
     unpriced: int
     #: Part of `cost_nano` for answers to requests that had succeeded before.
     duplicate_nano: int
+
+    def is_canceled_unsent(self) -> bool:
+        """Whether an operator canceled it before it was sent: its requests ended as canceled."""
+        return self.status == BatchStatus.NOT_SENT and self.counts.canceled > 0
 
 
 class SentRequest(NamedTuple):

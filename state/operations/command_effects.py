@@ -142,10 +142,13 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
         if not close(ledger, tx, batch.id, BatchStatus.NOT_SENT, reason, [BatchStatus.QUEUED]):
             return False
         release_attempts(ledger, batch.id, "canceled")
-        ledger.execute(
+        count = ledger.execute(
             "UPDATE attempts SET outcome = 'canceled', cost_nano = 0, sync_cost_nano = 0"
             " WHERE batch_id = ?",
             batch.id,
+        )
+        ledger.execute(
+            "UPDATE batches SET processing = 0, canceled = ? WHERE id = ?", count, batch.id
         )
         ledger.event(tx, "batch.canceled_unsent", batch_id=batch.id, reason=reason)
         finish_submission(ledger, tx, batch.submission_id)

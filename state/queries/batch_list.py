@@ -127,10 +127,13 @@ def count_open(source: Source) -> int:
 
 
 def closed_batches(source: Source, *, limit: int) -> list[Batch]:
-    """The latest rejected and finished batches, newest first."""
+    """The latest batches that were rejected, canceled before they were sent, or finished.
+
+    Newest first.
+    """
     return _select(
         source,
-        "status = 'rejected' OR (status = 'ended'"
+        "status = 'rejected' OR (status = 'not_sent' AND canceled > 0) OR (status = 'ended'"
         " AND collection NOT IN ('not_ready', 'pending'))"
         " ORDER BY ended_ts DESC LIMIT ?",
         limit,

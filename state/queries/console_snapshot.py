@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import QUEUED, is_open
+from state.db.sql_conditions import QUEUED, RETURNED, is_open
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
 from state.operations import alerts, commands
@@ -99,7 +99,7 @@ def not_sent_and_queued(source: Source) -> list[Batch]:
     """The latest unsent batch of each submission whose requests are queued again."""
     rows = source.rows(
         "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"  # noqa: S608 - our own words
-        " WHERE b.submission_id = w.submission_id AND b.status = 'not_sent')"
+        f" WHERE b.submission_id = w.submission_id AND {RETURNED})"
         f" FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests r"
         f" WHERE {QUEUED} ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
         _MOST_QUEUED,

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, QUEUED, as_list
+from state.db.sql_conditions import LISTED, QUEUED, RETURNED, as_list
 from state.model.records import Batch
 
 # The running or pending `sync` that will run the request.
@@ -37,7 +37,7 @@ def without_batch(source: Source) -> list[QueuedRequests]:
     """Every queued request that is in no batch, by submission, oldest first."""
     rows = source.rows(
         f"SELECT q.*, s.key, s.tag, s.workflow, s.created_ts, c.key AS command, (SELECT max(b.id)"  # noqa: S608 - our own words
-        " FROM batches b WHERE b.submission_id = s.id AND b.status = 'not_sent') AS batch_id"
+        f" FROM batches b WHERE b.submission_id = s.id AND {RETURNED}) AS batch_id"
         f" FROM (SELECT r.submission_id, ({_COMMAND}) AS command_id, count(*) AS count"
         f" FROM requests r WHERE {QUEUED} GROUP BY 1, 2) q JOIN submissions s"
         " ON s.id = q.submission_id LEFT JOIN commands c ON c.id = q.command_id ORDER BY s.id, c.id"

@@ -16,7 +16,7 @@ from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError, SettingsError
 from state.model.errors import UnknownId
-from state.model.records import Outcome, RequestStatus
+from state.model.records import BatchStatus, Counts, Outcome, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState, TooLateError
 from state.operations.selection import Filter
@@ -240,6 +240,13 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
     bench.poll_after(1)
     assert _outcomes(bench, key) == ["canceled", "canceled"]
     assert bench.sandbox.billing_log().creates == 0
+    ledger = bench.engine.context.ledger
+    batches = batch_list.find(ledger, key)[1]
+    # The row that could not be sent, and the one that was canceled.
+    assert [b.status for b in batches] == [BatchStatus.NOT_SENT, BatchStatus.NOT_SENT]
+    assert [b.is_canceled_unsent() for b in batches] == [False, True]
+    assert batches[1].counts == Counts(canceled=2)
+    assert [b.key for b in batch_list.closed_batches(ledger, limit=9)] == [batches[1].key]
     mirror = json_lines(bench.folder.errors_mirror)
     assert [line["outcome"] for line in mirror] == ["canceled", "canceled"]
 

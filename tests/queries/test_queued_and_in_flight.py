@@ -15,9 +15,11 @@ from state.operations import command_effects, selection
 from state.operations.selection import Filter
 from state.queries import (
     batch_detail,
+    console_snapshot,
     filter_sql,
     find_by_id,
     ledger_status,
+    queued_requests,
     request_detail,
     request_list,
     result_rows,
@@ -44,6 +46,20 @@ def made(tmp_path: Path) -> LedgerBuilder:
 def found(made: LedgerBuilder, *states: str, is_not: bool = False) -> list[int]:
     query = Query((ValuesTerm(Field.STATE, states, is_not=is_not),), SortOrder.AGE)
     return list(request_list.ids(made.ledger, query, made.clock.now()))
+
+
+def test_a_batch_canceled_before_it_was_sent_is_not_one_whose_requests_wait(
+    tmp_path: Path,
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.submit("feed", 2)
+    command_effects.cancel_unsent(made.ledger, batch, "no longer needed")
+    with made.ledger.transaction("replay"):
+        made.ledger.execute("UPDATE requests SET status = 'queued'")
+    assert made.batch(batch.key).is_canceled_unsent()
+    (waiting,) = queued_requests.without_batch(made.ledger)
+    assert (waiting.count, waiting.not_sent) == (2, None)
+    assert console_snapshot.not_sent_and_queued(made.ledger) == []
 
 
 def test_what_is_submitted_without_a_key_is_queued(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from core.money.pricing import dollars_text
 from core.reporting.poller_health import assess
 from state.model.records import Batch, BatchKind, BatchStatus, CollectionStatus, Outcome
 from state.model.timestamps import to_text
+from state.operations import command_effects
 from state.queries.ledger_status import Poller
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
@@ -113,6 +114,16 @@ def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> No
     assert str(fmt.status(lost)) == "? unconfirmed"
     assert fmt.problem(lost, NOW) == "checked in 30m: read timeout after 600 s"
     assert fmt.problem(lost, NOW + timedelta(hours=1)).startswith("checked by the next poll: ")
+
+
+def test_a_batch_canceled_before_it_was_sent_says_so(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.submit("a", 2)
+    command_effects.cancel_unsent(made.ledger, batch, "no longer needed")
+    canceled = made.batch(batch.key)
+    made.close()
+    assert str(fmt.status(canceled)) == "⊘ canceled"
+    assert fmt.failed(canceled) == 2
 
 
 def test_a_collected_batch_with_failures_is_marked_apart(tmp_path: Path) -> None:

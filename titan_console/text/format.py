@@ -62,6 +62,7 @@ _STATUS = {
     BatchStatus.IN_PROGRESS: Label("▸", "in progress", Tone.BUSY),
     BatchStatus.CANCELING: Label("⊘", "canceling", Tone.WARN),
 }
+_CANCELED_UNSENT = Label("⊘", "canceled", Tone.DIM)
 # The API no longer has the batch, or has not ended it in time.
 _STUCK = Label("✗", "stuck", Tone.BAD)
 _ENDED = {
@@ -92,6 +93,8 @@ _REQUEST_STATUS = {
 
 def status(batch: Batch) -> Label:
     """The status of a batch, its collection included."""
+    if batch.is_canceled_unsent():
+        return _CANCELED_UNSENT
     if batch.status != BatchStatus.ENDED:
         return _STUCK if batch.stuck_ts else _STATUS[batch.status]
     if batch.collection == CollectionStatus.COLLECTED and failed(batch):
@@ -237,7 +240,7 @@ def problem(batch: Batch, now: datetime) -> str:
         decided = f"checked in {span(left)}" if left > timedelta(0) else "checked by the next poll"
         return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
-        return f"{batch.failures} times: {message}"
+        return f"failed {batch.failures} times: {message}"
     return message
 
 

@@ -71,11 +71,11 @@ _GLYPHS = (
     ("?", "unconfirmed: sent, but no response received"),
     ("▸", "in progress, or running"),
     ("⊘", "canceling, canceled or withdrawn"),
-    ("⇣", "ended, results not collected yet"),
+    ("⇣", "ended, results not downloaded yet"),
     ("✓", "collected"),
     ("!", "collected, some requests errored"),
     ("✗", "rejected, or results no longer available"),
-    ("↻", "not sent, requests are queued again"),
+    ("↻", "not sent: requests are queued again"),
     ("+?", "plus answers without a known price"),
 )
 _KEYS_WIDTH = 16

@@ -108,6 +108,8 @@ def actions_of_batch(batch: Batch) -> set[Action]:
     """The actions that fit a batch in its status, or the requests in it."""
     if batch.status == BatchStatus.CANCELING:
         return {Action.SYNC, Action.PAUSE}
+    if batch.is_canceled_unsent():
+        return set(ACTIONS_OF_ERRORS)
     if batch.status == BatchStatus.NOT_SENT:
         return {Action.SYNC, Action.PAUSE}
     if batch.status not in (BatchStatus.ENDED, BatchStatus.REJECTED):
