@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from support.console_builders import a_busy_ledger
+from support.terminal import Terminal
 from support.web_server import KEY, LINK, Served, served
 
 from titan_console.web.guard import Guard
@@ -49,6 +50,29 @@ async def test_a_cookie_that_is_no_utf_8_is_refused_without_a_traceback(home: Pa
         server.process.terminate()
         assert server.process.stderr is not None
         assert b"Traceback" not in await server.process.stderr.read()
+
+
+async def test_what_is_no_http_is_refused_without_a_traceback(home: Path) -> None:
+    async with served(home) as server:
+        for sent in (
+            b"GET /?token=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+            b"\x16\x03\x01\xff\xff",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            assert b" 400 " in await reader.readline()
+            writer.close()
+        server.process.terminate()
+        assert server.process.stderr is not None
+        assert (await server.process.stderr.read()).count(b"\n") == 1
+
+
+async def test_no_link_is_printed_where_the_port_is_taken(home: Path) -> None:
+    async with served(home) as server:
+        second = Terminal(home).run("serve", "--port", str(server.port))
+    assert (second.code, second.out, second.err.count("\n")) == (3, "", 1)
 
 
 def test_a_token_opens_once_and_makes_another() -> None:
@@ -153,6 +177,7 @@ async def test_a_flood_and_nonsense_do_not_stop_the_console(home: Path) -> None:
             '["resize"]',
             '["resize", {"width": "x"}]',
             '["no", 1]',
+            '["ping", ' + "[" * 5000 + "]" * 5000 + "]",
         ):
             await console.send_str(message)
         for width in range(2000):

@@ -1,6 +1,7 @@
 """Serves the console to local browsers: textual-serve behind the guard."""
 
 import asyncio
+import logging
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,9 +11,11 @@ from typing import cast
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
+from core.internal_errors import describe
 from titan_console.web.guard import Guard
 from titan_console.web.page import PAGE, POLICY
 
@@ -73,6 +76,24 @@ class ConsoleService(AppService):
             self._process.kill()
 
 
+class ErrorLines(logging.Handler):
+    """Prints an error of the server as one line.
+
+    A request that is no HTTP is only answered: any user of this machine can send one.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """`say` prints a line on the terminal."""
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the line."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            self._say(f"titan-console: {describe(error) if error else record.getMessage()}")
+
+
 class ConsoleServer:
     """Serves the page, the terminal's script and a console to admitted browsers."""
 
@@ -93,6 +114,8 @@ class ConsoleServer:
 
     def app(self) -> web.Application:
         """The aiohttp application."""
+        log = logging.getLogger("aiohttp")
+        log.handlers, log.propagate = [ErrorLines(self._say)], False
         made = web.Application(middlewares=[self._check])
         made.add_routes([web.get("/", self._index), web.get("/ws", self._console)])
         static = files("textual_serve") / "static"
@@ -153,7 +176,7 @@ async def _relay(socket: web.WebSocketResponse, service: ConsoleService) -> None
     async for message in socket:
         try:
             kind, *values = _ENVELOPE.decode(message.data)
-        except (msgspec.MsgspecError, TypeError, ValueError):
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
             continue
         value = values[0] if values else None
         if kind == "resize" and isinstance(value, dict):

@@ -43,10 +43,14 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
         arguments=() if write else ("--read-only",),
         say=print_stderr,
     )
-    try:
+
+    def announce(*_: object) -> None:
         echo(guard.link())
         print_stderr("Open the link in a browser on this machine; stop the server with Ctrl-C.")
-        web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
+
+    try:
+        # It prints once it listens.
+        web.run_app(server.app(), host="127.0.0.1", port=port, print=announce, access_log=None)
     except OSError as error:
         print_stderr(
             f"titan-console: Cannot listen on port {port}: {error.strerror}; use another --port."
