@@ -20,7 +20,7 @@ from core.batches import account_check, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.engine_context import Context
-from core.batches.error_isolation import isolated
+from core.batches.error_isolation import announce, isolated
 from core.batches.read_retry import is_due, next_poll_at
 from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
@@ -57,6 +57,8 @@ def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Coll
     ordered = sorted(ended, key=lambda batch: not _is_here(context, batch))
     for batch in context.time.items("collect", ordered, lambda batch: batch.key):
         with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
+            # Results on disk are then those of a batch whose id at the API a rebuild knows.
+            announce(context, batch, problems)
             collected.append((batch, collect(context, batch)))
     return collected
 

@@ -48,6 +48,17 @@ def update_mirrors(context: Context) -> list[str]:
     return problems
 
 
+def announce(context: Context, batch: Batch, problems: list[str]) -> None:
+    """Write the mirror's line of a batch before a call is made for it, or its results arrive.
+
+    So a rebuild looks at the API for whatever may be there, and takes what has no line for not
+    sent. Where the file cannot be written, a rebuild cannot read it either, and concludes nothing.
+    """
+    with isolated(context, f"Cannot update {context.folder.jobs_mirror.name}", problems):
+        if not mirrors.has_newest_line(context.ledger, context.folder, batch):
+            mirrors.update_jobs(context.ledger, context.folder)
+
+
 def affects_all_items(error: Exception) -> bool:
     """Whether the next item would fail for the same reason."""
     if isinstance(error, LedgerUnusable):

@@ -19,7 +19,7 @@ from core.batches.create_error_policy import (
     repeated_pause_s,
 )
 from core.batches.engine_context import Context
-from core.batches.error_isolation import isolated
+from core.batches.error_isolation import announce, isolated
 from core.batches.read_retry import with_retries
 from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
@@ -73,6 +73,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             break
         batch, sent = pending.popleft(), Sent()
         with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
+            announce(context, batch, problems)
             sent = send(context, batch)
         pending.extendleft(reversed(sent.replacements))
         problem = sent.problem or problem

@@ -45,7 +45,7 @@ def find(
     except AlreadySubmitted:
         raise
     except LedgerError:
-        may_be_known = spool.has_file_that_begins_with(folder.spool, lines[0].body)
+        may_be_known = spool.may_begin_with(folder.spool, lines[0].body)
         return KnownSubmission(None, not may_be_known)
     return KnownSubmission(earlier and earlier.key, earlier is None)
 

@@ -1,8 +1,9 @@
 """Rebuilds a ledger from the files beside a damaged one: mirror, spool and results.
 
 Batches with results on disk are collected from them, also without a line in the mirror; batches at
-the API continue where they were. Requests in no known batch become `missing`: they may have run, so
-they are not sent unasked. Files that cannot be used are named in warnings.
+the API continue where they were. A submission without a batch in a complete mirror was not sent,
+and is queued. Other requests in no known batch become `missing`: they may have run, so they are not
+sent unasked. Files that cannot be used are named in warnings.
 """
 
 import hashlib
@@ -24,7 +25,14 @@ from state.files import archive
 from state.files.folder import open_private
 from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted, LedgerError
-from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest, Submission
+from state.model.records import (
+    Batch,
+    BatchKind,
+    BatchStatus,
+    NewSubmission,
+    SpooledRequest,
+    Submission,
+)
 from state.model.timestamps import to_text
 from state.recovery import fallback_import, recovered_batches
 from state.recovery import rebuild as rebuilding
@@ -41,6 +49,7 @@ class RebuildSummary(Struct, kw_only=True):
     submissions: int = 0
     collected: int = 0
     open: int = 0
+    queued: int = 0
     missing: int = 0
     skipped: int = 0
     # Files and lines that could not be used, each with what to do.
@@ -57,15 +66,26 @@ def rebuild(context: Context) -> RebuildSummary:
     tags: dict[str, str] = {}
     if any(not _tag(files.batches.get(spool.stem, ())) for spool in new):
         tags = recovered_batches.tags(context.folder)
-    for spool in new:
+    # Those that were not sent come last: one may be what a killed process left of another.
+    for spool in sorted(new, key=lambda spool: spool.stem not in files.batches):
         batches = files.batches.get(spool.stem, [])
         try:
-            submission = _submission(context, spool, batches, tags.get(spool.stem), done)
+            submission = _submission(
+                context,
+                spool,
+                batches,
+                tags.get(spool.stem),
+                done,
+                is_unsent=files.names_all_sent and not batches,
+            )
         except (AlreadySubmitted, _EmptyError) as error:
             done.skipped += 1
             done.warnings.append(f"spool/{spool.name} was skipped: {error}")
             continue
         done.submissions += 1
+        if files.names_all_sent and not batches:
+            done.queued += submission.request_count
+            continue
         for found in known_first(context, batches):
             add_recovered_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
@@ -117,8 +137,14 @@ def _submission(
     batches: list[RecoveredBatch],
     tag: str | None,
     done: RebuildSummary,
+    *,
+    is_unsent: bool,
 ) -> Submission:
-    """`tag` is the tag in other files than the mirror."""
+    """`tag` is the tag in other files than the mirror.
+
+    Raises AlreadySubmitted also for what a submit that was killed before its end left, where the
+    job submitted the same requests again.
+    """
     seen: dict[str, str | None] = {}
     unreadable: list[int] = []
     with submissions.staged(context.ledger, _spooled(spool, batches, seen, unreadable)) as staged:
@@ -129,6 +155,9 @@ def _submission(
             )
         if not seen:
             raise _EmptyError("it has no request.")
+        same = submissions.with_same_requests(context.ledger, staged) if is_unsent else None
+        if same is not None:
+            raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
         tag = _tag(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
@@ -196,9 +225,11 @@ def _spooled(
 
 
 def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
-    """Batches whose results or lines name their requests, and then those that need a guess."""
+    """Batches not sent, those whose results or lines name their requests, and those to guess."""
 
     def order(found: RecoveredBatch) -> int:
+        if found.status == BatchStatus.NOT_SENT:
+            return -1
         if recovered_files.results_of(context.folder, found) is not None:
             return 0
         return 3 if found.requests is None else 1 + found.is_duplicate
@@ -211,14 +242,12 @@ def add_recovered_batch(
 ) -> None:
     """Add a batch that the ledger does not know, from its results or as the API may have it."""
     results = recovered_files.results_of(context.folder, found)
-    if results is not None:
+    batch = None
+    # The next poll finishes an interrupted run as it does every run whose process died.
+    if results is not None and not _is_interrupted(context, found, results):
         batch = _with_results(context, submission, found, results)
-        if batch is None:
-            done.warnings.append(
-                f"{results.parent.name}/{results.name} names no request of"
-                f" spool/{submission.key}.jsonl: it is kept, and not in the ledger."
-            )
-        elif collect_from_disk(context, batch, results, ended_ts=found.completed_ts):
+    if results is not None and batch is not None:
+        if collect_from_disk(context, batch, results, ended_ts=found.completed_ts):
             done.collected += 1
         else:
             done.open += 1
@@ -226,6 +255,30 @@ def add_recovered_batch(
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
     elif found.nonce and found.status in _MAY_BE_SENT:
         done.open += _open(context, submission, found, BatchStatus.SENDING)
+    elif found.nonce and found.status == BatchStatus.NOT_SENT and found.requests is not None:
+        # Its nonce identifies a batch that the API made of it all the same, and shows late.
+        rebuilding.add_batch(
+            context.ledger,
+            submission.id,
+            found,
+            request_runs.request_ids(context.ledger, submission.id, found.requests),
+            status=BatchStatus.NOT_SENT,
+            nonce=found.nonce,
+        )
+    elif results is not None:
+        done.warnings.append(
+            f"{results.parent.name}/{results.name} names no request of"
+            f" spool/{submission.key}.jsonl: it is kept, and not in the ledger."
+        )
+
+
+def _is_interrupted(context: Context, found: RecoveredBatch, results: Path) -> bool:
+    """Whether it is a synchronous run whose answers were not collected."""
+    return (
+        (found.kind, found.status) == (BatchKind.SYNC, BatchStatus.SENDING)
+        and found.requests is not None
+        and results == sync_runs.answers_file(context.folder, found.key)
+    )
 
 
 def _open(

@@ -23,16 +23,21 @@ from state.recovery.recovered_batches import RecoveredBatch, submission_key
 
 
 class RecoveredFiles(Struct, frozen=True):
-    """The batches by submission key; those without a mirror line come last."""
+    """The batches by submission key; those without a mirror line come last.
+
+    `names_all_sent`: the mirror was read completely, so that a batch it does not name was not sent.
+    """
 
     batches: dict[str, list[RecoveredBatch]]
     warnings: list[str]
+    names_all_sent: bool = False
 
 
 def read(folder: Folder) -> RecoveredFiles:
     """Every batch that the mirror or a results file names."""
     mirror = recovered_batches.mirror(folder)
-    found = RecoveredFiles({}, [])
+    is_complete = bool(mirror.batches) and not (mirror.unreadable or mirror.partly_read)
+    found = RecoveredFiles({}, [], is_complete)
     for batch in mirror.batches.values():
         found.batches.setdefault(batch.submission_key, []).append(batch)
     if mirror.unreadable:

@@ -106,6 +106,7 @@ def _import_newer_batches(
         if batch.status in _UNSENT and getattr(last.get(batch.key), "status", None) != batch.status
     ]
     newer = [found for key, found in last.items() if key not in {batch.key for batch in batches}]
+    rebuilding.record_charges(ledger, batches, last)
     done.collected += _collect_known(context, batches)
     if mirrored is not None and not changed and not newer:
         _let_recovery_decide(context, batches)

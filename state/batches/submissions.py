@@ -86,6 +86,18 @@ def _of_a_lost_tag(source: Source, staged: Staged | str) -> Submission | None:
     return to_submission(found[0]) if found else None
 
 
+def with_same_requests(source: Source, staged: Staged) -> Submission | None:
+    """A submission under any tag with exactly these requests."""
+    found = source.rows(
+        "SELECT * FROM submissions s"  # noqa: S608 - our own table
+        f" WHERE s.request_count = (SELECT count(*) FROM {staged}) AND NOT EXISTS (SELECT 1"
+        f" FROM {staged} n WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.tag = s.tag"
+        " AND r.submission_id = s.id AND r.custom_id = n.custom_id AND r.body_sha256 = n.sha256))"
+        " ORDER BY s.id LIMIT 1"
+    )
+    return to_submission(found[0]) if found else None
+
+
 def _give_tag(ledger: Ledger, tx: Transaction, submission: Submission, tag: str) -> Submission:
     """Inside a transaction: the job that submits the same requests again names the lost tag."""
     ledger.execute("UPDATE submissions SET tag = ? WHERE id = ?", tag, submission.id)
@@ -93,6 +105,8 @@ def _give_tag(ledger: Ledger, tx: Transaction, submission: Submission, tag: str)
     ledger.execute("UPDATE batches SET tag = ? WHERE submission_id = ?", tag, submission.id)
     for row in ledger.rows("SELECT id FROM batches WHERE submission_id = ?", submission.id):
         ledger.event(tx, "batch.tag_recovered", batch_id=row["id"], tag=tag)
+    # Every line of the submission in the mirror files has its tag.
+    ledger.execute("DELETE FROM mirrors")
     return to_submission(ledger.rows("SELECT * FROM submissions WHERE id = ?", submission.id)[0])
 
 

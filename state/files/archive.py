@@ -84,13 +84,25 @@ def size(path: Path) -> int:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """Every line of the file with its newline. Raises OSError where it does not exist."""
+    """Every line of the file with its newline.
+
+    Raises OSError where it does not exist, FileMissing where the compressed one is damaged.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        file = io.BufferedReader(_zstd().ZstdFile(compressed_path(path)))
+        yield from _unpacked_lines(compressed_path(path))
+        return
     with file:
         yield from file
+
+
+def _unpacked_lines(path: Path) -> Iterator[bytes]:
+    with io.BufferedReader(_zstd().ZstdFile(path)) as file:
+        try:
+            yield from file
+        except (_zstd().ZstdError, EOFError) as error:
+            raise FileMissing(f"{path} is damaged: {error}. Move it away.") from error
 
 
 def compress(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -70,15 +70,19 @@ class SpoolWriter:
                 self.path.unlink(missing_ok=True)
 
 
-def has_file_that_begins_with(folder: Path, line: bytes) -> bool:
-    """Whether a file in the folder, compressed or not, has this first line."""
+def may_begin_with(folder: Path, line: bytes) -> bool:
+    """Whether a file in the folder, compressed or not, has this first line, or cannot be read."""
     found = {path.with_name(path.name.removesuffix(archive.SUFFIX)) for path in folder.glob("*")}
-    return any(next(_lines(path), b"").rstrip(b"\n") == line for path in sorted(found))
+    return any(_may_begin_with(path, line) for path in sorted(found))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with suppress(OSError, FileMissing):
-        yield from archive.lines(path)
+def _may_begin_with(path: Path, line: bytes) -> bool:
+    try:
+        return next(archive.lines(path), b"").rstrip(b"\n") == line
+    except FileNotFoundError:
+        return False
+    except (OSError, FileMissing):
+        return True
 
 
 def _unusable(path: Path, error: OSError) -> LedgerUnusable:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.batches import request_runs
+from state.batches import charges, request_runs
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
@@ -52,6 +52,27 @@ def update(
             _update(ledger, folder, path, lines, newest)
 
 
+def has_newest_line(ledger: Ledger, folder: Folder, batch: Batch) -> bool:
+    """Whether the mirror of jobs has a line for the present state of the batch."""
+    (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events WHERE batch_id = ?", batch.id)[
+        0
+    ]
+    return _is_written(ledger, folder.jobs_mirror, newest)
+
+
+def update_jobs(ledger: Ledger, folder: Folder) -> None:
+    """Append all new lines to the mirror of jobs. Raises FileUnusable, LedgerError."""
+    (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
+    _update(ledger, folder, folder.jobs_mirror, _job_lines, newest)
+
+
+def _is_written(ledger: Ledger, path: Path, event: int) -> bool:
+    """Whether the mirror, which is as long as it was left, has the lines up to that event."""
+    row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+    is_whole = row is not None and path.exists() and path.stat().st_size >= row["bytes"]
+    return is_whole and row is not None and row["position"] >= event
+
+
 def _update(
     ledger: Ledger,
     folder: Folder,
@@ -59,10 +80,8 @@ def _update(
     lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
     newest: int,
 ) -> None:
-    position = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
     try:
-        whole = position is not None and path.exists() and path.stat().st_size >= position["bytes"]
-        if not whole or position is None or position["position"] < newest:
+        if not _is_written(ledger, path, newest):
             _write(ledger, folder, path, lines)
     except OSError as error:
         raise file_error(
@@ -149,6 +168,7 @@ def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[
             "requests": request_runs.of_batch(ledger, batch),
             "betas": ",".join(batch.betas),
             "fallback_imports": _fallback_imports(ledger, batch),
+            "possible_duplicate_charges": charges.possible_duplicates(ledger, batch.id),
         }
 
 

@@ -69,6 +69,7 @@ def record(
         ledger.event(
             tx,
             "submission.possible_duplicate_charge",
+            batch_id=_newest_batch(ledger, submission),
             subject=submission.key,
             requests=unwritten,
         )

@@ -1,9 +1,9 @@
 """Writes recovered submissions and batches into a new ledger, and installs it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from state.batches import batch_planning, submissions
+from state.batches import batch_planning, charges, submissions
 from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
@@ -80,6 +80,17 @@ def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
         finish_submission(ledger, tx, submission.id)
 
 
+def record_charges(
+    ledger: Ledger, batches: Iterable[Batch], found: Mapping[str, RecoveredBatch]
+) -> None:
+    """Record possible duplicate charges of batches that the ledger does not know of."""
+    with ledger.transaction("rebuild") as tx:
+        for batch in batches:
+            if batch.key in found:
+                count = found[batch.key].possible_duplicate_charges
+                charges.record_recovered(ledger, tx, batch.id, count)
+
+
 def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
     """The requests that results name."""
     rows = ledger.rows(
@@ -143,13 +154,16 @@ def add_batch(
             found.submitted_ts,
             found.submitted_ts,
             found.submitted_ts,
-            found.submitted_ts if status != BatchStatus.SENDING else None,
+            None if status in (BatchStatus.SENDING, BatchStatus.NOT_SENT) else found.submitted_ts,
             submission_id,
         )
-        if found.requests is not None and not found.is_duplicate:
-            # An earlier batch that has them too does not run them now.
-            _end_active(ledger, as_list(request_ids))
-        _add_attempts(ledger, batch_id, as_list(request_ids))
+        if status == BatchStatus.NOT_SENT:
+            _add_past_attempts(ledger, batch_id, as_list(request_ids))
+        else:
+            if found.requests is not None and not found.is_duplicate:
+                # An earlier batch that has them too does not run them now.
+                _end_active(ledger, as_list(request_ids))
+            _add_attempts(ledger, batch_id, as_list(request_ids))
         if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
             ledger.execute(
@@ -163,12 +177,22 @@ def add_batch(
             was=found.status,
             guessed=is_guess,
         )
+        charges.record_recovered(ledger, tx, batch_id, found.possible_duplicate_charges)
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
 def _end_active(ledger: Ledger, request_ids: str) -> None:
     ledger.execute(
         f"UPDATE attempts SET active = 0 WHERE active = 1 AND request_id IN {LISTED}",  # noqa: S608 - our own words
+        request_ids,
+    )
+
+
+def _add_past_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
+        f" SELECT ?, id, 0 FROM requests WHERE id IN {LISTED}",
+        batch_id,
         request_ids,
     )
 

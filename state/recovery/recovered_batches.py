@@ -38,6 +38,8 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     requests: list[tuple[_Offset, _Offset]] | None = None
     betas: str = ""
     fallback_imports: list[str] = []
+    # How many of its requests may have been charged a second time.
+    possible_duplicate_charges: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 0
 
     @property
     def is_duplicate(self) -> bool:
@@ -66,7 +68,7 @@ _FORMER_STATUSES = {
 
 
 # A line in which one of these is malformed is used without them.
-_OPTIONAL = ("requests", "betas", "fallback_imports")
+_OPTIONAL = ("requests", "betas", "fallback_imports", "possible_duplicate_charges")
 
 
 def _decode(line: bytes) -> tuple[RecoveredBatch, bool]:

@@ -186,6 +186,7 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
         "requests": [[0, 0]],
         "betas": "",
         "fallback_imports": [],
+        "possible_duplicate_charges": 0,
     }
     assert written(folder.root / "batch-errors.jsonl") == [
         {

@@ -130,13 +130,20 @@ def test_a_call_that_is_known_in_part_or_with_another_body_is_refused_as_ever(
     assert len(sandbox.billing_log().messages) == 0
 
 
-@pytest.mark.parametrize("is_compressed", [False, True])
+@pytest.mark.parametrize("spool", ["plain", "compressed", "damaged", "unreadable"])
 def test_what_may_be_known_to_a_ledger_that_cannot_be_read_is_kept_and_not_run(
-    home: Path, sandbox: Sandbox, *, is_compressed: bool
+    home: Path, sandbox: Sandbox, spool: str
 ) -> None:
     key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    if is_compressed:
-        compress(home / "spool" / f"{key}.jsonl")
+    path = home / "spool" / f"{key}.jsonl"
+    if spool in ("compressed", "damaged"):
+        compress(path)
+    if spool == "damaged":
+        packed = path.with_name(f"{path.name}.zst")
+        packed.write_bytes(packed.read_bytes()[:10] + b"damaged" * 9)
+    if spool == "unreadable":
+        path.rename(home / "elsewhere")
+        path.mkdir()
     whole = (home / "titan.db").read_bytes()
     corrupt(home)
     kept = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")

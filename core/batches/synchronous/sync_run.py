@@ -10,7 +10,7 @@ from core.batches import account_check, budget_admission, price_preload
 from core.batches.collect import collect
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD, SYNC_SPEND_HOLD
 from core.batches.engine_context import Context
-from core.batches.error_isolation import isolated
+from core.batches.error_isolation import announce, isolated
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
 from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
@@ -70,6 +70,7 @@ def run_queued(
                 problems.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
             price_preload.start()
+            announce(context, batch, problems)
             run = _run(context, api, batch)
             if run.problem:
                 _hold_if_blocked(context, run.problem)

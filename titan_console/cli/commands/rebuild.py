@@ -26,7 +26,8 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
-    an API key is set. Requests that no file shows to have been sent or answered get the outcome
+    an API key is set. Submissions that were not sent, which a complete mirror file shows, are
+    queued. Other requests that no file shows to have been sent or answered get the outcome
     `missing` and are not sent again. Files and lines that cannot be used are named, with what to
     do; the exit code is then 1.
     """
@@ -74,7 +75,8 @@ def _summary(rebuilt: RebuildSummary) -> str:
     return (
         f"{pluralize(rebuilt.submissions, 'submission')}:"
         f" {pluralize(rebuilt.collected, 'batch', 'batches')} with results,"
-        f" {rebuilt.open:,} to recover, {pluralize(rebuilt.missing, 'request')} missing."
+        f" {rebuilt.open:,} to recover, {pluralize(rebuilt.queued, 'request')} queued,"
+        f" {rebuilt.missing:,} missing."
     )
 
 

@@ -99,5 +99,6 @@ def _summary(done: RestoreSummary) -> str:
     return (
         f"Restored; imported from files: {pluralize(done.submissions, 'submission')},"
         f" {pluralize(done.collected, 'batch', 'batches')} with results, {done.open:,} to recover,"
-        f" {pluralize(done.missing, 'request')} missing."
+        f" {pluralize(done.queued, 'request')} queued,"
+        f" {done.missing:,} missing."
     )

@@ -1,0 +1,28 @@
+"""Requests that may have been charged twice, as the event log has them."""
+
+from state.db.ledger import Ledger, Transaction
+from state.db.reader import Source
+
+
+def possible_duplicates(source: Source, batch_id: int) -> int:
+    """How many requests of that batch may have been charged a second time."""
+    (found,) = source.rows(
+        "SELECT coalesce(sum(json_extract(detail, '$.requests')), 0) FROM events"
+        " WHERE batch_id = ? AND kind IN ('batch.possible_duplicate_charge',"
+        " 'submission.possible_duplicate_charge')",
+        batch_id,
+    )[0]
+    return int(found)
+
+
+def record_recovered(ledger: Ledger, tx: Transaction, batch_id: int, count: int) -> None:
+    """Inside a transaction: record what a lost ledger knew of `count` requests in all."""
+    new = count - possible_duplicates(ledger, batch_id)
+    if new > 0:
+        ledger.event(
+            tx,
+            "batch.possible_duplicate_charge",
+            batch_id=batch_id,
+            requests=new,
+            reason="recorded before the ledger was replaced",
+        )

@@ -1,0 +1,191 @@
+"""What a rebuild makes of a submission whose process was killed: sent once, never lost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, some_requests
+from support.lifecycle import check_billing, poll_until_done, requests, results
+from support.rebuilt_ledger import rebuilt
+
+from core.intake import fallback_files
+from core.intake.options import SubmitOptions
+from state.model.errors import LedgerError
+from state.model.records import OnFailure, RequestStatus
+from state.queries import mirrors
+
+
+class _Killed(BaseException):
+    """A kill at a crash point."""
+
+
+def _killed_at(bench: Bench, point: str, work: Callable[[], object]) -> None:
+    def kill(name: str) -> None:
+        if name == point:
+            raise _Killed
+
+    bench.engine.context.ledger.crash_point = kill
+    with pytest.raises(_Killed):
+        work()
+    bench.close()
+    bench.engine = bench.new_engine("next")
+
+
+@pytest.fixture
+def used(bench: Bench) -> Bench:
+    """A mirror exists, from an earlier job."""
+    bench.submit(1, workflow="earlier", tag="earlier")
+    poll_until_done(bench)
+    return bench
+
+
+@pytest.mark.parametrize("point", ["accepted:begin", "accepted:done"])
+def test_a_batch_that_a_killed_submit_created_is_found_by_its_nonce(
+    used: Bench, point: str
+) -> None:
+    _killed_at(used, point, lambda: used.submit(3))
+    _, done = rebuilt(used)
+    assert (done.open, done.missing, done.queued) == (1, 0, 0)
+    poll_until_done(used)
+    assert used.submit(3).repeated
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
+    assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
+
+
+@pytest.mark.parametrize("point", ["spool:rename", "submit:begin", "submit:done"])
+def test_a_submission_that_was_not_sent_is_sent_once(used: Bench, point: str) -> None:
+    _killed_at(used, point, lambda: used.submit(3))
+    _, done = rebuilt(used)
+    assert (done.queued, done.missing) == (3 if point != "spool:rename" else 0, 0)
+    assert used.submit(3).repeated == (point != "spool:rename")
+    poll_until_done(used)
+    assert requests(used) == {RequestStatus.SUCCEEDED: 4}
+    assert used.sandbox.billing_log().creates == 2
+
+
+def test_what_a_killed_submit_left_is_no_second_submission(used: Bench) -> None:
+    _killed_at(used, "submit:begin", lambda: used.submit(3))
+    key = used.submit(3).submission.key
+    _, done = rebuilt(used)
+    (warning,) = done.warnings
+    assert f"{key} has the same requests" in warning
+    assert (done.submissions, done.skipped, done.missing, done.queued) == (2, 1, 0, 0)
+    poll_until_done(used)
+    assert used.sandbox.billing_log().creates == 2
+
+
+def test_without_a_complete_mirror_it_may_have_run(used: Bench) -> None:
+    _killed_at(used, "submit:done", lambda: used.submit(3))
+    with used.folder.jobs_mirror.open("ab") as mirror:
+        mirror.write(b"{torn\n")
+    _, done = rebuilt(used)
+    assert (done.queued, done.missing) == (0, 3)
+    poll_until_done(used)
+    assert used.sandbox.billing_log().creates == 1
+
+
+def _possible_duplicates(bench: Bench) -> list[int]:
+    rows = bench.engine.context.ledger.rows(
+        "SELECT json_extract(detail, '$.requests') FROM events"
+        " WHERE kind LIKE '%.possible_duplicate_charge'"
+    )
+    return [row[0] for row in rows]
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("lost", [Path.unlink, _empty])
+def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
+    used: Bench, lost: Callable[[Path], object]
+) -> None:
+    used.faults.add("create:429:times=1")
+    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    for path in used.folder.results.glob("*.answers"):
+        lost(path)
+    rebuilt(used)
+    used.engine.poll()
+    assert _possible_duplicates(used) == [2]
+    # It is told to the next rebuild too.
+    rebuilt(used)
+    assert _possible_duplicates(used) == [2]
+
+
+def test_the_answers_of_a_synchronous_run_that_was_killed_are_kept(used: Bench) -> None:
+    used.faults.add("create:429:times=1")
+    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    rebuilt(used)
+    used.engine.poll()
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
+    assert _possible_duplicates(used) == []
+
+
+def test_a_batch_without_a_mirror_line_of_its_id_is_no_duplicate(used: Bench) -> None:
+    """A poll is killed between the results on disk and the end, where mirrors are written."""
+    used.faults.add("create:drop:times=1")
+    used.submit(2)
+    for _ in range(8):
+        used.clock.advance(400)
+        lines = used.folder.jobs_mirror.read_bytes()
+        used.engine.poll()
+        if len(list(used.folder.results.glob("*.jsonl"))) == 2:
+            break
+    else:
+        pytest.fail("the batch was not collected")
+    assert lines.count(b"\n") < used.folder.jobs_mirror.read_bytes().count(b"\n")
+    rebuilt(used)
+    poll_until_done(used)
+    check_billing(used)
+
+
+def test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(used: Bench) -> None:
+    used.faults.add("create:late:seconds=30000:times=1")
+    used.submit(2)
+    for _ in range(8):
+        used.poll_after(900)
+    rebuilt(used)
+    for _ in range(20):
+        used.poll_after(4000)
+    (shown,) = used.engine.context.ledger.rows("SELECT sum(duplicate) FROM attempts")[0]
+    assert shown == 2
+    check_billing(used)
+
+
+def test_the_key_of_a_fallback_file_survives(used: Bench) -> None:
+    key = used.submit(2).submission.key
+    file = fallback_files.save(
+        used.folder,
+        some_requests(2),
+        SubmitOptions(tag="daily-feed"),
+        clock=used.clock,
+        actor="job",
+        error=LedgerError("The ledger is locked."),
+    )
+    _killed_at(used, "fallback:remove", used.engine.poll)
+    file.path.unlink()
+    rebuilt(used)
+    rows = used.engine.context.ledger.rows(
+        "SELECT s.key FROM fallback_imports f JOIN submissions s ON s.id = f.submission_id"
+        " WHERE f.key = ?",
+        file.key,
+    )
+    assert [row[0] for row in rows] == [key]
+
+
+def test_the_cost_log_has_the_tag_that_a_job_named_again(used: Bench) -> None:
+    used.submit(2)
+    poll_until_done(used)
+    used.folder.jobs_mirror.unlink()
+    for path in used.folder.backups.iterdir():
+        path.unlink()
+    rebuilt(used)
+    used.engine.poll()
+    assert used.submit(2).repeated
+    used.engine.poll()
+    expected = list(mirrors.cost_lines(used.engine.context.ledger))
+    lines = used.folder.cost_mirror.read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == expected
+    assert "daily-feed" in {line["tag"] for line in expected}
