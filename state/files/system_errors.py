@@ -23,7 +23,7 @@ _NO_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 
 def cause(error: OSError, path: Path) -> Cause:
     """Why the path could not be used; `error` may name another one."""
-    path = Path(os.fsdecode(error.filename)) if _names_a_file(error) else path
+    path = _named(error) or path
     if error.errno in _DENIED and not is_read_only(path):
         return denied(path)
     if error.errno in _FULL:
@@ -93,8 +93,11 @@ def is_read_only(path: Path) -> bool:
         return False
 
 
-def _names_a_file(error: OSError) -> bool:
-    return isinstance(error.filename, str | bytes | os.PathLike)
+def _named(error: OSError) -> Path | None:
+    """The file that the error is about: of a rename onto a folder, that folder."""
+    is_target = error.errno == errno.EISDIR and error.filename2 is not None
+    name = error.filename2 if is_target else error.filename
+    return Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else None
 
 
 def denied(path: Path) -> Cause:

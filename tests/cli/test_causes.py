@@ -136,6 +136,15 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, number: int) -> No
         assert found.text == f"{tmp_path / 'spool'} is a file, not a folder; move it away"
 
 
+def test_a_folder_in_place_of_the_target_of_a_rename_is_named(tmp_path: Path) -> None:
+    source, target = tmp_path / "x.try", tmp_path / "x"
+    source.touch()
+    target.mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        source.replace(target)
+    assert cause(caught.value, tmp_path).text.startswith(f"{target} is a folder")
+
+
 @pytest.mark.parametrize("name", ["spool", "batch-results"])
 def test_doctor_and_poll_name_a_link_to_a_missing_folder(
     used: Terminal, tmp_path: Path, name: str
