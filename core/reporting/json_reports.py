@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from core.batches.poll_time import left_by
 from core.batches.unresolved import stuck_reason
@@ -409,7 +409,7 @@ def _open(source: Source, now: datetime) -> list[OpenBatchReport]:
     stuck = {row.key: stuck_reason.outlook(row, now) for row in stuck_batches.awaited(source)}
     return [
         OpenBatchReport(
-            **asdict(batch(row)) | {"error": stuck.get(row.key) or row.last_error},
+            **asdict(replace(batch(row), error=stuck.get(row.key) or row.last_error)),
             eta=eta.report(found[row.key]),
             queued_because=reasons.of_batch(row),
         )

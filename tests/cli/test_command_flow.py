@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from core.clock import SystemClock
 from core.engine import Engine
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
+from core.poll.poll_run import POLL_LEASE
+from state.batches import leases
+from state.db import process_lock
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from titan_console.cli.command_flow import poll_problems
+from titan_console.cli.command_flow import poll_once
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -199,6 +203,7 @@ def test_holds_are_ended_by_hand_and_the_queue_is_sent(tmp_path: Path) -> None:
         assert sandbox.billing_log().creates == 1
         done = terminal.run("resume", "--holds", "--yes", "--reason", "paid")
         assert (done.code, done.out.split()[0]) == (0, "account")
+        assert done.err == "Sent 1 batch.\n"
         assert sandbox.billing_log().creates == 2
         (event,) = [
             event
@@ -208,6 +213,21 @@ def test_holds_are_ended_by_hand_and_the_queue_is_sent(tmp_path: Path) -> None:
         assert (event["subject"], event["detail"]["reason"]) == ("account", "paid")
         again = terminal.run("resume", "--holds", "--yes")
         assert (again.code, "nothing is on hold" in again.err) == (2, True)
+
+
+def test_holds_that_are_set_again_say_that_nothing_was_sent(tmp_path: Path) -> None:
+    line = json.dumps(some_requests(1)[0])
+    with a_server(Plan.instant(), "create:credit") as (_, address):
+        terminal = Terminal(tmp_path / "home", address)
+        terminal.run("submit", "-", "--tag", "feed", stdin=line)
+        done = terminal.run("resume", "--holds", "--yes")
+        assert (done.code, done.err.splitlines()[0]) == (1, "Nothing was sent.")
+        assert "credit balance" in done.err
+
+
+def test_a_replay_says_what_its_poll_sent(failed: Shell) -> None:
+    terminal, _, _ = failed
+    assert terminal.run("replay", "feed", "--yes").err.splitlines()[1:] == ["Sent 1 batch."]
 
 
 def test_status_json_counts_fallback_files(tmp_path: Path) -> None:
@@ -227,4 +247,11 @@ def test_a_poll_that_cannot_write_does_not_hide_that_the_command_is_stored(
         raise LedgerUnusable("no space is left")
 
     monkeypatch.setattr(Engine, "poll", full)
-    assert poll_problems(bench.engine) == ["no space is left"]
+    assert poll_once(bench.engine).problems == ["no space is left"]
+
+
+def test_a_command_beside_another_poll_says_that_none_was_run(bench: Bench) -> None:
+    until = bench.clock.now() + timedelta(minutes=15)
+    with process_lock.try_lock(bench.folder.poll_lock):
+        leases.acquire(bench.engine.context.ledger, POLL_LEASE, "poller@host:1/x", until=until)
+        assert "poller@host:1" in poll_once(bench.engine).note

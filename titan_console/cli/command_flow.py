@@ -18,6 +18,7 @@ from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError
 from core.reporting.since import parse_since
+from core.text import pluralize
 from state.db.reader import Source
 from state.model.errors import LedgerError
 from state.model.records import REVIEW_STOP_REASONS, Outcome
@@ -28,6 +29,7 @@ from state.operations.selection import Filter
 from titan_console.cli.exit_codes import Exit, exit_code_after_command
 from titan_console.cli.output import echo, is_terminal, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
+from titan_console.text.poll_summary import one_line
 from titan_console.text.preview_text import batch_cost, cost_by_cache, sync_cost
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
@@ -175,28 +177,42 @@ def ask(fields: list[tuple[str, str]], *, as_json: bool) -> None:
 def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
     """Poll once so that the command runs now; a delayed one is left to a later poll."""
     context = engine.context
-    problems: list[str] = []
+    polled = Polled([])
     if command.not_before_ts <= context.ledger.now_text():
         if command.action == Action.PAUSE:
             # A poll that is sending right now must see the pause, not only the next one.
             executor.advance(context, command)
-        problems = poll_problems(engine)
+        polled = poll_once(engine)
     command = commands.get(context.ledger, command.id)
     if as_json:
         print_json(as_report(command))
     else:
         echo(command.key)
         print_stderr(command.outcome or _unfinished(context.ledger, command))
+        if polled.note:
+            print_stderr(polled.note)
+    problems = polled.problems
     print_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
     return exit_code_after_command(command, problems)
 
 
-def poll_problems(engine: Engine) -> list[str]:
-    """Poll once; what went wrong. The command is stored, so that a later poll runs it."""
+class Polled(Struct, frozen=True):
+    """The poll after a command: its problems, and what it sent or why it did not run."""
+
+    problems: list[str]
+    note: str = ""
+
+
+def poll_once(engine: Engine) -> Polled:
+    """Poll once. The command is stored, so that a later poll runs it where this one fails."""
     try:
-        return engine.poll().problems
+        summary = engine.poll()
     except (SettingsError, LedgerError) as error:
-        return [str(error)]
+        return Polled([str(error)])
+    if not summary.ran:
+        return Polled([], one_line(summary))
+    sent = f"Sent {pluralize(summary.sent, 'batch', 'batches')}." if summary.sent else ""
+    return Polled(summary.problems, sent)
 
 
 def _unfinished(source: Source, command: Command) -> str:

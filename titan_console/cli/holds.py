@@ -11,10 +11,10 @@ from core.errors import PayloadError
 from state.batches import leases
 from state.model.records import Hold
 from state.queries import ledger_status
-from titan_console.cli.command_flow import ask, poll_problems
+from titan_console.cli.command_flow import ask, poll_once
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import print_fields, print_json
-from titan_console.cli.stderr import print_problems
+from titan_console.cli.stderr import print_problems, print_stderr
 
 
 def end_holds(given: dict[str, Any]) -> int:
@@ -33,9 +33,10 @@ def end_holds(given: dict[str, Any]) -> int:
             return Exit.DONE
         for hold in holds:
             leases.end_hold(ledger, hold.name, reason=given["reason"] or "by an operator")
-        problems = poll_problems(engine)
-    print_problems(problems)
-    return Exit.ATTENTION if problems else Exit.DONE
+        polled = poll_once(engine)
+    print_stderr(polled.note or "Nothing was sent.")
+    print_problems(polled.problems)
+    return Exit.ATTENTION if polled.problems else Exit.DONE
 
 
 def _show(holds: list[Hold], *, as_json: bool) -> None:
