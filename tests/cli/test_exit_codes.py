@@ -2,25 +2,28 @@
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import corrupt
+from support.broken_ledger import corrupt, too_new
 from support.builders import Bench, some_requests
 from support.terminal import Ended, Terminal, a_server
 
 from core.clock import SystemClock
 from core.poll.poll_run import POLL_LEASE
 from state.batches import leases
-from state.db import process_lock
+from state.db import access_lock, process_lock
 from state.db.ledger import Ledger
 from state.files.folder import Folder
 from state.operations import commands
 from state.operations.commands import Action, NewCommand
 from state.queries import ledger_status
 from titan_console.cli.exit_codes import Exit, exit_code_after_command, exit_code_after_poll
+from titan_console.cli.main import main
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -230,3 +233,48 @@ def test_neither_does_status_count_it(tmp_path: Path) -> None:
         assert _submit(terminal, "--json").json()["batches"] == 0
         assert terminal.run("status", "--json").json()["totals"]["batches"] == 0
         assert "4 in 0 batches" in terminal.run("status").out
+
+
+@contextmanager
+def _in_use(home: Path) -> Generator[None, None, None]:
+    corrupt(home)
+    with closing(access_lock.share(home / "titan.db")):
+        yield
+
+
+@contextmanager
+def _broken(home: Path, breaks: Callable[[Path], None]) -> Generator[None, None, None]:
+    breaks(home)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("broken", "options", "code", "error"),
+    [
+        (partial(_broken, breaks=lambda _: None), "--yes", Exit.USAGE, "invalid_input"),
+        (partial(_broken, breaks=too_new), "--yes", Exit.UNUSABLE, "ledger_too_new"),
+        (_in_use, "--yes", Exit.UNUSABLE, "ledger_in_use"),
+        (partial(_broken, breaks=corrupt), "", Exit.ATTENTION, ""),
+        (partial(_broken, breaks=corrupt), "--yes", Exit.DONE, ""),
+    ],
+    ids=["sound", "too new", "in use", "preview", "damaged"],
+)
+def test_rebuild_is_refused_with_the_code_of_the_reason(
+    queued: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    broken: Callable[[Path], AbstractContextManager[None]],
+    options: str,
+    code: Exit,
+    error: str,
+) -> None:
+    terminal, _ = queued
+    assert terminal.run("--poll").code == Exit.DONE
+    monkeypatch.setattr(access_lock, "EXCLUSIVE_WAIT_S", 0.0)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", terminal.base_url)
+    with broken(terminal.home), pytest.raises(SystemExit) as ended:
+        main(["rebuild", "--json", *options.split()])
+    assert ended.value.code == code
+    if error:
+        assert json.loads(capsys.readouterr().err)["error"]["code"] == error
