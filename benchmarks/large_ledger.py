@@ -66,7 +66,7 @@ SELECT submission_id, id, status = 'assigned', nullif(status, 'assigned'),
 _TOTALS = """
 INSERT INTO daily_totals SELECT substr(ended_ts, 1, 10), workflow, model, 'batch',
   sum(request_count), sum(succeeded), sum(errored), 0, 0, 0, sum(succeeded) * 700,
-  sum(succeeded) * 60, 0, 0, 0, sum(cost_nano), sum(sync_cost_nano), 0, 0
+  sum(succeeded) * 60, 0, 0, 0, 0, 0, sum(cost_nano), sum(sync_cost_nano), 0, 0
 FROM batches WHERE status = 'ended' GROUP BY 1, 2, 3
 """
 _EVENTS = """

@@ -5,10 +5,11 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from core.money.pricing import REGION_PERCENT, PriceBook
+from core.money.pricing import REGION_PERCENT, PriceBook, Rates, cost_pico, prompt_tokens
 from state.model.records import BatchKind
 from state.model.timestamps import from_text
-from state.queries.cache_usage import CacheUse
+from state.model.usage import Tokens
+from state.queries.cache_usage import CachedTotals, CacheUse
 
 _PICO_PER_NANO = 1_000
 _WHOLE = 100
@@ -54,16 +55,41 @@ class CacheEffect(Struct, frozen=True, kw_only=True):
     unpriced: int
 
 
-def cache_effect(found: Sequence[CacheGain]) -> CacheEffect:
-    """The sum of those batches."""
+def cache_effect(
+    found: Sequence[CacheGain], sums: Sequence[tuple[CachedTotals, int]] = ()
+) -> CacheEffect:
+    """The sum of those batches, and of totals with their gains."""
     return CacheEffect(
-        nano=sum(one.gain_nano or 0 for one in found),
-        read_tokens=sum(one.read_tokens for one in found),
-        written_tokens=sum(one.written_tokens for one in found),
+        nano=sum(one.gain_nano or 0 for one in found) + sum(gain for _, gain in sums),
+        read_tokens=sum(one.read_tokens for one in found)
+        + sum(one.tokens.cache_read_tokens for one, _ in sums),
+        written_tokens=sum(one.written_tokens for one in found)
+        + sum(
+            one.tokens.cache_write_5m_tokens + one.tokens.cache_write_1h_tokens for one, _ in sums
+        ),
         unpriced=sum(
             one.read_tokens + one.written_tokens for one in found if one.gain_nano is None
         ),
     )
+
+
+def gain_of_sums(found: CachedTotals, prices: PriceBook) -> int | None:
+    """What the cache gained in these answers, in nano-dollars.
+
+    None where the sums do not tell it: unless the cost is that of all tokens at one list price and
+    in one region, to the rounding of each answer, the answers have several prices.
+    """
+    count, tokens = found.answers, found.tokens
+    at = from_text(f"{found.day}T00:00:00.000Z")
+    rates = prices.rates(found.model, prompt_tokens=prompt_tokens(tokens) // max(count, 1), at=at)
+    if rates is None or found.unpriced:
+        return None
+    whole = _PICO_PER_NANO * _WHOLE * (2 if found.kind == BatchKind.BATCH else 1)
+    for percent in {*REGION_PERCENT.values()}:
+        listed = cost_pico(rates, tokens) * percent
+        if 2 * abs((found.cost_nano - found.fee_nano) * whole - listed) <= (count + 1) * whole:
+            return _gained(rates, tokens) * percent // whole
+    return None
 
 
 def gains(used: Iterable[CacheUse], prices: PriceBook) -> list[CacheGain]:
@@ -100,10 +126,20 @@ def _pico(row: CacheUse, prices: PriceBook) -> int | None:
     percent = REGION_PERCENT.get(row.inference_geo)
     if rates is None or percent is None:
         return None
-    gained = (
-        row.read * (rates.input - rates.cache_read)
-        - row.written_5m * (rates.cache_write_5m - rates.input)
-        - row.written_1h * (rates.cache_write_1h - rates.input)
+    cached = Tokens(
+        cache_write_5m_tokens=row.written_5m,
+        cache_write_1h_tokens=row.written_1h,
+        cache_read_tokens=row.read,
     )
+    gained = _gained(rates, cached)
     is_half = row.kind == BatchKind.BATCH or row.service_tier == "batch"
     return gained * percent // (2 * _WHOLE if is_half else _WHOLE)
+
+
+def _gained(rates: Rates, cached: Tokens) -> int:
+    """What reads saved minus what writes cost more than plain input, in pico-dollars."""
+    return (
+        cached.cache_read_tokens * (rates.input - rates.cache_read)
+        - cached.cache_write_5m_tokens * (rates.cache_write_5m - rates.input)
+        - cached.cache_write_1h_tokens * (rates.cache_write_1h - rates.input)
+    )

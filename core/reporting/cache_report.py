@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from core.money.cache_gain import CacheGain, gains
+from core.money.cache_gain import CacheEffect, CacheGain, cache_effect, gain_of_sums, gains
 from core.money.pricing import PriceBook, usd
 from state.db.reader import Source
 from state.queries import cache_usage
@@ -28,6 +28,20 @@ class CacheGainReport(Struct, frozen=True, kw_only=True):
 def since(source: Source, prices: PriceBook, since_ts: str) -> list[CacheGain]:
     """The batches with cached tokens that were collected since that time, newest first."""
     return gains(cache_usage.since(source, since_ts), prices)
+
+
+def effect(source: Source, prices: PriceBook, since_day: str) -> CacheEffect:
+    """What the cache gained from that UTC day on, to the nano-dollar a batch.
+
+    The daily totals tell it, in constant time, where all answers have one price; others are read.
+    """
+    found = [
+        (one, gain_of_sums(one, prices)) for one in cache_usage.totals_since(source, since_day)
+    ]
+    mixed = {one.group for one, gain in found if gain is None}
+    batches = gains(cache_usage.of_groups(source, mixed), prices) if mixed else []
+    sums = [(one, gain) for one, gain in found if gain is not None and one.group not in mixed]
+    return cache_effect(batches, sums)
 
 
 def of_batch(source: Source, prices: PriceBook, key: str) -> CacheGain | None:

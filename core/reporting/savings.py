@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from core.money.cache_gain import CacheEffect, cache_effect
+from core.money.cache_gain import CacheEffect
 from core.money.kpis import MONTH_DAYS
 from core.money.month import Month, first_day_needed, month
 from core.money.pricing import PriceBook, usd
@@ -69,7 +69,7 @@ def read(source: Source, prices: PriceBook, today: date) -> Savings:
         since_day=since_day,
         by=by,
         month=month({row.name: row.savings_nano for row in needed}, today),
-        cache=cache_effect(cache_report.since(source, prices, since_day)),
+        cache=cache_report.effect(source, prices, since_day),
         unpriced_reasons=unpriced.reasons(source, since_ts=since_day),
     )
 

@@ -7,29 +7,35 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.model.records import BatchKind
+from state.model.usage import TOKENS, Tokens
 
 # Prompt sizes at which a price may change.
 _STEP = "(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > {})"
 _STEPS = f"{_STEP.format(100_000)} + {_STEP.format(200_000)}"
 _SIZES = (0, 150_000, 500_000)
 _TOKENS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
-_BATCH = (
-    "b.id, b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"
-    " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.cache_marks AS is_primed,"
-    " coalesce(b.cost_nano, 0) AS cost_nano, a.inference_geo, a.service_tier, a.speed"
-)
+# Batches first, which are few: the planner would read all attempts.
 _ANSWERS = (
-    "FROM batches b JOIN attempts a ON a.batch_id = b.id {} WHERE {}"
-    " AND b.collected_ts IS NOT NULL AND a.outcome = 'succeeded'"
+    "FROM chosen c CROSS JOIN attempts a ON a.batch_id = c.id {} WHERE a.outcome = 'succeeded'"
 )
+_SHARED = "a.inference_geo, a.service_tier, a.speed"
+_CACHED = "{0}cache_write_5m_tokens + {0}cache_write_1h_tokens + {0}cache_read_tokens > 0"
 # An answer's own tokens, then those of the iterations that its counts leave out.
 _OWN = (
-    f"SELECT {_BATCH}, coalesce(a.model, b.model) AS model, 1 AS answers,"
-    f" {', '.join(f'a.{name}' for name in _TOKENS)} "
+    f"SELECT a.batch_id AS id, a.model, 1 AS answers, {', '.join(f'a.{n}' for n in _TOKENS)},"
+    f" {_SHARED} {_ANSWERS.format('')} AND {_CACHED.format('a.')}"
 )
 _ITERATIONS = (
-    f"SELECT {_BATCH}, coalesce(i.value ->> 'model', a.model, b.model), 0,"
-    f" {', '.join(f'coalesce(i.value ->> {name!r}, 0)' for name in _TOKENS)} "
+    f"SELECT a.batch_id, coalesce(i.value ->> 'model', a.model), 0,"
+    f" {', '.join(f'coalesce(i.value ->> {name!r}, 0)' for name in _TOKENS)}, {_SHARED} "
+    f"{_ANSWERS.format('JOIN json_each(a.iterations) i')} AND a.iterations IS NOT NULL"
+)
+_SUMS = (
+    f"SELECT id, model, {_STEPS} AS step, inference_geo, service_tier, speed,"  # noqa: S608 - our own words
+    " sum(answers) AS answers, sum(cache_write_5m_tokens) AS written_5m,"
+    " sum(cache_write_1h_tokens) AS written_1h, sum(cache_read_tokens) AS read"
+    f" FROM ({_OWN} UNION ALL {_ITERATIONS}) WHERE {_CACHED.format('')}"
+    " GROUP BY id, model, step, inference_geo, service_tier, speed"
 )
 
 
@@ -63,6 +69,65 @@ def since(source: Source, since_ts: str) -> list[CacheUse]:
     return _rows(source, "b.collected_ts >= ?", since_ts)
 
 
+class CachedTotals(Struct, frozen=True, kw_only=True):
+    """The priced answers of a UTC day, workflow, mode and model, which used a cache.
+
+    Sums of tokens and nano-dollars; `fee_nano` is the part of the cost that is not for tokens.
+    """
+
+    day: str
+    workflow: str
+    kind: BatchKind
+    model: str
+    answers: int
+    unpriced: int
+    tokens: Tokens
+    cost_nano: int
+    fee_nano: int
+
+    @property
+    def group(self) -> "CachedGroup":
+        """The batches that these answers are in."""
+        return self.day, self.workflow, self.kind
+
+
+# UTC day, workflow and mode.
+CachedGroup = tuple[str, str, str]
+
+
+def totals_since(source: Source, since_day: str) -> list[CachedTotals]:
+    """The daily totals with cached tokens from that UTC day on."""
+    rows = source.rows(
+        "SELECT day, workflow, kind, model, succeeded, unpriced, cost_nano, fee_nano,"  # noqa: S608 - our own words
+        f" {', '.join(TOKENS)} FROM daily_totals WHERE day >= ? AND {_CACHED.format('')}",
+        since_day,
+    )
+    return [
+        CachedTotals(
+            day=row["day"],
+            workflow=row["workflow"],
+            kind=BatchKind(row["kind"]),
+            model=row["model"],
+            answers=row["succeeded"],
+            unpriced=row["unpriced"],
+            tokens=Tokens(**{name: row[name] for name in TOKENS}),
+            cost_nano=row["cost_nano"],
+            fee_nano=row["fee_nano"],
+        )
+        for row in rows
+    ]
+
+
+def of_groups(source: Source, groups: Iterable[CachedGroup]) -> list[CacheUse]:
+    """Of the batches of these days, workflows and modes."""
+    return _rows(
+        source,
+        "(substr(b.collected_ts, 1, 10), b.workflow, b.kind) IN (SELECT value ->> 0, value ->> 1,"
+        " value ->> 2 FROM json_each(?))",
+        json.dumps([list(group) for group in groups]),
+    )
+
+
 def of_batches(source: Source, keys: Iterable[str]) -> list[CacheUse]:
     """Of these batches."""
     return _rows(source, "b.key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))
@@ -70,16 +135,14 @@ def of_batches(source: Source, keys: Iterable[str]) -> list[CacheUse]:
 
 def _rows(source: Source, condition: str, parameter: str) -> list[CacheUse]:
     rows = source.rows(
-        f"WITH used AS ({_OWN}{_ANSWERS.format('', condition)} UNION ALL {_ITERATIONS}"  # noqa: S608 - our own words
-        f"{_ANSWERS.format('JOIN json_each(a.iterations) i', condition)})"
-        " SELECT batch_key, tag, workflow, kind, collected_ts, priced_ts, is_primed, cost_nano,"
-        f" model, inference_geo, service_tier, speed, {_STEPS} AS step, sum(answers) AS answers,"
-        " sum(cache_write_5m_tokens) AS written_5m, sum(cache_write_1h_tokens) AS written_1h,"
-        " sum(cache_read_tokens) AS read FROM used"
-        " WHERE cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > 0"
-        " GROUP BY id, model, step, inference_geo, service_tier, speed"
-        " ORDER BY collected_ts DESC, id DESC, model, step",
-        parameter,
+        f"WITH chosen AS MATERIALIZED (SELECT b.id FROM batches b WHERE {condition}"  # noqa: S608 - our own words
+        f" AND b.collected_ts IS NOT NULL), sums AS ({_SUMS})"
+        " SELECT b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"
+        " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.cache_marks AS is_primed,"
+        " coalesce(b.cost_nano, 0) AS cost_nano, coalesce(s.model, b.model) AS model, s.step,"
+        " s.inference_geo, s.service_tier, s.speed, s.answers, s.written_5m, s.written_1h, s.read"
+        " FROM sums s JOIN batches b ON b.id = s.id ORDER BY b.collected_ts DESC, b.id DESC,"
+        " s.model, s.step",
         parameter,
     )
     return [

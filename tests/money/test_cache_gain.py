@@ -1,6 +1,6 @@
 """The gain of a cache is the price of the same tokens uncached minus theirs."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from core.reporting import cache_report, savings
 from state.model.records import BatchKind
 from state.model.timestamps import to_text
 from state.model.usage import Usage
-from state.queries import spending
+from state.queries import cache_usage, spending
 from state.queries.cache_usage import CacheUse
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
@@ -140,3 +140,60 @@ def test_the_effect_of_the_month_is_the_sum_of_the_gains_whatever_changes_the_pr
     wanted = spending.SumFilter("cached", "", month.since_day)
     behind = spending.batches_in_sum(context.ledger, wanted)
     assert [one.models for one in reversed(behind)] == [(model,) for model, _, _ in _MIXED]
+
+
+_CACHED = {"input_tokens": 333, "output_tokens": 77, "cache_read_input_tokens": 20_001}
+
+
+def of_a_day(bench: Bench, *usages: dict[str, Any]) -> None:
+    """Recorded calls of one workflow, model and day; of odd token counts, so that costs round."""
+    for number, usage in enumerate(usages):
+        read = {"cache_read_input_tokens": 20_001 + number}
+        record_sync(
+            bench.engine.context,
+            tag=f"t{number}",
+            model="claude-sonnet-5-5",
+            usage=_CACHED | read | usage,
+            workflow="w",
+        )
+
+
+@pytest.mark.parametrize("geo", ["global", "us"])
+def test_the_daily_totals_tell_the_effect_where_all_answers_have_one_price(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, geo: str
+) -> None:
+    searches = {"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0}}
+    of_a_day(bench, *[{"inference_geo": geo, **searches}] * 7)
+    context = bench.engine.context
+    expected = cache_effect(cache_report.since(context.ledger, context.prices, ""))
+    monkeypatch.delattr(cache_usage, "of_groups")
+    found = cache_report.effect(context.ledger, context.prices, "2026-11-01")
+    assert abs(found.nano - expected.nano) <= 7
+    assert (found.read_tokens, found.written_tokens) == (expected.read_tokens, 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"inference_geo": "us"},
+        {"service_tier": "batch"},
+        {"cache_creation": {"ephemeral_1h_input_tokens": 1}, "inference_geo": "us"},
+        {"service_tier": "priority"},
+        {"iterations": [_ADVICE]},
+    ],
+)
+def test_answers_of_several_prices_are_read(bench: Bench, other: dict[str, Any]) -> None:
+    of_a_day(bench, {}, {}, other)
+    context = bench.engine.context
+    expected = cache_effect(cache_report.since(context.ledger, context.prices, ""))
+    assert cache_report.effect(context.ledger, context.prices, "2026-11-01") == expected
+    assert expected.read_tokens > 60_000
+
+
+def test_the_effect_begins_with_its_first_day(bench: Bench) -> None:
+    of_a_day(bench, {})
+    context = bench.engine.context
+    day = bench.clock.now().date()
+    assert cache_report.effect(context.ledger, context.prices, str(day)).read_tokens == 20_001
+    later = cache_report.effect(context.ledger, context.prices, str(day + timedelta(days=1)))
+    assert later == cache_effect([])
