@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from core.api.protocol import BatchApi
 from core.batches.engine_context import Context
 from core.clock import Clock, SystemClock
@@ -19,6 +21,7 @@ from core.money.pricing import PriceBook
 from state.db import access_lock
 from state.db.ledger import Ledger, random_id
 from state.files.folder import Folder
+from state.model.crash_points import no_crash_point
 from state.recovery import rebuild as rebuilding
 from state.recovery import restored
 
@@ -81,8 +84,23 @@ def open_api(settings: Settings) -> BatchApi:
     return AnthropicApi(api_key=key, base_url=settings.base_url)
 
 
+class Runtime(Struct, frozen=True, kw_only=True):
+    """What a process that replaces the ledger has of its own; tests pass others."""
+
+    clock: Clock = SystemClock()
+    new_id: Callable[[int], str] = random_id
+    crash_point: Callable[[str], None] = no_crash_point
+
+
+_RUNTIME = Runtime()
+
+
 def rebuild_ledger(
-    settings: Settings, *, actor: str, check: Callable[[Folder], None] = lambda _folder: None
+    settings: Settings,
+    *,
+    actor: str,
+    check: Callable[[Folder], None] = lambda _folder: None,
+    runtime: Runtime = _RUNTIME,
 ) -> "tuple[RebuildSummary, Path | None]":
     """Rebuild a damaged ledger from the files beside it; returns where the old one is kept.
 
@@ -94,9 +112,9 @@ def rebuild_ledger(
     folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):
         check(folder)
-        with _fresh(settings, folder, actor) as (fresh, context):
+        with _fresh(settings, folder, actor, runtime) as (fresh, context):
             rebuilt = rebuild(context)
-        return rebuilt, rebuilding.install(fresh, folder.ledger, kept=_kept(folder, "damaged"))
+        return rebuilt, _install(fresh, folder, "damaged", runtime)
 
 
 def preview_restore(settings: Settings, backup: Path) -> "Losses":
@@ -104,14 +122,17 @@ def preview_restore(settings: Settings, backup: Path) -> "Losses":
     from core.intake import restore  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)
-    with access_lock.exclusive(folder.ledger), _fresh(settings, folder, "cli", backup) as made:
+    with (
+        access_lock.exclusive(folder.ledger),
+        _fresh(settings, folder, "cli", _RUNTIME, backup) as made,
+    ):
         found = restore.losses(folder, made[1].ledger)
     rebuilding.remove_fresh(made[0])
     return found
 
 
 def restore_ledger(
-    settings: Settings, backup: Path, *, actor: str
+    settings: Settings, backup: Path, *, actor: str, runtime: Runtime = _RUNTIME
 ) -> "tuple[RestoreSummary, Path | None]":
     """Put a backup in the ledger's place; returns where the replaced ledger is kept.
 
@@ -122,25 +143,32 @@ def restore_ledger(
 
     folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):
-        with _fresh(settings, folder, actor, backup) as (fresh, context):
+        with _fresh(settings, folder, actor, runtime, backup) as (fresh, context):
             done = restore.import_newer_files(context, backup)
-        return done, rebuilding.install(fresh, folder.ledger, kept=_kept(folder, "replaced"))
+        return done, _install(fresh, folder, "replaced", runtime)
 
 
 @contextmanager
 def _fresh(
-    settings: Settings, folder: Folder, actor: str, backup: Path | None = None
+    settings: Settings, folder: Folder, actor: str, runtime: Runtime, backup: Path | None = None
 ) -> Generator[tuple[Path, Context], None, None]:
     """A new ledger beside the present one, empty or a copy of a backup, closed at the end."""
     fresh, rules, clock = (
         rebuilding.fresh_path(folder.ledger),
         titan_file.read(folder),
-        SystemClock(),
+        runtime.clock,
     )
     try:
         if backup is not None:
             restored.copy_backup(backup, fresh)
-        with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
+        with Ledger(
+            fresh,
+            now=clock.now,
+            actor=actor,
+            crash_point=runtime.crash_point,
+            new_id=runtime.new_id,
+            monotonic=clock.monotonic,
+        ) as ledger:
             yield (
                 fresh,
                 Context(
@@ -159,9 +187,14 @@ def _fresh(
         raise
 
 
-def _kept(folder: Folder, kind: str) -> Path:
+def _install(fresh: Path, folder: Folder, kind: str, runtime: Runtime) -> Path | None:
+    kept = _kept(folder, kind, runtime.clock)
+    return rebuilding.install(fresh, folder.ledger, kept=kept, crash_point=runtime.crash_point)
+
+
+def _kept(folder: Folder, kind: str, clock: Clock) -> Path:
     """A name that nothing has, also for the second ledger that is replaced in a second."""
-    stamp = SystemClock().now().strftime("%Y%m%dT%H%M%S")
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S")
     paths = (folder.ledger.with_name(f"titan.{stamp}{end}.{kind}") for end in _endings())
     return next(path for path in paths if not path.exists())
 

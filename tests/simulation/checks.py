@@ -25,6 +25,7 @@ class Job(Protocol):
 
     count: int
     keys: set[str]
+    fell_back: bool
 
     @property
     def tag(self) -> str: ...
@@ -37,7 +38,8 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
         oracle = read_oracle(world.sandbox)
         findings = [
             *_integrity(ledger),
-            *_nothing_lost(ledger, jobs, one_key=not world.profile.fallback),
+            *_nothing_lost(ledger, [job for job in jobs if job.fell_back]),
+            *_nothing_lost(ledger, [job for job in jobs if not job.fell_back], one_key=True),
             *_nothing_stuck(ledger),
             *_one_answer(ledger),
             *_rejected_for_themselves(ledger),

@@ -66,6 +66,9 @@ class FaultProfile:
     defects: float = 0.0
     vanish: float = 0.0
     endless: float = 0.0
+    # Rebuilds and restores, and backups taken at any moment beside the daily ones.
+    replacements: float = 0.0
+    backups: float = 0.0
     # Whether the requests have a common prefix that one of them writes to the cache first.
     primed: bool = False
 
@@ -196,6 +199,8 @@ def draw_with_operations(seed: int) -> FaultProfile:
         vanish=rng.choice((0, 0, 0.01)),
         endless=rng.choice((0, 0, 0.01)),
         faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
+        replacements=rng.choice((0, 0, 0.003, 0.01)),
+        backups=rng.choice((0, 0.005, 0.03)),
     )
 
 

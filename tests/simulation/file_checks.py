@@ -31,6 +31,8 @@ def file_findings(
 def _results(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
     for batch in ledger.execute("SELECT * FROM batches WHERE collection = 'collected'").fetchall():
         path = folder.results / file_name(batch["key"])
+        if _was_lost(ledger, batch):
+            continue
         if not path.exists():
             yield f"P5: the results of {batch['key']} are not on disk"
             continue
@@ -40,6 +42,14 @@ def _results(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iter
         yield from _lines_of(ledger, batch, content, oracle)
     for part in folder.results.glob("*.part"):
         yield f"P5: {part.name} was left behind"
+
+
+def _was_lost(ledger: sqlite3.Connection, batch: sqlite3.Row) -> bool:
+    """Whether it is no batch, but holds what a rebuild could not find in any."""
+    (found,) = ledger.execute(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'missing'", (batch["id"],)
+    ).fetchone()
+    return batch["remote_id"] is None and "-lost" in batch["key"] and not found
 
 
 def _lines_of(

@@ -94,6 +94,7 @@ def run_with_faults(world: World, submissions: list[Submission]) -> None:
             _start(world, submissions)
         if world.operations.random() < profile.operators:
             _start_operator(world, submissions)
+        world.replacing.maybe_start()
         awake = [p for p in world.processes if p.wakes_at <= world.clock.monotonic()]
         if not awake:
             world.clock.advance(rng.choice((1, 20, 120)))
@@ -227,6 +228,9 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
             world.kill(process)
         while not process.is_over:
             world.resume(process)
+    world.replacing.end_loss()
+    if world.replacing.is_lost:
+        return
     for submission in submissions:
         run_alone(world, "again", submission)
     for seconds in _HEALING:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ import core.batches.synchronous.sync_run
 import core.batches.synchronous.sync_runner
 import core.batches.unresolved.listing
 import core.intake.fallback_files
+from state.db import access_lock
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.recovery import rebuild as rebuilding
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -45,6 +48,12 @@ class InlinePool:
 @contextmanager
 def a_machine(world: "World") -> Generator[None, None, None]:
     """The machine of that history."""
+    remove_fresh = rebuilding.remove_fresh
+
+    def remove_unless_killed(fresh: Path) -> None:
+        if world.running is None or not world.running.killed:
+            remove_fresh(fresh)
+
     with ExitStack() as stack:
         for owner, name, new in (
             (os, "fsync", world.synced),
@@ -52,6 +61,10 @@ def a_machine(world: "World") -> Generator[None, None, None]:
             (core.batches.synchronous.sync_runner, "DaemonPool", InlinePool),
             (core.batches.synchronous.sync_run, "stop_on_signal", _no_signals),
             (core.intake.fallback_files, "stop_on_signal", _no_signals),
+            # One thread runs all processes, so there is no waiting for locks.
+            (access_lock, "SHARED_WAIT_S", 0.0),
+            (access_lock, "EXCLUSIVE_WAIT_S", 0.0),
+            (rebuilding, "remove_fresh", remove_unless_killed),
             (fallback_file, "directories", _one_directory),
             (fallback_file, "_old_directories", _no_directories),
         ):

@@ -7,7 +7,6 @@ from typing import Protocol
 from greenlet import greenlet
 
 from core.clock import Clock
-from core.engine import Engine
 from core.errors import TitanError
 from state.db.ledger import Ledger
 
@@ -46,9 +45,9 @@ class Process:
         self._host = host
         self._greenlet: greenlet | None = None
 
-    def begin(self, work: Callable[[Engine], object], engine: Callable[[], Engine]) -> None:
+    def begin(self, work: Callable[[], object]) -> None:
         """Prepare to run `work`; `resume` starts it."""
-        self._greenlet = greenlet(lambda: self._work(work, engine))
+        self._greenlet = greenlet(lambda: self._work(work))
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +82,8 @@ class Process:
 
     def switch(self) -> None:
         """Let the others run; raises Crash if this process was killed meanwhile."""
+        if self.killed:
+            raise Crash
         if self._greenlet is not None and self._greenlet.parent and self._host.lets_others_run():
             self._greenlet.parent.switch()
         if self.killed:
@@ -97,11 +98,9 @@ class Process:
         else:
             self._base.sleep(seconds)
 
-    def _work(self, work: Callable[[Engine], object], engine: Callable[[], Engine]) -> None:
+    def _work(self, work: Callable[[], object]) -> None:
         try:
-            opened = engine()
-            self.ledger = opened.context.ledger
-            self.result = work(opened)
+            self.result = work()
         except TitanError as error:
             self.problem = error
         except Crash:
@@ -109,7 +108,7 @@ class Process:
         except Exception as error:  # noqa: BLE001 - a traceback is a finding, whatever it is
             self.broken = error
         if self.ledger is not None:
-            self.ledger.connection.close()
+            self.ledger.close()
 
 
 class ProcessClock:

@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from simulation.fault_profile import FaultProfile
+from simulation.jobs import Stubborn, Surroundings
 from simulation.process import Crash, Process
+from simulation.replacing import Replacing
 from simulation.sick_files import SickFiles
 from simulation.stepped_api import SteppedApi
 from simulation.sync_bill import custom_id_of, synchronous_cost
@@ -27,7 +29,7 @@ from core.requests.payload import Limits
 from state.db.connection import connect, sqlite3
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
-from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
+from state.model.errors import IllegalTransition, LedgerBusy, LedgerError, LedgerUnusable
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
@@ -85,6 +87,7 @@ class World:
         )
         self.figures = Figures()
         self.log: list[str] = []
+        self.replacing = Replacing(self)
         self.sick_files = SickFiles(home, self.operations)
         # What each synchronous call was billed, by custom_id, in nano-dollars.
         self.sync_bill: dict[str, list[int]] = {}
@@ -104,6 +107,10 @@ class World:
     # Used by the processes.
 
     def start(self, name: str, work: Callable[[Engine], object]) -> Process:
+        """Create a process with an engine; `resume` starts it."""
+        return self.start_process(name, lambda process: self._run(process, work))
+
+    def start_process(self, name: str, work: Callable[[Process], object]) -> Process:
         """Create a process; `resume` starts it."""
         self._started += 1
         process = Process(
@@ -112,17 +119,38 @@ class World:
             base=self.clock,
             skew=self.rng.uniform(-1, 1) * self.profile.skew,
         )
-        process.begin(work, lambda: self._engine(process))
+        process.begin(lambda: work(process))
         self.processes.append(process)
         return process
 
+    def _run(self, process: Process, work: Callable[[Engine], object]) -> object:
+        try:
+            engine = self._engine(process)
+        except LedgerError as error:
+            if not isinstance(work, Stubborn):
+                raise
+            return work.without_ledger(self._surroundings(process), error)
+        return work(engine)
+
+    def _surroundings(self, process: Process) -> Surroundings:
+        return Surroundings(
+            folder=self.folder,
+            clock=process.clock,
+            api=self._stepped(process),
+            crash_point=process.crash_point,
+        )
+
+    def _stepped(self, process: Process) -> SteppedApi:
+        return SteppedApi(self._api, process.call, self)
+
     def _engine(self, process: Process) -> Engine:
+        self.replacing.refuse_others()
         ledger = Ledger(
             self.folder.ledger,
             now=process.clock.now,
             actor=process.name,
             crash_point=process.crash_point,
-            new_id=self._new_id,
+            new_id=self.new_id,
             monotonic=process.clock.monotonic,
         )
         # One thread runs all processes, so there is no waiting for locks, and a kill
@@ -136,7 +164,7 @@ class World:
                 ledger=ledger,
                 folder=self.folder,
                 clock=process.clock,
-                api=lambda: SteppedApi(self._api, process.call, self),
+                api=lambda: self._stepped(process),
                 prices=_PRICES,
                 instance_id=process.name,
                 limits=Limits(max_requests=self.profile.max_requests),
@@ -186,13 +214,15 @@ class World:
 
     def batch_keys(self) -> list[str]:
         """The keys of all batches in the ledger."""
+        if self.replacing.is_lost:
+            return []
         ledger = connect(self.folder.ledger)
         try:
             return [key for (key,) in ledger.execute("SELECT key FROM batches ORDER BY id")]
         finally:
             ledger.close()
 
-    def _new_id(self, length: int) -> str:
+    def new_id(self, length: int) -> str:
         return "".join(self._words.choice(ALPHABET) for _ in range(length))
 
     # Accidents.
@@ -269,7 +299,8 @@ class World:
         for process in list(self.processes):
             self.kill(process)
         for path in sorted(self.folder.root.rglob("*")):
-            if path.is_file() and not path.name.startswith("titan.db"):
+            # SQLite syncs its files by itself; a backup is synced like any other file.
+            if path.is_file() and not path.name.startswith("titan."):
                 found = path.stat()
                 safe = min(self._synced.get(found.st_ino, 0), found.st_size)
                 if safe < found.st_size:
