@@ -124,9 +124,7 @@ def _collect(context: Context, summary: PollSummary) -> None:
         summary.results += collected.new
         if collected.complete:
             summary.collected += 1
-            summary.failed += remote_status.failures_of(context.ledger, batch)
-            if collected.missing:
-                summary.problems.append(_missing(context, batch, collected.missing))
+            summary.collected_ids.append(batch.id)
         else:
             # The reason of the next try has their number.
             summary.problems.append(_waiting(remote_status.reload_batch(context.ledger, batch.id)))
@@ -137,10 +135,10 @@ def _waiting(batch: Batch) -> str:
     return f"{said} {batch.last_error or ''}".rstrip()
 
 
-def _missing(context: Context, batch: Batch, count: int) -> str:
-    reason = remote_status.reload_batch(context.ledger, batch.id).last_error or "no result arrived."
+def _missing(batch: Batch, count: int) -> str:
     return (
-        f"{batch.key}: {pluralize(count, 'request')} ended as missing: {reason}"
+        f"{batch.key}: {pluralize(count, 'request')} ended as missing:"
+        f" {batch.last_error or 'no result arrived.'}"
         f" `titan-console replay {batch.key}` sends them again."
     )
 
@@ -179,6 +177,16 @@ def _check_configuration(context: Context, summary: PollSummary) -> None:
         more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""
         first = (stopping or found)[0]
         summary.problems.append(f"{first} {effect} until it is fixed.{more}")
+
+
+def _report_failed(context: Context, summary: PollSummary) -> None:
+    """Count what failed in the collected batches, after the commands, which may have run it."""
+    for batch_id in summary.collected_ids:
+        failed, missing = remote_status.failures_of(context.ledger, batch_id)
+        summary.failed += failed
+        if missing:
+            batch = remote_status.reload_batch(context.ledger, batch_id)
+            summary.problems.append(_missing(batch, missing))
 
 
 def _report_stuck(context: Context, summary: PollSummary) -> None:
@@ -226,4 +234,4 @@ STEPS: tuple[Step, ...] = (
     _check_configuration,
 )
 # Run also after the time limit.
-LAST_STEPS: tuple[Step, ...] = (_report_stuck, _check_alerts, _update_mirrors)
+LAST_STEPS: tuple[Step, ...] = (_report_failed, _report_stuck, _check_alerts, _update_mirrors)

@@ -31,11 +31,15 @@ class PollSummary(Struct, kw_only=True):
     delivered: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
     left: LeftWork | None = None
+    #: Ids of the collected batches, for the poll itself.
+    collected_ids: list[int] = field(default_factory=list[int])
     error: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """For the ledger."""
-        return msgspec.to_builtins(self)
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        del row["collected_ids"]
+        return row
 
     def as_json(self) -> dict[str, object]:
         """For `--json`; `orders` and `troubles` are the old keys, kept for one release."""

@@ -137,12 +137,19 @@ def record_poll_failure(
         ledger.event(tx, "batch.poll_failed", batch_id=batch.id, reason=reason)
 
 
-def failures_of(ledger: Ledger, batch: Batch) -> int:
-    """Return how many requests of a collected batch did not succeed."""
-    row = ledger.row(
-        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'succeeded'", batch.id
-    )
-    return int(row[0]) if row else 0
+def failures_of(source: Source, batch_id: int) -> tuple[int, int]:
+    """How many requests of a collected batch failed, and how many of these are missing.
+
+    Not those that succeeded otherwise, nor canceled ones that returned to the queue.
+    """
+    row = source.rows(
+        "SELECT count(*), count(*) FILTER (WHERE a.outcome = 'missing') FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ? AND a.outcome <> 'succeeded'"
+        " AND r.status <> 'succeeded'"
+        " AND NOT (a.outcome = 'canceled' AND r.status IN ('queued', 'assigned'))",
+        batch_id,
+    )[0]
+    return int(row[0]), int(row[1])
 
 
 def reload_batch(source: Source, batch_id: int) -> Batch:

@@ -199,6 +199,18 @@ def test_a_cancel_of_a_vanished_batch_does_not_ask_for_a_cancel(manual: Bench) -
     assert not any("titan-console cancel" in problem for problem in problems)
 
 
+def test_a_sync_of_a_vanished_batch_does_not_ask_for_a_replay(manual: Bench) -> None:
+    manual.submit(3)
+    manual.sandbox.vanish(remote_id(manual))
+    manual.poll_after(QUARTER)
+    wanted = CommandRequest(action=Action.SYNC, wanted=Filter(names=("daily-feed",)))
+    planned = planner.plan(manual.engine.context, wanted)
+    planner.submit(manual.engine.context, planned, delay=timedelta())
+    polled = manual.poll_after(QUARTER)
+    assert requests(manual) == {RequestStatus.SUCCEEDED: 3}
+    assert (polled.problems, polled.failed) == ([], 0)
+
+
 def test_a_404_in_passing_leaves_no_trace_but_its_events(manual: Bench) -> None:
     manual.submit(2)
     manual.sandbox.vanish(remote_id(manual), seconds=HOUR)
