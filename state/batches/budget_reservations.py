@@ -86,8 +86,10 @@ _REPLAYS = (
     " AND (r.status <> 'succeeded' OR (e.id IS NOT NULL AND r.edit_id IS NOT e.id))"
 )
 _UNSENT = (_IN_QUEUED_BATCHES, _QUEUED)
+# Batches first, few of which are unknown: the planner would read all attempts.
 _SENT_UNKNOWN = (
-    "FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+    "FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
+    " CROSS JOIN requests r ON r.id = a.request_id"
     f" WHERE b.status <> 'queued' AND b.reserved_nano = 0 AND NOT coalesce({_IS_KNOWN}, 0)"
     " AND (b.collection <> 'collected' OR a.unpriced IS NOT NULL)"
     f" AND r.at_most_batch_nano IS NULL AND {_RUN} >= ?"

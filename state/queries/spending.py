@@ -1,6 +1,9 @@
 """Cost, savings and tokens by day, workflow, model, tag or batch, and the attempts behind a sum."""
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from msgspec import Struct
 
@@ -25,6 +28,7 @@ _BY = {
 BY = tuple(_BY)
 _IN_TOTALS = ("workflow", "model", "day")
 _MIDNIGHT = "T00:00:00.000Z"
+_NEVER = "9999"
 _TOKENS_IN = " + ".join(name for name in TOKENS if name != "output_tokens")
 
 
@@ -59,6 +63,9 @@ class Spending(Struct, frozen=True, kw_only=True):
     def savings_nano(self) -> int:
         """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
+
+
+_NUMBERS = tuple(name for name in Spending.__struct_fields__ if name not in ("name", "first_day"))
 
 
 def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spending]:
@@ -99,10 +106,33 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
 def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
     """Sums by one of `BY` over the attempts collected since that time.
 
-    Since a UTC midnight they come from the daily totals, in constant time.
+    From the first UTC midnight on they come from the daily totals, in constant time, if these have
+    them.
     """
-    if by in _IN_TOTALS and since_ts.endswith(_MIDNIGHT):
+    if by not in _IN_TOTALS:
+        return _of_attempts(source, by, since_ts, _NEVER)
+    if since_ts.endswith(_MIDNIGHT):
         return by_day_column(source, by, since_day=since_ts[:10])
+    next_day = str(date.fromisoformat(since_ts[:10]) + timedelta(days=1))
+    rows = defaultdict[str, list[Spending]](list)
+    for row in _of_attempts(source, by, since_ts, next_day):
+        rows[row.name].append(row)
+    for row in by_day_column(source, by, since_day=next_day):
+        rows[row.name].append(row)
+    return [added(name, rows[name]) for name in sorted(rows)]
+
+
+def added(name: str, rows: Sequence[Spending]) -> Spending:
+    """The sum of these rows, under a name."""
+    return Spending(
+        name=name,
+        first_day=min(row.first_day for row in rows),
+        **{field: sum(getattr(row, field) for row in rows) for field in _NUMBERS},
+    )
+
+
+def _of_attempts(source: Source, by: str, since_ts: str, before_ts: str) -> list[Spending]:
+    """The sums over the attempts themselves."""
     rows = source.rows(
         f"SELECT {_BY[by]} AS name, count(*) AS attempts,"  # noqa: S608 - our own words
         " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
@@ -114,9 +144,12 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
         " min(substr(b.collected_ts, 1, 10)) AS first_day"
-        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
-        " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL GROUP BY 1 ORDER BY 1",
+        # Batches first, which are few: the planner would read all attempts.
+        " FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
+        " WHERE b.collected_ts >= ? AND b.collected_ts < ? AND a.outcome IS NOT NULL"
+        " GROUP BY 1 ORDER BY 1",
         since_ts,
+        before_ts,
     )
     return [Spending(**dict(row)) for row in rows]
 
@@ -220,7 +253,7 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " coalesce(sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL), 0) AS unpriced"
-        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        " FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
         f" AND {_FILTERS[wanted.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
         wanted.since_day,

@@ -4,7 +4,6 @@ from typing import IO
 
 import click
 from msgspec import Struct, to_builtins
-from msgspec.structs import asdict
 
 from core.clock import SystemClock
 from core.config import titan_file
@@ -163,11 +162,14 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
         return
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
-        lines.append(_cells(_total(rows), "total"))
+        lines.append(_cells(spending.added("total", rows), "total"))
     heads = ("ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "DUPLICATE")
     if any(row.fee_nano for row in rows):
         # Included in SYNC and COST.
-        fees = (*(cells.money(row.fee_nano) for row in rows), cells.money(_total(rows).fee_nano))
+        fees = (
+            *(cells.money(row.fee_nano) for row in rows),
+            cells.money(sum(row.fee_nano for row in rows)),
+        )
         heads = (*heads, "FEES")
         lines = [(*line, fee) for line, fee in zip(lines, fees, strict=False)]
     print_table((by.upper(), *heads), lines)
@@ -183,15 +185,6 @@ def _cells(row: Spending, name: str) -> tuple[str, ...]:
         cells.sum_of_money(row.cost_nano, row.unpriced),
         cells.sum_of_money(row.savings_nano, row.unpriced),
         cells.money(row.duplicate_nano) if row.duplicate_nano else cells.NOTHING,
-    )
-
-
-def _total(rows: list[Spending]) -> Spending:
-    fields = [name for name in asdict(rows[0]) if name not in ("name", "first_day")]
-    return Spending(
-        name="total",
-        first_day=min(row.first_day for row in rows),
-        **{name: sum(getattr(row, name) for row in rows) for name in fields},
     )
 
 
