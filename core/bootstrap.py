@@ -99,7 +99,7 @@ def rebuild_ledger(
     settings: Settings,
     *,
     actor: str,
-    check: Callable[[Folder], None] = lambda _folder: None,
+    check: Callable[[Folder], object] = lambda _folder: None,
     runtime: Runtime = _RUNTIME,
 ) -> "tuple[RebuildSummary, Path | None]":
     """Rebuild a damaged ledger from the files beside it; returns where the old one is kept.

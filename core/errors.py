@@ -2,7 +2,7 @@
 
 TitanError                (state.model.errors)
  +- PayloadError          a request is invalid; the message names it
- |   +- Denylisted        it belongs to a job that is never batched
+ |   +- NeverBatched        it belongs to a job that is never batched
  |   +- OverBudget        it would cost more than titan.toml allows
  +- InputError            a file or an option is invalid
  |   +- CatalogueError    titan.toml is invalid; the message names the line and the key
@@ -27,7 +27,7 @@ class PayloadError(TitanError, ValueError):
     default_code = "invalid_request"
 
 
-class Denylisted(PayloadError):
+class NeverBatched(PayloadError):
     """The job is on the never-batch list."""
 
     default_code = "denylisted"

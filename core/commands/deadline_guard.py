@@ -6,7 +6,7 @@ from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.commands.deadline_policy import is_at_risk
-from core.config.durations import GUARD
+from core.config.durations import DEADLINE_LEAD
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA
 from core.text import pluralize
 from state.model.records import BatchKind
@@ -92,7 +92,7 @@ def _held(
     context: Context, submission: PendingDeadline, missing: list[int], now: datetime
 ) -> str | None:
     """Why running them would exceed a budget, on the day of the guard's moment; None if it fits."""
-    day = max(now, from_text(submission.deadline_ts) - GUARD)
+    day = max(now, from_text(submission.deadline_ts) - DEADLINE_LEAD)
     budget_admission.estimate_missing(context, missing)
     refused = budget_admission.refusal(context, missing, BatchKind.SYNC, day=to_text(day)[:10])
     requests = pluralize(len(missing), "request")

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from core.config.durations import GUARD
+from core.config.durations import DEADLINE_LEAD
 
 _TOO_LATE = timedelta(days=1)
 _CANCEL_TAKES = timedelta(minutes=10)
@@ -20,7 +20,7 @@ def is_at_risk(
     False again from one day after the deadline on.
     """
     left = deadline - now
-    if left <= GUARD:
+    if left <= DEADLINE_LEAD:
         return left > -_TOO_LATE
     if sent is None or usual is None:
         return False
@@ -31,5 +31,5 @@ def expected_guard_time(
     now: datetime, *, deadline: datetime, usual: timedelta | None
 ) -> datetime | None:
     """When `is_at_risk` stops a batch sent now; None where it should have ended by then."""
-    guard = deadline - GUARD
+    guard = deadline - DEADLINE_LEAD
     return guard if now + (usual or USUAL) > guard else None

@@ -26,7 +26,7 @@ from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
-from state.operations import command_effects, commands, forced_batches, pauses, reviews
+from state.operations import affected_batches, command_effects, commands, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
@@ -204,7 +204,7 @@ def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
     if batch.status == BatchStatus.IN_PROGRESS:
         return _cancel_at_the_api(context, batch)
     if batch.status == BatchStatus.CANCELING:
-        forced_batches.keep_canceled(context.ledger, batch)
+        affected_batches.keep_canceled(context.ledger, batch)
     is_canceled = batch.status == BatchStatus.CANCELING or batch.cancel_ts is not None
     return _CANCELED if is_canceled else "had already ended"
 
@@ -242,7 +242,7 @@ def _sync(context: Context, command: Command) -> StepResult:
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
     if RequestStatus.QUEUED in after.values():
-        forced_batches.reattach(context.ledger, ids)
+        affected_batches.reattach(context.ledger, ids)
         after = command_effects.statuses(context.ledger, ids)
     left = [status for status in after.values() if status in _OPEN]
     if left and (RequestStatus.IN_FLIGHT in left or hold_reason(context) is None):
@@ -265,7 +265,7 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
 
     Shortly before the deadline, there is no time to wait for the end of a batch.
     """
-    for forced in forced_batches.forced_batches(context.ledger, ids):
+    for forced in affected_batches.affected_batches(context.ledger, ids):
         batch = forced.batch
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
@@ -275,7 +275,7 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
             stuck_policy.write_off(context, batch)
         else:
             if forced.is_canceled:
-                forced_batches.requeue_canceled(context.ledger, forced, _because(command))
+                affected_batches.requeue_canceled(context.ledger, forced, _because(command))
                 _cancel_at_the_api(context, batch)
             if _is_last_moment(context, command):
                 reason = "no time left before the deadline"

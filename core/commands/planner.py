@@ -11,9 +11,9 @@ from msgspec import Struct
 from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.commands import body_edits, preview
+from core.commands.command_request import CommandRequest, command_line
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
-from core.commands.request import CommandRequest, command_line
 from core.errors import OverBudget, PayloadError
 from state.model.errors import TitanError
 from state.model.records import BatchKind

@@ -14,9 +14,9 @@ from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
 from state.batches import priming_records
 from state.model.records import BatchStatus
-from state.operations import command_effects, forced_batches, pauses, previews
+from state.operations import affected_batches, command_effects, pauses, previews
+from state.operations.affected_batches import AffectedBatch
 from state.operations.commands import Action, Edit
-from state.operations.forced_batches import ForcedBatch
 
 _SAMPLES = 3
 _NO_BOUND = (
@@ -229,17 +229,17 @@ class _Effects(Struct, frozen=True):
     """What a synchronous run does to open batches: what they may charge too, and the notes."""
 
     duplicate_nano: int | None
-    canceled: tuple[ForcedBatch, ...]
+    canceled: tuple[AffectedBatch, ...]
     notes: tuple[str, ...]
 
 
 def _effects(context: Context, ids: Sequence[int]) -> _Effects:
-    found = forced_batches.forced_batches(context.ledger, ids)
+    found = affected_batches.affected_batches(context.ledger, ids)
     # A stuck batch is written off, which is another note.
     forced = [one for one in found if one.batch.stuck_ts is None]
     costs = {
         one.batch.id: command_cost(
-            context, forced_batches.active_in(context.ledger, one.batch, ids)
+            context, affected_batches.active_in(context.ledger, one.batch, ids)
         ).batch_nano
         for one in forced
         if one.goes_on
@@ -256,7 +256,7 @@ def _effects(context: Context, ids: Sequence[int]) -> _Effects:
     )
 
 
-def _effect_on(forced: ForcedBatch, cost: int | None) -> str:
+def _effect_on(forced: AffectedBatch, cost: int | None) -> str:
     key, chosen = forced.batch.key, pluralize(forced.chosen, "request")
     if forced.is_canceled:
         others = pluralize(forced.others, "other request returns", "other requests return")

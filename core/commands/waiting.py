@@ -5,7 +5,7 @@ from state.batches import orphans, remote_status
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Source
 from state.model.records import Batch, BatchStatus
-from state.operations import commands, forced_batches
+from state.operations import affected_batches, commands
 from state.operations.commands import Action, Command, CommandState
 
 
@@ -29,7 +29,7 @@ def _batches(source: Source, command: Command) -> list[Batch]:
     if command.action == Action.CANCEL:
         return [remote_status.reload_batch(source, batch_id) for batch_id in items]
     if command.action == Action.SYNC:
-        return [forced.batch for forced in forced_batches.forced_batches(source, items)]
+        return [forced.batch for forced in affected_batches.affected_batches(source, items)]
     return []
 
 

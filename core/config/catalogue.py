@@ -8,9 +8,9 @@ from msgspec import Meta, Struct, field
 
 from core.config.alert_settings import AlertRules
 from core.config.backup_settings import BackupSettings
-from core.config.denylist import Denylist, without_date
 from core.config.job import DEFAULT_MODEL, Job
 from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices, repeated_days
+from core.config.never_batch import NeverBatchList, without_date
 from core.config.sending_settings import ApiSettings, BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
 
@@ -88,7 +88,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
 
     jobs: Mapping[str, Job] = field(default_factory=dict[str, Job])
     workloads: Mapping[str, Workload] = field(default_factory=dict[str, Workload])
-    denylist: Denylist = field(default_factory=Denylist)
+    never_batch: NeverBatchList = field(default_factory=NeverBatchList)
     prices: OwnPrices = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     budgets: Budgets = Budgets()
     alerts: AlertRules = AlertRules()
@@ -148,16 +148,16 @@ def parse(text: str) -> Catalogue:
     if problems:
         return Catalogue(problems=tuple(problems))
     found = read(Document, document, problems)
-    denylist = Denylist(found.never_batch)
+    never_batch = NeverBatchList(found.never_batch)
     for job in found.jobs.values():
-        problems += _job_problems(job, found.workloads, denylist)
+        problems += _job_problems(job, found.workloads, never_batch)
     for model, day in repeated_days(found.prices):
         message = f"two rows begin on {day}: remove one."
         problems.append(Problem(("prices", model, "from"), message, "repeated_price"))
     return Catalogue(
         jobs=found.jobs,
         workloads=found.workloads,
-        denylist=denylist,
+        never_batch=never_batch,
         prices=own_prices(found.prices),
         budgets=found.budgets,
         alerts=found.alerts,
@@ -171,7 +171,7 @@ def parse(text: str) -> Catalogue:
 
 
 def _job_problems(
-    job: Job, workloads: Mapping[str, Workload], denylist: Denylist
+    job: Job, workloads: Mapping[str, Workload], never_batch: NeverBatchList
 ) -> Iterator[Problem]:
     """Conflicts between a job and the other tables."""
     path = ("jobs", job.name)
@@ -187,7 +187,7 @@ def _job_problems(
             " remove month_in once each of them has its own tokens."
         )
         yield Problem((*path, "tokens_in"), message, "tokens_counted_twice")
-    denied = denylist.reason_for([job.name])
+    denied = never_batch.reason_for([job.name])
     if denied:
         yield Problem(
             (*path, "schedule"), f"{job.name} is never batched: {denied[1]}.", "denylisted"

@@ -3,4 +3,4 @@
 from datetime import timedelta
 
 RETENTION = timedelta(days=29)
-GUARD = timedelta(hours=2)
+DEADLINE_LEAD = timedelta(hours=2)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from core.config.durations import GUARD
+from core.config.durations import DEADLINE_LEAD
 from core.config.toml_reader import Amount, CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, max_tokens_limit
@@ -176,7 +176,7 @@ class Window(Struct, frozen=True, kw_only=True):
     @property
     def sync_run_at(self) -> datetime:
         """T-2h: requests without a result then run synchronously."""
-        return self.due - GUARD
+        return self.due - DEADLINE_LEAD
 
 
 def next_window(

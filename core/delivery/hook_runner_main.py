@@ -20,7 +20,7 @@ from core.config.settings import command_environment, from_environment
 from core.delivery import run_command
 from core.delivery.hook_runner import HookEnd, HookOrder, LockAnswer
 from core.errors import SettingsError
-from state.db import process_lock
+from state.db import liveness_lock
 from state.files import hook_log
 from state.files.folder import Folder, make_private
 from state.files.system_errors import cause
@@ -37,7 +37,7 @@ def main() -> None:
     lock = Path(order.lock)
     with suppress(OSError, TitanError):
         make_private(lock.parent)
-    with process_lock.try_lock(lock) as is_free:
+    with liveness_lock.try_lock(lock) as is_free:
         _say(LockAnswer(is_free=is_free))
         if is_free is not False and sys.stdin.buffer.readline():
             _say(_run(order))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from core.config.catalogue import Catalogue
 from core.config.job import DEFAULT_MODEL, Job
-from core.errors import Denylisted, PayloadError, SettingsError
+from core.errors import NeverBatched, PayloadError, SettingsError
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
 from state.model.records import OnFailure
@@ -77,13 +77,13 @@ def resolve_options(
 
     The job is named by `job`, else by `workflow`, else by the workflow in the first custom_id.
     Returns the requests too, since the first is read from the iterator. Raises PayloadError
-    (Denylisted among them), and SettingsError for problems in titan.toml that could hide a limit.
+    (NeverBatched among them), and SettingsError for problems in titan.toml that could hide a limit.
     """
     options.check()
     first, requests = _first_id(requests)
     named, date = workflow_and_date(first, options.tag, to_text(now)[:10])
     workflow = options.workflow or named
-    check_denylist(rules, (options.job, workflow, first, options.tag))
+    check_never_batch(rules, (options.job, workflow, first, options.tag))
     job = _job(options, workflow, rules)
     check_configuration(rules, job)
     deadline = options.deadline or (job.deadline_after(now) if job else None)
@@ -105,11 +105,11 @@ def resolve_options(
     return resolved, requests
 
 
-def check_denylist(rules: Catalogue, names: Iterable[str | None]) -> None:
-    """Raise Denylisted, with the reason, if one of the names is never batched."""
-    found = rules.denylist.reason_for(names)
+def check_never_batch(rules: Catalogue, names: Iterable[str | None]) -> None:
+    """Raise NeverBatched, with the reason, if one of the names is never batched."""
+    found = rules.never_batch.reason_for(names)
     if found:
-        raise Denylisted(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
+        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
 def check_configuration(rules: Catalogue, job: Job | None = None) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from core.batches.priming_release import describe_stop
 from core.commands.deadline_policy import USUAL
-from core.config.durations import GUARD
+from core.config.durations import DEADLINE_LEAD
 from core.intake.options import ResolvedOptions
 from core.money.cache_costs import expected_change
 from core.money.estimate import Estimate, History
@@ -80,7 +80,7 @@ def wait_until(
     """
     until = now + _CACHE_LIFE
     if deadline is not None:
-        until = min(until, deadline - GUARD - (usual or USUAL))
+        until = min(until, deadline - DEADLINE_LEAD - (usual or USUAL))
     return until if until > now else None
 
 

@@ -53,7 +53,7 @@ class SubmitResult(Struct, frozen=True, kw_only=True):
 def submit(context: Context, requests: Iterable[object], options: SubmitOptions) -> SubmitResult:
     """Store the requests and send them; what cannot be sent now stays queued.
 
-    Raises PayloadError (Denylisted and OverBudget among them) or AlreadySubmitted, and then
+    Raises PayloadError (NeverBatched and OverBudget among them) or AlreadySubmitted, and then
     nothing was stored; LedgerError when the ledger could not be written.
     """
     rules = read(context.folder)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from core.config.durations import GUARD
+from core.config.durations import DEADLINE_LEAD
 from core.money.kpis import percentile
 from state.model.records import Batch, BatchKind, BatchStatus
 from state.model.timestamps import from_text, to_text
@@ -68,7 +68,7 @@ class Eta(Struct, frozen=True, kw_only=True):
 def estimate_eta(batch: Batch, history: Sequence[float], now: datetime) -> Eta:
     """Estimate an open batch. `history`: seconds from acceptance to end, in any order."""
     stage = _stage(batch)
-    guard = from_text(batch.deadline_ts) - GUARD if batch.deadline_ts else None
+    guard = from_text(batch.deadline_ts) - DEADLINE_LEAD if batch.deadline_ts else None
     if stage == Stage.ENDING:
         return Eta(stage=stage, known=len(history), risk=_default_risk(guard, now, Risk.LOW))
     if len(history) < ENOUGH:

@@ -18,7 +18,7 @@ from core.poll.poll_summary import PollSummary
 from core.reporting import notifier
 from core.text import pluralize
 from state.batches import leases
-from state.db import process_lock
+from state.db import liveness_lock
 from state.model.errors import LedgerBusy, TitanError
 from state.queries import batch_list, ledger_status
 
@@ -32,7 +32,7 @@ def poll_once(context: Context) -> PollSummary:
     Raises SettingsError where the API is needed and the key is missing or rejected; the steps
     that do not need it are done first.
     """
-    with process_lock.try_lock(context.folder.poll_lock) as is_free:
+    with liveness_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
             context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=bool(is_free)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from core.config.denylist import Denylist
+from core.config.never_batch import NeverBatchList
 from core.money.eta import Eta, estimate_eta
 from core.money.forecast import Measured
 from core.money.kpis import MONTH_DAYS, Facts, Kpi, kpis
@@ -100,7 +100,9 @@ class KpiMonth(Struct, frozen=True, kw_only=True):
     turnarounds_s: Sequence[float]
 
 
-def kpi_month(source: Source, never: Denylist, today: date, *, days: int = MONTH_DAYS) -> KpiMonth:
+def kpi_month(
+    source: Source, never: NeverBatchList, today: date, *, days: int = MONTH_DAYS
+) -> KpiMonth:
     """The KPIs of that many UTC days, today included."""
     first = today - timedelta(days=days - 1)
     history = History(

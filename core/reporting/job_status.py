@@ -47,7 +47,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
 
 
 class JobOverview(Struct, frozen=True, kw_only=True):
-    """Every job, the denylist with reasons, and the problems in titan.toml."""
+    """Every job, the never-batch list with reasons, and the problems in titan.toml."""
 
     has_file: bool
     lines: Sequence[JobStatus]
@@ -68,7 +68,7 @@ def read(source: Source, folder: Folder, now: datetime) -> JobOverview:
     return JobOverview(
         has_file=titan_file.path_of(folder).exists(),
         lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
-        never=catalogue.denylist.reasons(),
+        never=catalogue.never_batch.reasons(),
         problems=catalogue.problems,
     )
 

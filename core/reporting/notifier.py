@@ -126,7 +126,7 @@ def _over_budget(context: Context, problems: list[str]) -> list[tuple[str, str]]
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:
-    never = titan_file.read(context.folder).denylist
+    never = titan_file.read(context.folder).never_batch
     history = History(
         context.ledger,
         since_day=_month_ago(context),

@@ -203,14 +203,14 @@ def m001_first_tables(db: "Database") -> None:
 
 def m002_standard_terms(db: "Database") -> None:
     """Tables, columns, statuses and event kinds get standard names."""
-    from state.db.migrate_v2 import rename_to_standard_terms  # noqa: PLC0415 - seldom needed
+    from state.db.migrate_to_v2 import rename_to_standard_terms  # noqa: PLC0415 - seldom needed
 
     rename_to_standard_terms(db)
 
 
 def m003_complete_billing(db: "Database") -> None:
     """What budgets, fees and cache priming need."""
-    from state.db.migrate_v3 import complete_billing  # noqa: PLC0415 - seldom needed
+    from state.db.migrate_to_v3 import complete_billing  # noqa: PLC0415 - seldom needed
 
     complete_billing(db)
 

@@ -9,7 +9,7 @@ from support.lifecycle import check_once, poll_until_done, statuses
 
 from core.poll.poll_run import POLL_LEASE
 from state.batches import leases, sending
-from state.db import process_lock
+from state.db import liveness_lock
 
 DAY = 86_400.0
 MINUTE = 60.0
@@ -19,7 +19,7 @@ MINUTE = 60.0
 def _hung_holder(bench: Bench) -> Generator[None, None, None]:
     hung = bench.new_engine("hung").context
     until = bench.clock.now().replace(minute=15)
-    with process_lock.try_lock(bench.folder.poll_lock):
+    with liveness_lock.try_lock(bench.folder.poll_lock):
         assert leases.acquire(hung.ledger, POLL_LEASE, hung.instance_id, until=until)
         yield
 

@@ -10,7 +10,7 @@ from support.builders import BASE_URL, KEY, START, Bench, a_bench, a_request
 
 from core.api.client import AnthropicApi
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.engine import Engine
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions

@@ -16,8 +16,8 @@ from support.lifecycle import (
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
+from core.commands.command_request import CommandRequest
 from core.commands.planner import plan
-from core.commands.request import CommandRequest
 from core.errors import PayloadError
 from core.money.explain import explain
 from core.money.pricing import PriceBook

@@ -22,7 +22,7 @@ from core.poll.poll_run import POLL_LEASE
 from core.poll.poll_summary import PollSummary
 from core.requests.payload import Limits
 from state.batches import leases
-from state.db import process_lock
+from state.db import liveness_lock
 from state.model.errors import AlreadySubmitted, UnknownId
 from state.model.records import RequestStatus
 from state.queries import ledger_status
@@ -205,7 +205,7 @@ def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
     bench.submit(1)
     other = bench.new_engine("other")
     until = bench.clock.now().replace(hour=7)
-    with process_lock.try_lock(bench.folder.poll_lock) as is_free:
+    with liveness_lock.try_lock(bench.folder.poll_lock) as is_free:
         assert is_free
         assert leases.acquire(
             other.context.ledger, POLL_LEASE, other.context.instance_id, until=until
@@ -218,7 +218,7 @@ def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
 def test_the_lease_of_one_that_hangs_runs_out(bench: Bench) -> None:
     bench.submit(1)
     hung = bench.new_engine("hung").context
-    with process_lock.try_lock(bench.folder.poll_lock):
+    with liveness_lock.try_lock(bench.folder.poll_lock):
         until = bench.clock.now().replace(minute=15)
         leases.acquire(hung.ledger, POLL_LEASE, hung.instance_id, until=until)
         told = bench.poll_after(14 * 60)

@@ -13,7 +13,7 @@ from support.lifecycle import check_once, poll_until_done, requests, staged
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.engine import Engine

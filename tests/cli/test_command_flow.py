@@ -15,7 +15,7 @@ from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from core.poll.poll_run import POLL_LEASE
 from state.batches import leases
-from state.db import process_lock
+from state.db import liveness_lock
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
 from titan_console.cli.command_flow import poll_once
@@ -252,6 +252,6 @@ def test_a_poll_that_cannot_write_does_not_hide_that_the_command_is_stored(
 
 def test_a_command_beside_another_poll_says_that_none_was_run(bench: Bench) -> None:
     until = bench.clock.now() + timedelta(minutes=15)
-    with process_lock.try_lock(bench.folder.poll_lock):
+    with liveness_lock.try_lock(bench.folder.poll_lock):
         leases.acquire(bench.engine.context.ledger, POLL_LEASE, "poller@host:1/x", until=until)
         assert "poller@host:1" in poll_once(bench.engine).note

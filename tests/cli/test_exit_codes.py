@@ -16,7 +16,7 @@ from support.terminal import Ended, Terminal, a_server
 from core.clock import SystemClock
 from core.poll.poll_run import POLL_LEASE
 from state.batches import leases
-from state.db import access_lock, process_lock
+from state.db import access_lock, liveness_lock
 from state.db.ledger import Ledger
 from state.files.folder import Folder
 from state.operations import commands
@@ -135,7 +135,7 @@ def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:
     terminal, _ = queued
     folder = Folder(terminal.home)
     with (
-        process_lock.try_lock(folder.poll_lock) as is_free,
+        liveness_lock.try_lock(folder.poll_lock) as is_free,
         Ledger(folder.ledger, now=SystemClock().now, actor="test") as ledger,
     ):
         until = SystemClock().now() + timedelta(minutes=5)

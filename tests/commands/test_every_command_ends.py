@@ -9,8 +9,8 @@ from support.builders import Bench, a_bench
 from support.lifecycle import batches, our_bill, requests, staged
 
 from core.commands import planner
+from core.commands.command_request import CommandRequest
 from core.commands.planner import Plan as CommandPlan
-from core.commands.request import CommandRequest
 from state.model.records import BatchKind, CollectionStatus, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState

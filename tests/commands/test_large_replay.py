@@ -9,7 +9,7 @@ from support.builders import a_bench
 from support.lifecycle import billed_nano, our_bill, poll_until_done, requests
 
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from state.model.records import RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter

@@ -3,8 +3,8 @@
 import pytest
 
 from core.config.catalogue import parse
-from core.config.denylist import BUILT_IN, Denylist
 from core.config.job import Latency
+from core.config.never_batch import BUILT_IN, NeverBatchList
 from core.config.titan_file import template
 from core.config.toml_reader import Problem, load, with_lines
 from core.requests.cache_control import CachePolicy
@@ -41,7 +41,7 @@ def test_the_template_has_every_job_and_no_problem() -> None:
     for tier, names in TIERS.items():
         assert [job.name for job in catalogue.jobs_of(tier)] == names
     assert len(catalogue.jobs) == sum(map(len, TIERS.values()))
-    assert catalogue.denylist.added == dict(BUILT_IN)
+    assert catalogue.never_batch.added == dict(BUILT_IN)
 
 
 def test_a_job_carries_its_policy() -> None:
@@ -148,7 +148,7 @@ def test_a_document_that_cannot_be_read_is_one_line(text: str, code: str, said: 
     assert any(said in str(problem) for problem in found)
 
 
-def test_a_job_on_the_denylist_is_a_problem() -> None:
+def test_a_job_on_the_never_batch_list_is_a_problem() -> None:
     text = JOB.replace("jobs.a", "jobs.titan-inbox-watch")
     (problem,) = parse(text).problems
     assert problem.code == "denylisted"
@@ -200,7 +200,7 @@ def test_a_poll_reports_what_it_cannot_use(text: str, is_used: bool) -> None:
 def test_the_rest_of_a_file_with_problems_still_holds() -> None:
     catalogue = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
     assert list(catalogue.jobs) == ["a"]
-    assert catalogue.denylist.reason_for(["mine"]) == ("mine", "because")
+    assert catalogue.never_batch.reason_for(["mine"]) == ("mine", "because")
 
 
 def test_lines_are_right_in_a_document_of_every_shape() -> None:
@@ -227,12 +227,12 @@ def test_lines_are_right_in_a_document_of_every_shape() -> None:
         "innerverse live chat",
     ],
 )
-def test_denylisted_names_are_recognised(name: str) -> None:
-    found = Denylist().reason_for([None, "", "fine", name])
+def test_never_batched_names_are_recognised(name: str) -> None:
+    found = NeverBatchList().reason_for([None, "", "fine", name])
     assert found is not None
     assert found[0] == name
 
 
 @pytest.mark.parametrize("name", ["titan-daily-feed", "cmd", "voice", "x/commands", "voices/a", ""])
 def test_other_names_pass(name: str) -> None:
-    assert Denylist().reason_for([name]) is None
+    assert NeverBatchList().reason_for([name]) is None

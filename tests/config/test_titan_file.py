@@ -11,7 +11,7 @@ from support.builders import a_bench, a_request, some_requests
 from support.error_codes import code_is
 
 from core.config import titan_file
-from core.errors import CatalogueError, Denylisted
+from core.errors import CatalogueError, NeverBatched
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from state.queries import ledger_status
@@ -147,12 +147,12 @@ def test_a_file_that_is_not_utf8_is_reported(folder: Folder) -> None:
         SubmitOptions(tag="mine"),
     ],
 )
-def test_a_denylisted_submission_is_rejected_with_its_reason(
+def test_a_never_batched_submission_is_rejected_with_its_reason(
     folder: Folder, options: SubmitOptions
 ) -> None:
     titan_file.path_of(folder).write_text('[never_batch]\nmine = "I say so"\n', "utf-8")
     with a_bench(folder.root) as bench:
-        with pytest.raises(Denylisted, match="is never batched: "):
+        with pytest.raises(NeverBatched, match="is never batched: "):
             bench.engine.submit(some_requests(2), options)
         assert ledger_status.totals(bench.engine.context.ledger).requests == 0
         assert bench.sandbox.billing_log().creates == 0
@@ -161,7 +161,7 @@ def test_a_denylisted_submission_is_rejected_with_its_reason(
 
 def test_the_workflow_in_a_custom_id_is_checked_too(folder: Folder) -> None:
     request = a_request("titan-hourly-progress-email-2026-11-22-001")
-    with a_bench(folder.root) as bench, pytest.raises(Denylisted, match="every hour"):
+    with a_bench(folder.root) as bench, pytest.raises(NeverBatched, match="every hour"):
         bench.engine.submit([request], SubmitOptions(tag="t"))
 
 

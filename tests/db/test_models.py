@@ -8,7 +8,7 @@ import pytest
 from support.builders import Bench, a_bench, a_request
 
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.intake.options import SubmitOptions
 from state.model.filter_terms import Field, ValuesTerm
 from state.operations import command_effects

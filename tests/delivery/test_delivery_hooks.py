@@ -14,7 +14,7 @@ from support.terminal import Terminal, a_server
 
 from core.delivery.delivery_hooks import MOST_TRIES, next_try
 from core.intake.options import SubmitOptions
-from state.db import process_lock
+from state.db import liveness_lock
 from state.model.timestamps import to_text
 from state.operations import hook_runs
 from state.operations.hook_runs import RunState
@@ -207,7 +207,7 @@ def test_a_hook_that_runs_is_not_run_until_it_ends_and_named_only_past_its_limit
 ) -> None:
     desk.behaves("sys.exit(3)")
     _die_after_hook(desk)
-    with process_lock.try_lock(desk.bench.folder.hook_lock("feed-classify")):
+    with liveness_lock.try_lock(desk.bench.folder.hook_lock("feed-classify")):
         assert desk.bench.poll_after(60).problems == []
         (problem,) = desk.bench.poll_after(900).problems
     assert "runs longer than its limit" in problem

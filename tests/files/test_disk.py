@@ -187,7 +187,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("state.db.migrate_v2.rename_to_standard_terms", broken)
+        patched.setattr("state.db.migrate_to_v2.rename_to_standard_terms", broken)
         with pytest.raises(LedgerUnusable):
             Ledger(path, now=lambda: START, actor="t")
     assert version_of(path) == 1

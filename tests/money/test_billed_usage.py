@@ -17,7 +17,7 @@ from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
 from support.terminal import Terminal
 
 from core.api.client import AnthropicApi
-from core.config.denylist import Denylist
+from core.config.never_batch import NeverBatchList
 from core.intake.options import SubmitOptions
 from core.money.explain import explain
 from core.money.pricing import PriceBook
@@ -191,7 +191,7 @@ def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path
         with Reader(bench.folder.ledger) as reader:
             parts = status_lines.totals(console_snapshot.take(reader, now))
         totals = [f"{part.label} {part.value}" for part in parts]
-        title = kpis_title(history.kpi_month(ledger, Denylist(), now.date()))
+        title = kpis_title(history.kpi_month(ledger, NeverBatchList(), now.date()))
     assert (row.succeeded, row.unpriced) == (100, 0)
     assert (row.cost_nano, row.fee_nano) == (8_300_000_000, 5_000_000_000)
     assert row.sync_cost_nano == 11_600_000_000

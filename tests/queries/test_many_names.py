@@ -8,7 +8,7 @@ from support.builders import Bench, some_requests
 from support.console_builders import Failure, LedgerBuilder
 from support.terminal import Terminal
 
-from core.commands.request import CommandRequest, command_line
+from core.commands.command_request import CommandRequest, command_line
 from state.model.errors import UnknownId
 from state.model.filter_terms import Field, Term
 from state.operations import selection

@@ -8,7 +8,7 @@ from support.builders import Bench
 from support.lifecycle import batches
 
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.errors import SettingsError
 from core.reporting import json_reports
 from core.reporting.json_reports import StatusReport

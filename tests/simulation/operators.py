@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.engine import Engine
 from state.operations.commands import Action
 from state.operations.selection import Filter

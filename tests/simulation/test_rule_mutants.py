@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from batches import test_account_problems, test_isolation, test_server
 from batches.unresolved import test_listing
-from commands import test_forced_sync
+from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
 from recovery import test_lost_mirror, test_named_requests
 from simulation import poll_rules, recovery_rules
@@ -22,7 +22,7 @@ from core.intake import recovered_files
 from core.poll import poll_run
 from state.batches import batch_planning, guesses
 from state.files import hook_log
-from state.operations import forced_batches
+from state.operations import affected_batches
 from titan_console.sandbox.model.timing import Plan as Timing
 
 pytestmark = pytest.mark.slow
@@ -105,12 +105,12 @@ RULES: dict[str, Rule] = {
     ),
     "isolation of one batch": (*(error_isolation, "affects_all_items", _always), _blocked_file),
     "requests that could not run return to their batch": (
-        *(forced_batches, "reattach", nothing),
-        test_forced_sync.test_a_part_that_cannot_run_now_stays_in_its_batch,
+        *(affected_batches, "reattach", nothing),
+        test_sync_of_batches.test_a_part_that_cannot_run_now_stays_in_its_batch,
     ),
     "the others of a canceled batch return to the queue": (
-        *(forced_batches, "requeue_canceled", nothing),
-        test_forced_sync.test_what_returns_to_the_queue_is_no_error,
+        *(affected_batches, "requeue_canceled", nothing),
+        test_sync_of_batches.test_what_returns_to_the_queue_is_no_error,
     ),
     "results without mirror lines are used": (
         *(recovered_files.results_on_disk, "batch_keys", _no_keys),

@@ -21,7 +21,7 @@ from core.poll.poll_run import POLL_LEASE
 from state.batches import leases, orphans
 from state.batches.orphans import OrphanVerdict
 from state.batches.sending import RemoteState
-from state.db import process_lock
+from state.db import liveness_lock
 from state.files.folder import Folder
 from state.model.records import BatchStatus, Counts, Outcome
 from state.model.timestamps import to_text
@@ -128,7 +128,7 @@ def _read(made: Recorder, files: Path) -> None:
     _after_a_failed_poll(made.elsewhere(files / "failed"))
     # The report of the demo without its jobs: the same function, on this ledger.
     made.keep("demo", to_builtins(demo_summary.report(made.home)))
-    with process_lock.try_lock(Folder(made.home).poll_lock):
+    with liveness_lock.try_lock(Folder(made.home).poll_lock):
         made.run("poll", "poll")
 
 

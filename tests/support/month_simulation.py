@@ -80,7 +80,7 @@ def _history(bench: Bench, catalogue: Catalogue) -> History:
     return History(
         bench.engine.context.ledger,
         since_day=START.date().isoformat(),
-        is_batchable=lambda name: catalogue.denylist.reason_for([name]) is None,
+        is_batchable=lambda name: catalogue.never_batch.reason_for([name]) is None,
     )
 
 

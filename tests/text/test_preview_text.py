@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from support.console_builders import NOW
 
+from core.commands.command_request import with_reason
 from core.commands.preview import Preview
-from core.commands.request import with_reason
 from state.model.timestamps import to_text
 from state.operations.commands import Action, Command, CommandState
 from titan_console.text import command_labels, preview_text

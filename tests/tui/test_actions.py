@@ -29,10 +29,10 @@ from core.config.settings import viewer
 from core.intake.options import SubmitOptions
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from titan_console.tui.actions import copy, view
-from titan_console.tui.actions.record_parts import RecordPart
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.dialog import Menu
+from titan_console.tui.tools import copy, view
+from titan_console.tui.tools.record_parts import RecordPart
 
 
 @asynccontextmanager

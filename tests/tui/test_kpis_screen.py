@@ -7,14 +7,14 @@ from click.testing import CliRunner
 from support.console_builders import NOW, a_month
 from support.console_pilot import lines, opened, shown, table, until_shown
 
-from core.config.denylist import Denylist
+from core.config.never_batch import NeverBatchList
 from core.reporting import history
 from titan_console.cli.main import cli
 
 
 async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path) -> None:
     made = a_month(tmp_path)
-    found = history.kpi_month(made.ledger, Denylist(), NOW.date())
+    found = history.kpi_month(made.ledger, NeverBatchList(), NOW.date())
     async with opened(made) as pilot:
         await pilot.press("5")
         await until_shown(pilot, "KPIs, last 30 days")
@@ -46,7 +46,7 @@ async def test_on_a_low_screen_the_figure_chooses_its_picture(tmp_path: Path) ->
 
 def test_days_add_up_to_the_month_and_json_has_them(tmp_path: Path) -> None:
     made = a_month(tmp_path)
-    found = history.kpi_month(made.ledger, Denylist(), NOW.date())
+    found = history.kpi_month(made.ledger, NeverBatchList(), NOW.date())
     made.close()
     days = [
         next(kpi.value for kpi in kpis if kpi.name == "saved_usd_30d") or 0

@@ -24,7 +24,7 @@ from titan_console.text import format as cells
 
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
-    """Print the plan. Raises like `submit`: PayloadError, Denylisted, OverBudget."""
+    """Print the plan. Raises like `submit`: PayloadError, NeverBatched, OverBudget."""
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now, prices = SystemClock().now(), PriceBook(rules.prices)

@@ -112,7 +112,7 @@ class CommandWorker:
 def _plan(engine: "Engine", draft: CommandDraft, options: CommandOptions) -> "Plan":
     from core.commands import planner  # noqa: PLC0415 - as above
     from core.commands.body_edits import parse_changes  # noqa: PLC0415 - as above
-    from core.commands.request import CommandRequest  # noqa: PLC0415 - as above
+    from core.commands.command_request import CommandRequest  # noqa: PLC0415 - as above
 
     wanted = draft.resolve(engine.context.ledger)
     request = CommandRequest(

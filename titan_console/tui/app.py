@@ -44,7 +44,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 # Shown in the line of keys where there is no room for buttons.
 _NAMED = (Action.REPLAY, Action.CANCEL, Action.SYNC)
 
-# Each tool is the module of that name in `tui.actions`.
+# Each tool is the module of that name in `tui.tools`.
 _TOOL_KEYS = (
     Binding("colon", "tool('go_to')", "Go to", key_display=":", id="tool.go_to"),
     Binding("ctrl+p", "tool('palette')", "All actions", show=False, id="tool.palette"),
@@ -275,7 +275,7 @@ class TitanApp(App[None]):
         """Run the tool of that name on the page."""
         page = self.screen
         if isinstance(page, Page):
-            import_module(f"titan_console.tui.actions.{name}").start(page)
+            import_module(f"titan_console.tui.tools.{name}").start(page)
 
     def can_suspend(self) -> bool:
         """Whether the terminal can be suspended for another program."""

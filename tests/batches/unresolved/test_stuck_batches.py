@@ -22,7 +22,7 @@ from core.batches.unresolved.listing import Listing
 from core.batches.unresolved.stuck_policy import Decision, Evidence, decide, evidence_of
 from core.batches.unresolved.stuck_reason import ABSENT, OVERDUE
 from core.commands import planner
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
 from core.reporting import json_reports
 from state.model.records import Batch, BatchStatus, CollectionStatus, RequestStatus

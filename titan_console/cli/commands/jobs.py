@@ -171,7 +171,7 @@ def _print(catalogue: Catalogue) -> None:
         ),
     )
     echo()
-    print_table(("NEVER BATCHED", "REASON"), catalogue.denylist.reasons().items())
+    print_table(("NEVER BATCHED", "REASON"), catalogue.never_batch.reasons().items())
 
 
 def _deadline(job: Job) -> str:
@@ -209,7 +209,7 @@ def _report(
             for name, job in catalogue.jobs.items()
         ],
         "paused": paused,
-        "never_batch": catalogue.denylist.reasons(),
+        "never_batch": catalogue.never_batch.reasons(),
     }
 
 

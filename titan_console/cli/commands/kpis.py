@@ -38,7 +38,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     that are never batched. Expired and missing requests count as errored.
     """
     folder = Folder(from_environment().home)
-    never = titan_file.read(folder).denylist
+    never = titan_file.read(folder).never_batch
     with Reader(folder.ledger) as reader:
         found = history.kpi_month(reader, never, SystemClock().now().date(), days=days)
     if as_json_:

@@ -275,7 +275,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         """The command line that does the same, cleaned of control characters."""
         if self._plan is None:
             return ""
-        from core.commands.request import with_reason  # noqa: PLC0415 - the plan has loaded it
+        from core.commands.command_request import with_reason  # noqa: PLC0415 - the plan has loaded it
 
         reason = self.query_one("#reason", Input).value.strip()
         return clean(with_reason(self._plan.preview.cli, reason))

@@ -127,7 +127,7 @@ class _KpiPage(QueryPage):
         self.add_query(self._read, self._take)
 
     def _read(self, source: Source) -> KpiMonth:
-        never = titan_file.read(Folder(self.state.path.parent)).denylist
+        never = titan_file.read(Folder(self.state.path.parent)).never_batch
         return history.kpi_month(source, never, self.state.now().date())
 
     def _take(self, found: KpiMonth) -> None:

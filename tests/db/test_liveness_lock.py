@@ -6,13 +6,13 @@ from pathlib import Path
 
 from support.lock_holder import killed_holder
 
-from state.db import process_lock
+from state.db import liveness_lock
 
 _HOLDER = """
 import sys
 from pathlib import Path
-from state.db import process_lock
-with process_lock.try_lock(Path(sys.argv[1])) as is_free:
+from state.db import liveness_lock
+with liveness_lock.try_lock(Path(sys.argv[1])) as is_free:
     print(is_free, flush=True)
     sys.stdin.read()
 """
@@ -20,19 +20,19 @@ with process_lock.try_lock(Path(sys.argv[1])) as is_free:
 
 def test_it_is_had_by_one_at_a_time_and_given_back(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with process_lock.try_lock(path) as is_free:
+    with liveness_lock.try_lock(path) as is_free:
         assert is_free
-        with process_lock.try_lock(path) as is_free_again:
+        with liveness_lock.try_lock(path) as is_free_again:
             assert not is_free_again
-    with process_lock.try_lock(path) as is_free:
+    with liveness_lock.try_lock(path) as is_free:
         assert is_free
 
 
 def test_a_killed_process_has_it_no_more(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with killed_holder(_HOLDER, path, says="True"), process_lock.try_lock(path) as is_free:
+    with killed_holder(_HOLDER, path, says="True"), liveness_lock.try_lock(path) as is_free:
         assert not is_free
-    with process_lock.try_lock(path) as is_free:
+    with liveness_lock.try_lock(path) as is_free:
         assert is_free
     assert path.stat().st_size == 0
 
@@ -50,14 +50,14 @@ def _is_free_elsewhere(path: Path) -> bool:
 
 def test_another_try_in_the_same_process_does_not_give_it_away(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with process_lock.try_lock(path) as is_free:
+    with liveness_lock.try_lock(path) as is_free:
         assert is_free
-        with process_lock.try_lock(path) as is_free_again:
+        with liveness_lock.try_lock(path) as is_free_again:
             assert not is_free_again
         assert not _is_free_elsewhere(path)
     assert _is_free_elsewhere(path)
 
 
 def test_where_there_can_be_none_nothing_is_known(tmp_path: Path) -> None:
-    with process_lock.try_lock(tmp_path / "no folder" / "lock") as is_free:
+    with liveness_lock.try_lock(tmp_path / "no folder" / "lock") as is_free:
         assert is_free is None

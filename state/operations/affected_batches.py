@@ -11,7 +11,7 @@ from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch, BatchStatus
 
 
-class ForcedBatch(Struct, frozen=True):
+class AffectedBatch(Struct, frozen=True):
     """A batch with `chosen` requests that are to run now, and `others` that are not."""
 
     batch: Batch
@@ -32,7 +32,7 @@ class ForcedBatch(Struct, frozen=True):
         return self.batch.status == BatchStatus.IN_PROGRESS and not self.is_canceled
 
 
-def forced_batches(source: Source, request_ids: Sequence[int]) -> list[ForcedBatch]:
+def affected_batches(source: Source, request_ids: Sequence[int]) -> list[AffectedBatch]:
     """The batches in which any of the requests is active."""
     rows = source.rows(
         "SELECT a.batch_id, count(*) AS active, count(*) FILTER"  # noqa: S608 - our own words
@@ -43,7 +43,7 @@ def forced_batches(source: Source, request_ids: Sequence[int]) -> list[ForcedBat
         as_list(request_ids),
     )
     return [
-        ForcedBatch(
+        AffectedBatch(
             to_batch(source.rows("SELECT * FROM batches WHERE id = ?", row["batch_id"])[0]),
             row["chosen"],
             row["active"] - row["chosen"],
@@ -85,7 +85,7 @@ def reattach(ledger: Ledger, request_ids: Sequence[int]) -> None:
         )
 
 
-def requeue_canceled(ledger: Ledger, forced: ForcedBatch, reason: str) -> None:
+def requeue_canceled(ledger: Ledger, forced: AffectedBatch, reason: str) -> None:
     """Record that the others go back to the queue if the cancel ends them. Before the cancel."""
     with ledger.transaction("requeue_canceled") as tx:
         # A cancel that failed is made again by the next poll.

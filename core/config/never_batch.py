@@ -29,7 +29,7 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}(-.*)?$")
 _SEPARATOR = re.compile(r"[\s_-]+")
 
 
-class Denylist(Struct, frozen=True):
+class NeverBatchList(Struct, frozen=True):
     """The built-in names and those of [never_batch] in titan.toml, each with its reason."""
 
     added: dict[str, str] = field(default_factory=dict[str, str])
@@ -44,7 +44,7 @@ class Denylist(Struct, frozen=True):
         Ignores letter case, a date at the end, and whether words are joined by dashes, spaces or
         underscores.
 
-        >>> Denylist().reason_for(["bridge/CMD/restart"])
+        >>> NeverBatchList().reason_for(["bridge/CMD/restart"])
         ('bridge/CMD/restart', 'a user waits for the answer')
         """
         listed = {_plain(name): reason for name, reason in self.reasons().items()}

@@ -11,10 +11,10 @@ from pathlib import Path
 from textual.app import SuspendNotSupported
 
 from core.config.settings import viewer
-from titan_console.tui.actions import current_record
-from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
+from titan_console.tui.tools.record_parts import RecordPart, pick
 
 _LONG = ("p", "r", "w", "e")
 

@@ -3,10 +3,10 @@
 import asyncio
 
 from titan_console.session import export_files
-from titan_console.tui.actions import current_record
-from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
+from titan_console.tui.tools.record_parts import RecordPart, pick
 
 # Terminals accept at least 100,000 bytes of base64 in one sequence.
 MOST_BYTES = 74_994

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from state.files.folder import open_private_text
 from titan_console.session import export_files
-from titan_console.tui.actions import current_record
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
 
 
 def start(page: Page) -> None:

@@ -15,10 +15,10 @@ from titan_console.text import links
 from titan_console.text.document import pretty
 from titan_console.text.links import Destination, ToBatch, ToRequest
 from titan_console.text.safe_text import clean, harmless, harmless_json
-from titan_console.tui.actions import current_record
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
 
 _EXCERPT = 36
 

@@ -9,12 +9,12 @@ from state.queries.request_detail import RequestRecord
 from titan_console.session.body_reader import BodyReader
 from titan_console.text.diff import difference
 from titan_console.text.links import ToRequest, parse
-from titan_console.tui.actions import current_record
-from titan_console.tui.actions.record_parts import whole_attempt
 from titan_console.tui.pages.detail_page import DocumentPage
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
+from titan_console.tui.tools.record_parts import whole_attempt
 
 _TWO = 2
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -15,10 +15,10 @@ from state.model.errors import LedgerError
 from state.queries import batch_detail
 from titan_console.session import export_files
 from titan_console.text.links import ToBatch, ToRequest, parse
-from titan_console.tui.actions import current_record
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.tools import current_record
 from titan_console.tui.widgets.record_table import Key, RecordTable
 
 _ONE = {"batches": "batch", "requests": "request", "rows": "row"}
