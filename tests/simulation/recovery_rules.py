@@ -1,4 +1,4 @@
-"""Deliberate bugs in the rules of recovery: backups, lost ledgers, locks, restores, settings."""
+"""Deliberate bugs in the rules of recovery, settings and output."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,17 +14,21 @@ from recovery import (
     test_lost_ledger,
     test_named_requests,
 )
+from reporting import test_output_file
 from simulation.patching import Rule, never, nothing
 from support.builders import Bench, a_bench
 from support.terminal import a_server
+from text import test_safe_text
 
 from core.config import titan_file, toml_reader
 from core.intake import fallback_files, restore, submit
+from core.reporting import output_file
 from state.db import access_lock, copying
 from state.files import lost_ledger
 from state.files.folder import Folder
 from state.recovery import backups, restored
 from titan_console.sandbox.model.timing import Plan
+from titan_console.text import safe_text
 
 _trim, _copy = backups.trim, copying.copy
 
@@ -48,6 +52,11 @@ def _unchecked_copy(source: object, target: Path) -> None:
 
 def _no_problems(*_args: object, **_options: object) -> list[str]:
     return []
+
+
+def _overwrite(part: Path, target: Path, *, shown: Path) -> None:
+    del shown
+    part.replace(target)
 
 
 def _none_found(_ledger: Path) -> str:
@@ -107,6 +116,18 @@ def _sent_since(bench: Bench) -> None:
         )
 
 
+def _export(bench: Bench) -> None:
+    test_output_file.test_a_file_that_appears_meanwhile_is_kept(
+        bench.folder.root, bench.folder.root.parent
+    )
+
+
+def _escapes(_bench: Bench) -> None:
+    test_safe_text.test_what_drives_a_terminal_gets_a_visible_stand_in(
+        "\x1b[31mred", "\N{SYMBOL FOR ESCAPE}[31mred"
+    )
+
+
 _DAMAGED_PAGE = test_damaged_page.test_requests_that_a_damaged_ledger_refused_run_once
 _LOST = test_lost_ledger.test_a_job_keeps_its_requests_in_a_fallback_file
 _BEHIND = test_named_requests.test_a_batch_that_a_mirror_behind_has_as_queued_is_not_sent_again
@@ -148,5 +169,7 @@ RULES: dict[str, Rule] = {
         *(toml_reader._Reader, "_unknown", nothing),
         _unknown_table,
     ),
+    "an export overwrites no file": (output_file, "_name", _overwrite, _export),
+    "no escape reaches the terminal": (safe_text, "_stand_in", str, _escapes),
     "one edit of titan.toml at a time": (titan_file, "_locked", nullcontext, _edit_beside_another),
 }
