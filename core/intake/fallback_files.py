@@ -191,7 +191,7 @@ def _remove(context: Context, file: FallbackFile) -> list[str]:
 
     Where its requests were known, no other file names the key if the ledger is lost.
     """
-    problems = update_mirrors(context) if file.path.exists() else []
+    problems = update_mirrors(context) if file.is_there else []
     if not problems:
         context.ledger.crash_point("fallback:remove")
         file.path.unlink(missing_ok=True)
