@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
+from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
 from core.config import titan_file
@@ -196,6 +197,12 @@ class TitanApp(App[None]):
     def on_unmount(self) -> None:
         """Commands are in the ledger, and a running poll ends by itself."""
         self._commands.close()
+
+    def _load_screen_css(self, screen: Screen[object]) -> None:
+        """Style a new screen once: Textual would parse all CSS two more times for it."""
+        super()._load_screen_css(screen)  # pyright: ignore[reportUnknownMemberType]
+        # Textual has no public way.
+        screen._css_update_count = self._css_update_count  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No commands in a read-only console."""

@@ -69,7 +69,9 @@ class Page(Screen[None]):
 
     def __init__(self, state: ConsoleState) -> None:
         """`state` is the state of the console."""
-        super().__init__()
+        # From the start: with the first drawing, every widget would be styled again.
+        is_empty = state.snapshot is None and self.NEEDS_LEDGER
+        super().__init__(classes="-nothing-yet" if is_empty else None)
         self.state = state
         self._top = Line(id="top")
         self._tabs = TabStrip(state.tabs, id="tabs")

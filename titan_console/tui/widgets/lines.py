@@ -131,6 +131,9 @@ class KeyLine(Footer):
     def compose(self) -> ComposeResult:
         """Leave out keys that do not fit."""
         keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        for key in keys:
+            # Its default is not the footer's: each key would be styled two more times.
+            key.set_reactive(FooterKey.compact, self.compact)
         room = self._room - sum(_width(key) for key in keys if key.action == _HELP)
         for key in keys:
             room -= 0 if key.action == _HELP else _width(key)
