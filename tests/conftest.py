@@ -1,7 +1,9 @@
 """Keeps every test away from real data, real keys and the colours of the machine."""
 
+import gc
 import os
 import shutil
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -26,10 +28,22 @@ _ROOM = 2 << 30
 
 
 def pytest_configure() -> None:
-    """Put the folders of the tests into memory, unless their place is given or there is no room."""
+    """Put the folders of the tests into memory, unless their place is given or there is no room.
+
+    Compiled modules are kept, also where the environment says otherwise: each of the processes that
+    tests start would compile the packages again.
+    """
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # noqa: TID251 - read by Python
     has_room = os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM
     if has_room:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))  # noqa: TID251 - read by pytest
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules and tests that are loaded: they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
