@@ -12,6 +12,7 @@ from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
+from state.operations import alerts
 from state.queries import batch_list, digest_figures, ledger_status
 from state.queries.digest_figures import DigestCounts
 
@@ -22,6 +23,10 @@ _AT_RISK = timedelta(hours=3)
 # The API keeps results for 29 days; the digest warns a week before.
 _RETENTION_NOTICE = timedelta(days=7)
 _SHOWN = 5
+
+
+# Alerts about work that goes on only when an operator acts, or much later.
+_STOPPED = ("account", "spend_cap", "rate_limit", "budget", "stuck", "replay")
 
 
 class Digest(Struct, frozen=True, kw_only=True):
@@ -38,6 +43,8 @@ class Digest(Struct, frozen=True, kw_only=True):
     at_risk: tuple[Batch, ...]
     leaving: tuple[Batch, ...]
     poller: PollerHealth
+    # The messages of alerts about work that stands still.
+    stopped: tuple[str, ...] = ()
 
     @property
     def has_error_alert(self) -> bool:
@@ -60,6 +67,7 @@ class Digest(Struct, frozen=True, kw_only=True):
             or self.leaving
             or self.has_error_alert
             or self.has_poller_alert
+            or self.stopped
         )
 
 
@@ -87,6 +95,7 @@ def digest(
             batch_list.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
         ),
         poller=assess(ledger_status.poller(source), now, silent_after),
+        stopped=tuple(a.message for a in alerts.raised(source) if a.rule in _STOPPED),
     )
 
 
@@ -114,6 +123,7 @@ def lines(found: Digest) -> list[str]:
         report.append(f"Synchronous runs at full price: {seen.sync_runs:,}.")
     if found.has_poller_alert:
         report.append(_poller(found.poller))
+    report += [f"ALERT. {message}" for message in found.stopped]
     report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
     report += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
     hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
@@ -154,6 +164,7 @@ class DigestReport(Struct, frozen=True, kw_only=True):
     sync_runs: int
     fallbacks: int
     poller: PollerState
+    alerts: list[str]
     deadlines_at_risk: list[RiskReport]
     retention: list[RetentionReport]
     calm: bool
@@ -179,6 +190,7 @@ def report(found: Digest) -> DigestReport:
         sync_runs=seen.sync_runs,
         fallbacks=seen.sync_runs,
         poller=found.poller.state,
+        alerts=list(found.stopped),
         deadlines_at_risk=[
             RiskReport(batch_id=b.key, tag=b.tag, deadline_ts=b.deadline_ts) for b in found.at_risk
         ],

@@ -51,6 +51,22 @@ def test_more_than_five_errors_a_day_are_an_alert(tmp_path: Path) -> None:
         assert report(found).errors == count
 
 
+def test_a_held_queue_and_a_stuck_batch_are_alerts(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home", plan=Plan.manual()) as bench:
+        bench.submit(3)
+        bench.sandbox.vanish(bench.sandbox.billing_log().batches[0].batch_id)
+        bench.faults.add("create:credit")
+        bench.submit(3, tag="more")
+        bench.poll_after(60)
+        found = of(bench)
+        said = [line for line in lines(found) if line.startswith("ALERT.")]
+        assert ["credit balance" in line for line in said].count(True) == 1
+        assert ["404" in line for line in said].count(True) == 1
+        assert report(found).alerts == list(found.stopped)
+        bench.clock.advance(86_400)
+        assert not of(bench).is_calm
+
+
 def test_deadlines_and_retention_are_lines_of_the_digest(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home", plan=Plan.manual()) as bench:
         _submit(bench, "feed", START + timedelta(hours=3, minutes=30))

@@ -274,7 +274,8 @@ def _operations(made: LedgerBuilder) -> None:
     made.poll()
     made.hold("the API's queue is full (429)")
     pauses.pause(ledger, [_FEED], who="ops", reason="the client is away")
-    alerts.update(ledger, [("errors", "day", "7 requests errored in the last 24 hours (limit 5).")])
+    errors = ("errors", "day", "7 requests errored in the last 24 hours (limit 5).")
+    alerts.update(ledger, [errors, ("account", "account", "Sending is on hold.")])
     until = clock.now() + timedelta(minutes=15)
     leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until, is_abandoned=False)
     for state, workflow in ((RunState.FAILED, "translate"), (RunState.DUE, _FEED)):

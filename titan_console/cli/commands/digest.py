@@ -28,8 +28,9 @@ from titan_console.text.safe_text import clean
 def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
     """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
-    Exits with 1 if errors exceed the daily limit, a deadline is at risk, or polls fail or have
-    stopped.
+    Exits with 1 if errors exceed the daily limit, a deadline is at risk, polls fail or have
+    stopped, or an alert says that work stands still: a hold, a budget, a stuck batch or a stopped
+    replay.
     """
     if as_json_ and as_html_:
         raise click.UsageError("--json and --html cannot be combined.")
@@ -49,5 +50,5 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     else:
         for line in lines(found):
             echo(clean(line))
-    is_bad = found.has_error_alert or found.at_risk or found.has_poller_alert
+    is_bad = found.has_error_alert or found.at_risk or found.has_poller_alert or found.stopped
     ctx.exit(Exit.ATTENTION if is_bad else Exit.DONE)

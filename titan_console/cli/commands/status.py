@@ -41,7 +41,7 @@ def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
     Exits with 0 even if alerts are raised. `digest` exits with 1 if errors exceed the daily limit,
-    a deadline is at risk, or polls fail or have stopped.
+    a deadline is at risk, polls fail or have stopped, or work stands still.
     """
     now = SystemClock().now()
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
