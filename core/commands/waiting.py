@@ -1,4 +1,4 @@
-"""What a command that has started waits for, in words."""
+"""The reason why a command that has started has not ended yet."""
 
 from core.text import pluralize
 from state.batches import orphans, remote_status

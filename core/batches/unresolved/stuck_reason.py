@@ -1,4 +1,4 @@
-"""Why a batch is stuck, and when it is written off, in words. Pure."""
+"""Why a batch is stuck, and when it is written off. Pure."""
 
 from datetime import datetime, timedelta
 
