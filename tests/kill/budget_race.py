@@ -18,13 +18,17 @@ from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.engine import Engine
 from core.errors import OverBudget
+from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from state.batches.budget_reservations import Scope, reserved
+from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure
 from state.operations.commands import Action
 from state.operations.selection import Filter
 
 LIMIT_NANO = 20_000_000
+WAYS = 5
+REPLAY, SYNC = 2, 3
 DAY = START.date().isoformat()
 _REFUSED = 17
 
@@ -46,7 +50,7 @@ def _fork(target: RunTarget, number: int, jobs: int) -> int:
     try:
         for job in range(jobs):
             with target.engine(f"process-{number}") as engine:
-                refused += _spend(engine, f"{number}-{job}", way=(number + job) % 4)
+                refused += _spend(engine, f"{number}-{job}", way=(number + job) % WAYS)
                 make_poll(engine, with_lease=bool(job % 2))
                 used = reserved(engine.context.ledger, Scope(day=DAY))
                 assert used <= LIMIT_NANO, f"{used} nano-dollars are spent or reserved"
@@ -58,7 +62,7 @@ def _fork(target: RunTarget, number: int, jobs: int) -> int:
 
 
 def _spend(engine: Engine, name: str, *, way: int) -> bool:
-    """Spend in one of four ways; whether a budget refused it."""
+    """Spend in one of the ways; whether a budget refused it."""
     try:
         if way == 0:
             engine.submit(some_requests(3, "a"), SubmitOptions(tag=f"new-{name}"))
@@ -66,8 +70,18 @@ def _spend(engine: Engine, name: str, *, way: int) -> bool:
             # While creates are rejected, its requests run at the full price.
             options = SubmitOptions(tag=f"now-{name}", on_failure=OnFailure.SYNC)
             engine.submit(some_requests(3, "b"), options)
+        elif way in (REPLAY, SYNC):
+            _order(engine, Action.REPLAY if way == REPLAY else Action.SYNC, f"failed-{name}")
         else:
-            _order(engine, Action.REPLAY if way == 2 else Action.SYNC, f"failed-{name}")
+            # The next poll of any process imports it.
+            fallback_files.save(
+                engine.context.folder,
+                some_requests(3, "e"),
+                SubmitOptions(tag=f"kept-{name}"),
+                clock=engine.context.clock,
+                actor="race",
+                error=LedgerUnusable("The ledger is locked."),
+            )
     except OverBudget:
         return True
     return False

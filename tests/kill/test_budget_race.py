@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from kill.budget_race import DAY, LIMIT_NANO
+from kill.budget_race import DAY, LIMIT_NANO, REPLAY, SYNC, WAYS
 from kill.run import SPEED
 from kill.worker import RunTarget, SharedClock
 from support.builders import some_requests
@@ -38,7 +38,7 @@ def _fail(engine: Engine, sandbox: Sandbox) -> None:
     sandbox.faults.add("row:overloaded:p=1")
     for number in range(PROCESSES):
         for job in range(JOBS):
-            if (number + job) % 4 > 1:
+            if (number + job) % WAYS in (REPLAY, SYNC):
                 options = SubmitOptions(tag=f"failed-{number}-{job}")
                 engine.submit(some_requests(3, "c"), options)
     engine.submit(some_requests(4, "feed-auto"), SubmitOptions(tag="auto"))
@@ -82,5 +82,7 @@ def test_eight_processes_cannot_exceed_a_budget_together(tmp_path: Path) -> None
             cost = ledger_status.totals(ledger).cost_nano
             assert 0 < cost == reserved(ledger, Scope(day=DAY)) <= LIMIT_NANO
             given = {command.action for command in commands.latest(ledger, limit=999)}
+            (imported,) = ledger.rows("SELECT count(*) FROM fallback_imports")[0]
     assert given == {Action.REPLAY, Action.SYNC}
+    assert imported
     assert sandbox.billing_log().messages
