@@ -32,6 +32,7 @@ from titan_console.sandbox.rules.rows import CallOptions
 PRICES = PriceBook()
 MODELS = ("claude-sonnet-5-5", "claude-opus-5", "claude-haiku-5-5", "claude-haiku-4-5")
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+FETCH = {"type": "web_fetch_20250910", "name": "web_fetch"}
 PDF = {"type": "document", "source": {"type": "base64", "data": "JVBERi0x" * 9}}
 IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.org/x.png"}}
 
@@ -57,6 +58,17 @@ def with_content(*blocks: object) -> dict[str, object]:
     return {"messages": [{"role": "user", "content": list(blocks)}]}
 
 
+def random_tools(random: Random) -> list[dict[str, Any]]:
+    """Server tools with a bound."""
+    tools: list[dict[str, Any]] = []
+    if random.random() < 0.3:
+        tools.append(SEARCH | {"max_uses": random.randint(0, 5)})
+    if random.random() < 0.2:
+        most = random.choice((100, 2_000, 50_000))
+        tools.append(FETCH | {"max_uses": random.randint(0, 5), "max_content_tokens": most})
+    return tools
+
+
 def random_request(random: Random) -> dict[str, Any]:
     """A request that the API bills for something, in any combination."""
     alphabet = random.choice((string.printable, "0123456789", "日本語🦉é ", 'a "\\\n\t'))
@@ -78,8 +90,10 @@ def random_request(random: Random) -> dict[str, Any]:
     }
     if random.random() < 0.3:
         asked["system"] = "Answer in JSON." * random.randint(1, 400)
-    if random.random() < 0.3:
-        asked["tools"] = [SEARCH | {"max_uses": random.randint(0, 5)}]
+    if tools := random_tools(random):
+        asked["tools"] = tools
+    if random.random() < 0.1:
+        asked["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
     if random.random() < 0.5 and not asked["model"].endswith("-4-5"):
         asked["inference_geo"] = random.choice(("us", "global"))
     return asked
