@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 
 class Cause(NamedTuple):
@@ -96,8 +96,10 @@ def is_read_only(path: Path) -> bool:
 def _named(error: OSError) -> Path | None:
     """The file that the error is about: of a rename onto a folder, that folder."""
     is_target = error.errno == errno.EISDIR and error.filename2 is not None
-    name = error.filename2 if is_target else error.filename
-    return Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else None
+    name: object = error.filename2 if is_target else error.filename
+    if not isinstance(name, str | bytes | os.PathLike):
+        return None
+    return Path(os.fsdecode(cast("str | bytes | os.PathLike[str]", name)))
 
 
 def denied(path: Path) -> Cause:
