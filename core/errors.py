@@ -21,6 +21,11 @@ TitanError                (state.model.errors)
 from state.model.errors import TitanError
 
 
+def problems_of(error: TitanError) -> list[str]:
+    """Its message, and what else went wrong in the poll that it ended."""
+    return [str(error), *getattr(error, "__notes__", [])]
+
+
 class PayloadError(TitanError, ValueError):
     """A request is invalid."""
 

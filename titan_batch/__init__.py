@@ -26,7 +26,7 @@ from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.engine import Engine
-from core.errors import PayloadError, SettingsError, TitanError
+from core.errors import PayloadError, SettingsError, TitanError, problems_of
 from core.intake import external_calls, fallback_contents, fallback_files, known_submission
 from core.intake.options import SubmitOptions
 from core.internal_errors import describe
@@ -346,7 +346,7 @@ def _poll(engine: Engine) -> None:
     try:
         problems = engine.poll().problems
     except TitanError as error:
-        problems = [str(error)]
+        problems = problems_of(error)
     except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
         problems = [f"The poll failed: {describe(error)}"]
     for problem in problems:

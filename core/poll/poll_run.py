@@ -43,10 +43,12 @@ def poll_once(context: Context) -> PollSummary:
         summary = PollSummary()
         try:
             run_steps(_limited(context, left), summary, first=_first_step(left))
-        except SettingsError:
+        except SettingsError as error:
+            _add_problems(error, summary)
             raise
         except Exception as error:
             _note_stop(context, summary, error)
+            _add_problems(error, summary)
             raise
         except BaseException:
             summary.error = "It was stopped."
@@ -78,7 +80,14 @@ def _note_stop(context: Context, summary: PollSummary, error: Exception) -> None
     summary.problems.append(f"The poll stopped: {summary.error}")
     if not isinstance(error, LedgerBusy):
         with suppress(TitanError, OSError):
-            notifier.update_and_notify(context, summary.error)
+            summary.problems += notifier.update_and_notify(context, summary.error)
+
+
+def _add_problems(error: Exception, summary: PollSummary) -> None:
+    """Add the other problems of the poll to the error as notes: no summary is returned."""
+    for problem in summary.problems:
+        if summary.error is None or summary.error not in problem:
+            error.add_note(problem)
 
 
 def _other_poll(context: Context) -> str:

@@ -10,20 +10,23 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, a_bench
+from support.builders import Bench, a_bench, a_request
 from support.slow_server import a_trickling_server
+from support.terminal import Terminal
 
 from core.commands import planner
 from core.commands.planner import CommandRequest
+from core.errors import problems_of
 from core.intake.external_calls import record_sync
 from core.poll import poll_steps
 from core.reporting import json_reports, notifier, webhook
 from core.reporting.notifier import SIGNATURE, STAMP, signature
 from state.model.crash_points import no_crash_point
+from state.model.errors import LedgerUnusable
 from state.operations import alerts
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import event_list
+from state.queries import event_list, ledger_status
 from titan_console.sandbox.faults.profile import Faults
 
 WRITER = """
@@ -156,6 +159,36 @@ def test_a_command_that_hangs_is_not_repeated_at_every_poll(
     assert [number for number, is_told in enumerate(told) if is_told] == [1, 5]
 
 
+def test_a_poll_without_a_key_reports_what_else_went_wrong(tmp_path: Path) -> None:
+    settle(tmp_path / "home", 'command = ["no-such-program-at-all"]')
+    terminal = Terminal(tmp_path / "home", api_key=None)
+    line = json.dumps(a_request()) + "\n"
+    assert terminal.run("submit", "-", "--tag", "t", stdin=line).code != 2
+    first = terminal.run("--poll", "--json")
+    assert (first.code, first.error_code()) == (3, "api_key_missing")
+    (problem,) = json.loads(first.err)["error"]["problems"]
+    assert problem.startswith("Alert poller was not sent")
+    assert terminal.run("--poll").err.count("\n") == 1
+
+
+def test_a_poll_that_stops_reports_that_its_alert_was_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(tmp_path / "home", 'command = ["no-such-program-at-all"]')
+    with a_bench(tmp_path / "home") as bench:
+
+        def stop(*_: object) -> None:
+            raise LedgerUnusable("the disk is gone")
+
+        monkeypatch.setattr(poll_steps, "STEPS", (stop,))
+        with pytest.raises(LedgerUnusable) as caught:
+            bench.engine.poll()
+        problems = problems_of(caught.value)
+        assert [line[:26] for line in problems[1:]] == ["Alert poller was not sent;"]
+        stored = ledger_status.poller(bench.engine.context.ledger).last_summary
+        assert problems[1] in str(stored["problems"])
+
+
 def test_a_poll_that_dies_in_a_notification_does_not_repeat_it_at_once(tmp_path: Path) -> None:
     command = json.dumps([sys.executable, "-c", WRITER, str(tmp_path / "told")])
     settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
@@ -209,9 +242,8 @@ def test_nothing_is_posted_to_a_url_that_is_refused(
 ) -> None:
     posted: list[str] = []
 
-    def post(url: str, *_: object, **__: object) -> str:
+    def post(url: str, *_: object, **__: object) -> None:
         posted.append(url)
-        return ""
 
     monkeypatch.setattr(webhook, "post", post)
     secret_line = f'secret = "{secret}"' if secret else ""

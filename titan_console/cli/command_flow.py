@@ -16,7 +16,7 @@ from core.commands.preview import Preview
 from core.commands.waiting import waits_for
 from core.config.settings import from_environment
 from core.engine import Engine
-from core.errors import SettingsError
+from core.errors import SettingsError, problems_of
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.reader import Source
@@ -208,7 +208,7 @@ def poll_once(engine: Engine) -> Polled:
     try:
         summary = engine.poll()
     except (SettingsError, LedgerError) as error:
-        return Polled([str(error)])
+        return Polled(problems_of(error))
     if not summary.ran:
         return Polled([], one_line(summary))
     sent = f"Sent {pluralize(summary.sent, 'batch', 'batches')}." if summary.sent else ""

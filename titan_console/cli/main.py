@@ -9,6 +9,7 @@ from types import ModuleType
 
 import click
 
+from core.errors import problems_of
 from core.gc_pause import gc_paused
 from state.files.system_errors import cause
 from state.model.errors import TitanError
@@ -144,7 +145,8 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
         _report_usage(error, as_json=as_json)
         return error.exit_code
     except TitanError as error:
-        print_error(error.code, str(error), as_json=as_json)
+        message, *problems = problems_of(error)
+        print_error(error.code, message, as_json=as_json, problems=problems)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
         print_stderr(

@@ -1,20 +1,26 @@
 """What goes to standard error: errors, problems and remarks. Data goes to stdout."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import click
 
 from titan_console.text.safe_text import clean
 
 
-def print_error(code: str, message: str, *, as_json: bool) -> None:
-    """An error on stderr: one line, or with `--json` one object with its code."""
+def print_error(code: str, message: str, *, as_json: bool, problems: Collection[str] = ()) -> None:
+    """An error on stderr: one line, or with `--json` one object with its code.
+
+    `problems` are what else went wrong in a poll that failed.
+    """
     if as_json:
-        body = {"error": {"code": code, "message": clean(message)}}
-        click.echo(json.dumps(body, ensure_ascii=True), err=True)
+        body: dict[str, object] = {"code": code, "message": clean(message)}
+        if problems:
+            body["problems"] = [clean(problem) for problem in problems]
+        click.echo(json.dumps({"error": body}, ensure_ascii=True), err=True)
     else:
         print_stderr(f"titan-console: {message}")
+        print_problems(problems)
 
 
 def print_problems(problems: Iterable[str]) -> None:

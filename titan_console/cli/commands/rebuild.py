@@ -6,7 +6,7 @@ from msgspec import to_builtins
 from core.bootstrap import open_engine, rebuild_ledger
 from core.clock import SystemClock
 from core.config.settings import Settings, from_environment
-from core.errors import ApiError, InputError, SettingsError
+from core.errors import ApiError, InputError, SettingsError, problems_of
 from core.intake.rebuild import RebuildSummary
 from core.text import pluralize
 from state.db.ledger import Ledger
@@ -89,4 +89,4 @@ def _poll(settings: Settings) -> list[str]:
         if error.code == "api_key_missing":
             print_stderr(f"titan-console: {error}")
             return []
-        return [str(error)]
+        return problems_of(error)
