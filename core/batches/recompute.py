@@ -8,6 +8,7 @@ from msgspec import Struct
 from core.api.result_schema import BadLineError, Succeeded, parse
 from core.api.usage_schema import read_usage
 from core.money.pricing import PriceBook
+from core.requests.payload import parse_line
 from state.batches import repricing
 from state.batches.repricing import CollectedAnswer
 from state.db.ledger import Ledger
@@ -15,7 +16,7 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.files.results_file import file_name
 from state.files.spool import LineReader
-from state.model.errors import FileMissing
+from state.model.errors import FileMissing, TitanError
 from state.model.records import Batch
 from state.model.timestamps import from_text
 from state.model.usage import Usage
@@ -98,3 +99,18 @@ def _stored_usage(batch: Batch, old: CollectedAnswer, lines: LineReader) -> Usag
     if not isinstance(result, Succeeded):
         return None
     return read_usage(result.message.usage, result.message.model)
+
+
+def missing_models(source: Source, folder: Folder) -> dict[int, str]:
+    """The models of requests of an older version, from their bodies, where they are their own."""
+    found = dict[int, str]()
+    with LineReader(folder.spool) as lines:
+        for one in repricing.unnamed_requests(source):
+            try:
+                line = parse_line(lines.read(one.file, one.offset, one.length), betas=())
+            except (TitanError, msgspec.DecodeError):
+                # The body is deleted, or was never known.
+                continue
+            if line.model != one.model:
+                found[one.request_id] = line.model
+    return found

@@ -1,7 +1,7 @@
 """Answers that were collected, to be priced again: read in pages, stored in small transactions."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -111,3 +111,52 @@ def store(ledger: Ledger, batch: Batch, repriced: Sequence[CollectedAnswer]) -> 
             "UPDATE mirrors SET position = 0, bytes = 0 WHERE name = 'batch-cost-log.jsonl'"
         )
         ledger.event(tx, "batch.repriced", batch_id=batch.id, answers=len(ids))
+
+
+class UnnamedRequest(Struct, frozen=True, kw_only=True):
+    """A request that counts for the model of its submission, and where its body is."""
+
+    request_id: int
+    model: str
+    file: str
+    offset: int
+    length: int
+
+
+def unnamed_requests(source: Source) -> list[UnnamedRequest]:
+    """Those that have not succeeded: an answer names its model.
+
+    Version 2 did not store the model of a request; since then it is stored where it differs.
+    """
+    rows = source.rows(
+        "SELECT r.id, s.model, r.spool_file, r.body_offset, r.body_length FROM requests r"
+        " JOIN submissions s ON s.id = r.submission_id WHERE r.model IS NULL"
+        " AND r.status NOT IN ('assigned', 'succeeded') AND r.body_length > 0 ORDER BY r.id"
+    )
+    return [
+        UnnamedRequest(request_id=number, model=model, file=file, offset=offset, length=length)
+        for number, model, file, offset, length in rows
+    ]
+
+
+def store_models(ledger: Ledger, models: Mapping[int, str]) -> None:
+    """Store the models of these requests in one transaction; the sums of each day follow."""
+    ids = list(models)
+    with ledger.transaction("request_models") as tx:
+        concerned = [
+            to_batch(row)
+            for row in ledger.rows(
+                "SELECT * FROM batches WHERE collected_ts IS NOT NULL AND id IN"  # noqa: S608 - our own words
+                f" (SELECT batch_id FROM attempts WHERE request_id IN {LISTED})",
+                as_list(ids),
+            )
+        ]
+        for batch in concerned:
+            change_sums(ledger, batch, ids, "-")
+        ledger.executemany(
+            "UPDATE requests SET model = ? WHERE id = ? AND model IS NULL",
+            ((model, number) for number, model in models.items()),
+        )
+        for batch in concerned:
+            change_sums(ledger, batch, ids, "+")
+        ledger.event(tx, "requests.models_stored", requests=len(ids))

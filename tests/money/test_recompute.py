@@ -244,3 +244,41 @@ def test_the_cost_log_has_the_new_costs_at_once(
     done = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
     assert "stored 4 new costs" in done.stderr
     assert cost_log.check(bench.engine.context.ledger, bench.folder.cost_mirror).is_same
+
+
+def test_failed_requests_of_an_older_version_count_for_their_own_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TITAN_HOME", str(bench.folder.root))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    bench.faults.add("row:overloaded:p=1")
+    own = [a_request(f"r-{n}", model="claude-opus-5") for n in range(2)]
+    bench.engine.submit([*own, a_request("r-9")], SubmitOptions(tag="t"))
+    bench.poll_after(3600)
+    bench.poll_after(86_400)
+    ledger = bench.engine.context.ledger
+    right, before = by_model(bench), contents(bench)
+    assert right == {"claude-opus-5": 2, "claude-sonnet-4-6": 1}
+    # As version 2 stored them.
+    with ledger.transaction("test"):
+        for batch in batches(bench):
+            change_sums(ledger, batch, [1, 2, 3], "-")
+        ledger.execute("UPDATE requests SET model = NULL")
+        for batch in batches(bench):
+            change_sums(ledger, batch, [1, 2, 3], "+")
+    assert by_model(bench) == {"claude-opus-5": 0, "claude-sonnet-4-6": 3}
+    shown = CliRunner().invoke(cli, ["savings", "--recompute"])
+    assert "2 failed or queued requests, each of which would count" in shown.stderr
+    assert by_model(bench)["claude-sonnet-4-6"] == 3
+    stored = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
+    assert "each of which counts for its own model now" in stored.stderr
+    assert (by_model(bench), contents(bench)) == (right, before)
+    again = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
+    assert "older version" not in again.stderr
+
+
+def by_model(bench: Bench) -> dict[str, int]:
+    rows = spending.spending(
+        bench.engine.context.ledger, "model", since_ts="2026-01-01T00:00:00.000Z"
+    )
+    return {row.name: row.attempts for row in rows}

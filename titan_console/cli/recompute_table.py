@@ -3,12 +3,13 @@
 from msgspec import Struct, to_builtins
 
 from core.batches.error_isolation import update_mirrors
-from core.batches.recompute import Recomputed, recompute
+from core.batches.recompute import Recomputed, missing_models, recompute
 from core.bootstrap import open_engine
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.money.pricing import PriceBook, usd
 from core.text import pluralize
+from state.batches import repricing
 from state.db.reader import Reader
 from state.files.folder import Folder
 from titan_console.cli.output import print_json, print_table
@@ -42,6 +43,9 @@ def show(*, apply: bool, as_json: bool) -> None:
             found = list(
                 recompute(context.ledger, context.folder, context.prices, to=context.ledger)
             )
+            models = missing_models(context.ledger, context.folder)
+            if models:
+                repricing.store_models(context.ledger, models)
             # The cost log, too, has the new costs at once.
             for problem in update_mirrors(context):
                 print_stderr(problem)
@@ -50,6 +54,7 @@ def show(*, apply: bool, as_json: bool) -> None:
         prices = PriceBook(titan_file.read(folder).prices)
         with Reader(folder.ledger) as reader:
             found = list(recompute(reader, folder, prices))
+            models = missing_models(reader, folder)
     differing = [batch for batch in found if batch.changed]
     if as_json:
         for batch in differing:
@@ -58,6 +63,10 @@ def show(*, apply: bool, as_json: bool) -> None:
         rows = [_cells(batch) for batch in (*differing, _total(differing))]
         print_table((*_HEADER, "UNPRICED"), rows)
     print_stderr(_summary(found, applied=apply))
+    if models:
+        many = pluralize(len(models), "failed or queued request")
+        done = "counts for its own model now" if apply else "would count for its own model"
+        print_stderr(f"Of an older version: {many}, each of which {done}.")
 
 
 def _summary(found: list[Recomputed], *, applied: bool) -> str:

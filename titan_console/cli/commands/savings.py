@@ -108,7 +108,8 @@ def command(  # noqa: PLR0913 - each is an option
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
     --recompute prices the stored results again, with the prices of their day, and lists the batches
-    whose stored cost differs; --apply stores the new cost.
+    whose stored cost differs; --apply stores the new cost. It also stores the model of failed and
+    queued requests that an older version counted for the model of their submission.
     """
     _check_options(ctx)
     if recompute:
