@@ -24,7 +24,7 @@ from msgspec import to_builtins
 from core.bootstrap import open_api, open_engine
 from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
-from core.config.settings import from_environment
+from core.config.settings import from_environment, pin_home
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError, problems_of
 from core.intake import external_calls, fallback_contents, fallback_files, known_submission
@@ -69,6 +69,7 @@ _DEFAULT_MODEL = _Default(DEFAULT_MODEL)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _ACTOR = "titan_batch"
 _log = logging.getLogger("titan_batch")
+pin_home()
 
 
 def submit(

@@ -30,7 +30,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Make the folder absolute: a child process may have another working folder."""
-        object.__setattr__(self, "home", self.home.expanduser().absolute())
+        object.__setattr__(self, "home", _absolute(self.home))
 
     @property
     def server(self) -> str:
@@ -61,6 +61,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
 
     Raises SettingsError for a base URL that is malformed or would send the key unencrypted.
     """
+    if environment is None:
+        pin_home()
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
     base_url = values.get("ANTHROPIC_BASE_URL", "").strip() or DEFAULT_BASE_URL
@@ -72,6 +74,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         api_key=values.get("ANTHROPIC_API_KEY", "").strip() or None,
         read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
     )
+
+
+def pin_home() -> None:
+    """Make a relative TITAN_HOME of this process absolute: a job may change its folder later."""
+    home = os.environ.get("TITAN_HOME", "").strip()
+    if home:
+        with suppress(OSError, RuntimeError):
+            os.environ["TITAN_HOME"] = str(_absolute(Path(home)))
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -118,6 +128,10 @@ def viewer(environment: Mapping[str, str] | None = None) -> list[str]:
             if words:
                 return words
     return [name for name in ("less", "more", "vi") if shutil.which(name)][:1]
+
+
+def _absolute(home: Path) -> Path:
+    return home.expanduser().absolute()
 
 
 def _default_home() -> Path:

@@ -39,6 +39,11 @@ def test_an_existing_file_is_overwritten_only_with_force(state: Path, tmp_path: 
     assert sorted(path.name for path in tmp_path.glob("*out*")) == ["out.jsonl"]
 
 
+def test_a_dash_is_standard_output(state: Path) -> None:
+    done = Terminal(state).run("export", "--all", "-o", "-")
+    assert (done.code, done.out.count("\n")) == (0, 1)
+
+
 def test_a_new_file_needs_no_force(state: Path, tmp_path: Path) -> None:
     assert export(state, tmp_path / "new.jsonl").code == 0
     assert export(state, state / "exports.jsonl").code == 2

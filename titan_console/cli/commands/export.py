@@ -34,7 +34,7 @@ from titan_console.cli.stderr import print_stderr
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Output file. Default: stdout.",
+    help="Output file. Default: - (stdout).",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 def command(
@@ -52,7 +52,7 @@ def command(
     with Reader(folder.ledger) as reader:
         unread: list[str] = []
         records = export.requests(reader, folder, _ids(reader, names), unread)
-        if output is None:
+        if output is None or output == Path("-"):
             export.write(records, Output(sys.stdout), Format(form))
         else:
             with open_output(output, folder, overwrite=force) as file:
