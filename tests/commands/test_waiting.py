@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from core.commands.request import CommandRequest
+from core.commands.command_request import CommandRequest
 from support.builders import Bench, a_bench
 from support.lifecycle import batches
 
