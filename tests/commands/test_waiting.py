@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from core.commands.command_request import CommandRequest
 from support.builders import Bench, a_bench
 from support.lifecycle import batches
 
 from core.commands import planner
+from core.commands.command_request import CommandRequest
 from core.commands.waiting import waits_for
 from state.operations import commands
 from state.operations.commands import Action, CommandState
