@@ -22,6 +22,8 @@ class _Made:
     tag: str
     count: int
     keys: set[str]
+    # A fallback file may give any of them a second key.
+    fell_back: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
