@@ -1,6 +1,7 @@
 """Sends queued batches: watermark, record, one POST, record. One row is at most one POST, ever."""
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import timedelta
 
 from msgspec import Struct
@@ -71,10 +72,8 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             return f"Sending is on hold until {hold.until_ts}: {hold.reason}"
         if not context.time.may_begin("send", pending[0].key, len(pending)):
             break
-        batch, sent = pending.popleft(), Sent()
-        with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
-            announce(context, batch, problems)
-            sent = send(context, batch)
+        batch = pending.popleft()
+        sent = _send_isolated(context, batch, pending, problems)
         pending.extendleft(reversed(sent.replacements))
         problem = sent.problem or problem
         problems += [sent.held] if sent.held else []
@@ -88,6 +87,23 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             break
         rejections += [sent.rejected] if sent.rejected else []
     return problem
+
+
+def _send_isolated(
+    context: Context, batch: Batch, others: Iterable[Batch], problems: list[str]
+) -> Sent:
+    """Send one batch; where the others would fail alike, they and it get the reason."""
+    sent = Sent()
+    try:
+        with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
+            announce(context, batch, problems)
+            sent = send(context, batch)
+    except SettingsError as error:
+        sending.record_wait(context.ledger, [batch, *others], str(error))
+        raise
+    if sent.stop and sent.problem:
+        sending.record_wait(context.ledger, [batch, *others], sent.problem)
+    return sent
 
 
 def _in_order(context: Context, batches: list[Batch]) -> list[Batch]:

@@ -176,6 +176,18 @@ def mark_sending(  # noqa: PLR0913 - each is a column
     return bool(claimed)
 
 
+def record_wait(ledger: Ledger, batches: Iterable[Batch], reason: str) -> None:
+    """Record why these are not sent yet; those that are not queued any more stay as they are."""
+    with ledger.transaction("wait"):
+        ledger.execute(
+            "UPDATE batches SET last_error = ? WHERE status = 'queued' AND last_error IS NOT ?"  # noqa: S608 - our own words
+            f" AND id IN {LISTED}",
+            reason,
+            reason,
+            as_list(batch.id for batch in batches),
+        )
+
+
 def mark_accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
     """Record that the API accepted the batch; False if a recovery has found it by its nonce."""
     with ledger.transaction("accepted") as tx:

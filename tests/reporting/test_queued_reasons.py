@@ -7,6 +7,7 @@ import pytest
 from support.builders import Bench
 from support.lifecycle import batches
 
+from core.api.protocol import BatchApi
 from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.errors import SettingsError
@@ -52,6 +53,20 @@ def _unreachable(bench: Bench) -> None:
     bench.submit(3)
 
 
+def _no_list(bench: Bench) -> None:
+    bench.faults.add("list:500")
+    for tag, count in (("a", 1), ("b", 2)):
+        assert bench.submit(count, tag=tag).problem
+
+
+def _no_key(bench: Bench) -> None:
+    def missing() -> BatchApi:
+        raise SettingsError("No API key.", code="api_key_missing")
+
+    bench.engine = bench.new_engine("keyless", api=missing)
+    assert bench.submit(3).problem
+
+
 def _account(bench: Bench) -> None:
     bench.faults.add("any:credit")
     bench.submit(3)
@@ -89,6 +104,8 @@ _CASES: dict[str, tuple[Callable[[Bench], None], str]] = {
     "rejected key": (_rejected_key, "401"),
     "rejected key of polls": (_rejected_key_of_polls, "401"),
     "unreachable": (_unreachable, "the next poll tries again"),
+    "no list": (_no_list, "500"),
+    "no key": (_no_key, "No API key"),
     "account": (_account, "credit balance"),
     "spend cap": (_spend_cap, "on hold until"),
     "pause": (_paused, "titan-console resume feed-classify"),
