@@ -10,6 +10,8 @@ import pytest
 from support.builders import some_requests
 from support.terminal import Terminal, a_server
 
+from core.intake import submit
+from titan_console.cli.main import main
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -110,3 +112,21 @@ def test_a_refused_connection_is_reported_in_whole_sentences(tmp_path: Path) -> 
         done = Terminal(tmp_path / "home", address).run("submit", "-", "--tag", "t", stdin=LINES)
     assert done.code == 1
     assert re.fullmatch(r"Stored 2 requests\. Cannot connect to the API: .*\w\.\n", done.err)
+
+
+def test_what_another_process_sends_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A poll may take the batch between its store and its send."""
+
+    def taken(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(submit, "send_queued", taken)
+    monkeypatch.setenv("TITAN_HOME", str(tmp_path / "home"))
+    file = tmp_path / "f.jsonl"
+    file.write_text(LINES, "utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["submit", str(file)])
+    assert ended.value.code == 0
+    assert "another process" in capsys.readouterr().err

@@ -199,6 +199,9 @@ def _print_outcome(batches: Sequence[Batch]) -> Exit:
     if at_once:
         requests = pluralize(at_once, "request")
         print_stderr(f"Ran {requests} synchronously at full price: the API accepted no batch.")
+    if not sent and not at_once:
+        requests = pluralize(sum(batch.request_count for batch in batches), "request")
+        print_stderr(f"Stored {requests}; another process is sending them.")
     failed = sum(batch.counts.errored for batch in batches if batch.kind is BatchKind.SYNC)
     if failed:
         print_stderr(f"{pluralize(failed, 'request')} failed; see `titan-console errors`.")
