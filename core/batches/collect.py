@@ -38,7 +38,7 @@ _PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
 _EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
-_ABSENT = "The results lack this request, after every download."
+_ABSENT = "Complete downloads of the results have no line for this request."
 
 
 class _NoResultsError(NoResponse):

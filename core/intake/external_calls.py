@@ -41,7 +41,7 @@ def record_sync(
         found = usage_of(usage, model)
     except InvalidUsageError as error:
         raise PayloadError(
-            f"record_sync: usage of {name!r} is invalid: {error}.", code="usage_invalid"
+            f"record_sync: usage is invalid: {error}.", code="usage_invalid"
         ) from error
     charge = context.prices.charge(model, found, at=now, kind=BatchKind.SYNC)
     key = external_calls.record(

@@ -124,7 +124,7 @@ class _Line(Struct):
 
 
 def _kind(lines: Iterable[bytes]) -> BatchKind:
-    """Whether the answers were bought in a batch, at half the price; the API names the tier."""
+    """Whether the answers were charged at the batch price; the API names the tier."""
     for line in lines:
         try:
             tier = msgspec.json.decode(line, type=_Line).result.message.usage.service_tier

@@ -63,12 +63,12 @@ def damage(path: Path, *, thorough: bool) -> str | None:
     with Reader(path) as reader:
         try:
             found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
-            unmatched = reader.rows("PRAGMA foreign_key_check")
+            violations = reader.rows("PRAGMA foreign_key_check")
         except LedgerUnusable as error:
             return str(error)
     if found != ["ok"]:
         return "; ".join(found[:3])
-    return f"{len(unmatched)} unmatched rows" if unmatched else None
+    return f"{len(violations)} foreign key violations" if violations else None
 
 
 def readable_by_others(folder: Folder) -> list[Path]:

@@ -160,7 +160,7 @@ def test_an_absent_result_is_missing_after_five_tries(bench: Bench) -> None:
     (row,) = [row for row in staged(bench) if row["outcome"] == "missing"]
     assert row["error"] == {
         "type": "missing",
-        "message": "The results lack this request, after every download.",
+        "message": "Complete downloads of the results have no line for this request.",
     }
     (logged,) = json_lines(bench.folder.errors_mirror)
     assert (logged["outcome"], logged["custom_id"]) == ("missing", row["custom_id"])

@@ -128,9 +128,14 @@ def _mirrors(folder: Folder) -> Iterator[Finding]:
 
 
 def _recovery(folder: Folder) -> str:
-    rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
+    rebuild = "run `titan-console rebuild`: it makes a new ledger of the files beside it"
     copies = backups.listed(folder)
-    return f"run `titan-console restore {copies[0].path.name}`, or {rebuild}" if copies else rebuild
+    if not copies:
+        return rebuild
+    return (
+        f"run `titan-console restore {copies[0].path.name}`: it keeps events and commands, and"
+        " imports what is newer. If no backup can be restored, run `titan-console rebuild`"
+    )
 
 
 def _backups(folder: Folder) -> Finding:
