@@ -160,9 +160,12 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         batch_cost_nano=0,
         sync_cost_nano=0,
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
-        notes=tuple(
-            f"{key} is stuck: its requests end as missing, and may have run"
-            for key in previews.stuck_keys(context.ledger, batch_ids)
+        notes=(
+            *_notes_of_unsent(previews.count_unsent(context.ledger, batch_ids)),
+            *(
+                f"{key} is stuck: its requests end as missing, and may have run"
+                for key in previews.stuck_keys(context.ledger, batch_ids)
+            ),
         ),
         cli=cli,
     )
@@ -180,6 +183,13 @@ def _notes_of_cache(action: Action, cost: CommandCost) -> Iterator[str]:
         yield f"batches that are sent until {cost.primed.until_ts} have cache marks"
 
 
+def _notes_of_unsent(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    many = pluralize(count, "request was", "requests were")
+    return (f"{many} not sent yet: they end as canceled, and a replay sends them",)
+
+
 def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
     if action not in (Action.REPLAY, Action.SYNC):
         return
@@ -192,7 +202,7 @@ def _notes_of_pause(
     context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
 ) -> list[str]:
     stays = pluralize(queued, "queued request stays", "queued requests stay")
-    notes = [f"{stays} unsent" if queued else "no requests are queued; new ones stay queued"]
+    notes = [f"{stays} unsent" if queued else "no requests are queued; new ones will not be sent"]
     if running := pauses.count_at_api(context.ledger, workflows):
         continues = pluralize(running, "batch continues", "batches continue")
         notes.append(f"{continues} at the API and will be collected")

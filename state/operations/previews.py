@@ -45,6 +45,15 @@ def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     return _texts(ledger, sql, batch_ids)
 
 
+def count_unsent(ledger: Ledger, batch_ids: Sequence[int]) -> int:
+    """The number of requests in those that were not sent yet."""
+    sql = (
+        "SELECT coalesce(sum(request_count), 0) FROM batches"  # noqa: S608 - our own words
+        f" WHERE id IN {LISTED} AND status = 'queued'"
+    )
+    return int(ledger.rows(sql, as_list(batch_ids))[0][0])
+
+
 def stuck_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     """The keys of those that are stuck."""
     sql = f"SELECT key FROM batches WHERE id IN {LISTED} AND stuck_ts IS NOT NULL ORDER BY id"  # noqa: S608 - our own words

@@ -64,6 +64,21 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
     assert bench.sandbox.billing_log().creates == 3
 
 
+def test_the_preview_of_a_cancel_says_what_becomes_of_requests_that_were_not_sent(
+    bench: Bench,
+) -> None:
+    _pause(bench)
+    submission = bench.submit(3).submission
+    key = submission.key
+    cancel = CommandRequest(action=Action.CANCEL, wanted=Filter(names=(key,)))
+    (note,) = planner.plan(bench.engine.context, cancel).preview.notes
+    assert "3 requests" in note
+    _give(bench, Action.CANCEL, key)
+    bench.poll_after(1)
+    statuses = ledger_status.statuses_of(bench.engine.context.ledger, submission)
+    assert statuses == {RequestStatus.CANCELED: 3}
+
+
 def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(2).submission.key

@@ -166,7 +166,7 @@ async def every_tab(walk: SceneWalk) -> None:
     """A batch and two requests, one answered and one failed."""
     await walk.see("Batch: Overview", "tab", "enter", shows="Mode")
     await walk.see("Batch: Requests", "right", shows="news-2026")
-    for tab, shows in (("Events", "batch.collected"), ("Cost", "rates"), ("Raw", "request_count")):
+    for tab, shows in (("Events", "batch collected"), ("Cost", "rates"), ("Raw", "request_count")):
         await walk.see(f"Batch: {tab}", "right", shows=shows)
     await walk.see("Request: Overview", "escape", "2", "j", "j", "j", "j", "j", "enter", shows="x")
     for tab in ("Request", "Response", "Error", "Attempts", "Cost", "Raw"):

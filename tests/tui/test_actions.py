@@ -87,7 +87,7 @@ async def test_y_and_a_letter_copies_a_part_of_the_request(tmp_path: Path) -> No
             link = "titan://request/daily-feed/feed-classify-2026-11-22-00003"
             assert await copied(pilot, "l") == link
             await pilot.press("enter")
-            await until_shown(pilot, "Successful attempt")
+            await until_shown(pilot, "1, successful")
             assert await copied(pilot, "l") == link
 
 
@@ -210,8 +210,8 @@ def _replay_all(bench: Bench) -> None:
     [
         ("req", "Requests  "),
         ("msgbatch_", "Mode "),
-        ("feed-classify-2026-11-22-00001", "Successful attempt"),
-        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "Successful attempt"),
+        ("feed-classify-2026-11-22-00001", "1, successful"),
+        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "1, successful"),
     ],
 )
 async def test_the_colon_line_goes_to_the_named_place(

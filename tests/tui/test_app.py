@@ -95,7 +95,7 @@ async def test_a_ledger_of_a_later_version_is_reported_in_one_line(tmp_path: Pat
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
         await until_shown(pilot, "has version 99")
         await pilot.press("j", "r", "p", "tab")
-        await until_shown(pilot, "! LOST")
+        await until_shown(pilot, "! UNREADABLE")
 
 
 async def test_when_the_folder_vanishes_the_last_picture_stays(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("2")
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("G", "enter")
-            await until_shown(pilot, "Successful attempt")
+            await until_shown(pilot, "1, successful")
             screen = shown(pilot)
             for text in ("Requests >", "✓ succeeded", "daily-feed", "claude-sonnet-4-6", "$0.0"):
                 assert text in screen
@@ -94,11 +94,11 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
             await pilot.press("tab")
             await until_shown(pilot, "daily-feed / feed-classify-2026-11-22-00001")
             await pilot.press("j", "enter")
-            await until_shown(pilot, "Last attempt")
+            await until_shown(pilot, "Attempt 1 of")
             assert "✗ errored" in shown(pilot)
             assert "Batches > " in shown(pilot)
             await pilot.press("escape", "right")
-            await until_shown(pilot, "batch.collected")
+            await until_shown(pilot, "batch collected")
             await pilot.press("right")
             await until_shown(pilot, "the Cost tab of a request shows its rates")
             await pilot.press("right")

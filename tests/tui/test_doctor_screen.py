@@ -31,7 +31,9 @@ def test_failed_checks_come_first() -> None:
     assert [row.cells["health"].text for row in finding_rows(findings)] == [
         *("✗ fail", "! warn", "✓ ok")
     ]
-    assert findings_title(findings) == "Checks 3 · 1 failed, 1 warning · r: check again"
+    more = "titan-console doctor also checks key and server"
+    title = f"Checks 3 · 1 failed, 1 warning · r: check again · {more}"
+    assert findings_title(findings) == title
     assert "all ok" in findings_title(findings[:1])
 
 
@@ -65,8 +67,9 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         assert "✗ fail" in screen
         results = tmp_path / "batch-results"
         results.mkdir()
-        for (key,) in made.ledger.rows("SELECT key FROM batches"):
+        for key, size in made.ledger.rows("SELECT key, results_bytes FROM batches"):
             (results / f"{key}.jsonl").touch(0o600)
+            (results / f"{key}.jsonl").write_bytes(bytes(size))
         await pilot.press("r")
         await until(pilot, lambda: "✗ fail" not in shown(pilot))
 
@@ -74,13 +77,13 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
 async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
         await pilot.press("8")
-        await until_shown(pilot, "delay until shown")
+        await until_shown(pilot, "commit to screen")
         before = app_of(pilot).state.metrics.frames
         await in_another_process(tmp_path, "made.submit('from-elsewhere')")
         metrics = app_of(pilot).state.metrics
         await until(pilot, lambda: metrics.frames > before and bool(metrics.painted))
         assert metrics.answered
-        await until(pilot, lambda: "(1 samples)" in shown(pilot))
+        await until(pilot, lambda: "(1 sample)" in shown(pilot))
 
 
 async def test_without_a_ledger_it_still_checks(tmp_path: Path) -> None:

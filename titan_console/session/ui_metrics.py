@@ -5,6 +5,7 @@ from collections import deque
 from msgspec import Struct, field
 
 from core.money.kpis import percentile
+from core.text import pluralize
 
 _KEPT = 500
 
@@ -44,5 +45,5 @@ def percentiles(samples: deque[float]) -> str:
         return "not measured yet"
     return (
         f"p50 {p50:,.0f} ms, p95 {p95:,.0f} ms, p99 {p99:,.0f} ms, max {max(values):,.0f} ms"
-        f" ({len(values):,} samples)"
+        f" ({pluralize(len(values), 'sample')})"
     )

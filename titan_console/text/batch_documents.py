@@ -11,6 +11,7 @@ from core.reporting import json_reports
 from core.text import pluralize
 from state.model.records import Batch, BatchStatus, Event
 from state.queries.batch_detail import ModelSum
+from titan_console.text import event_labels
 from titan_console.text import format as fmt
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.format import Tone
@@ -104,7 +105,7 @@ def events(found: Sequence[Event], now: datetime) -> Document:
         builder.line(
             Part(f"{event.at}  ", Tone.DIM),
             Part(f"{fmt.since(event.at, now):>8}  ", Tone.DIM),
-            Part(f"{event.kind:<22}", Tone.BUSY),
+            Part(f"{event_labels.what(event.kind).word:<22}", Tone.BUSY),
             Part(f"  {event.actor}  ", Tone.DIM),
             Part(detail),
         )

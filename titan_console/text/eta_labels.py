@@ -35,7 +35,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
 
 
 def risk(found: Eta) -> Label:
-    """How likely the guard fires before the batch ends, two hours before the deadline."""
+    """How likely the deadline guard runs requests synchronously before the batch ends."""
     return _RISK[found.risk]
 
 
@@ -48,5 +48,6 @@ def reason(found: Eta) -> str:
     runs = f"estimated from {pluralize(found.comparable, 'earlier run')}"
     if found.late_probability is None:
         return runs
-    late = f"{found.late:,} of them" if found.late else "none"
-    return f"{runs}; {late} would end less than 2 h before the deadline"
+    if not found.late:
+        return f"{runs}; all would end at least 2 h before the deadline"
+    return f"{runs}; {found.late:,} of them would end less than 2 h before the deadline"

@@ -12,6 +12,7 @@ FIELDS = {field.value: field for field in Field} | {
     "workflow": Field.WORKFLOW,
     "error": Field.ERROR,
     "tries": Field.ATTEMPTS,
+    "status": Field.STATE,
 }
 COMPARED = (Field.AGE, Field.COST, Field.ATTEMPTS)
 QUALIFIED = re.compile(r"([a-z]+)(:|>=|<=|>|<|=)", re.IGNORECASE)

@@ -33,11 +33,8 @@ class Fact(Struct, frozen=True):
 
 def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
     """The lines of the preview; `label` names what the command applies to."""
-    number = counted(preview.action, preview.count)
-    target = label if preview.count == 1 else f"{number}: {label} (later ones excluded)"
     return [
-        Fact("target", target),
-        *_samples(preview, label),
+        *_target(preview, label),
         Fact("cost", _money(preview)),
         *((Fact("cache", cost_by_cache(preview)),) if preview.cache else ()),
         *_due(preview.action, preview.deadlines, now),
@@ -47,6 +44,14 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
         ),
         *(Fact("note", note, _tone_of_notes(preview)) for note in preview.notes),
     ]
+
+
+def _target(preview: "Preview", label: str) -> list[Fact]:
+    number = counted(preview.action, preview.count)
+    if preview.action in (Action.PAUSE, Action.RESUME):
+        return [Fact("target", f"{number}: {_names(preview)}")]
+    target = label if preview.count == 1 else f"{number}: {label} (later rows are not included)"
+    return [Fact("target", target), *_samples(preview, label)]
 
 
 def _tone_of_notes(preview: "Preview") -> Tone:
@@ -60,9 +65,12 @@ def _samples(preview: "Preview", label: str) -> list[Fact]:
     """The first names, unless the label is the only one."""
     if preview.count == 1 and preview.samples[0] in label:
         return []
+    return [Fact("example", _names(preview), Tone.DIM)]
+
+
+def _names(preview: "Preview") -> str:
     more = preview.count - len(preview.samples)
-    names = ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
-    return [Fact("example", names, Tone.DIM)]
+    return ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
 
 
 def must_type(preview: "Preview", *, is_all: bool) -> str:
@@ -139,9 +147,9 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return "too soon for a batch; unanswered requests run synchronously at full price"
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
-            return "after the 24 h a batch may take"
+            return "met even if the batch takes 24 h"
         case Action.SYNC:
-            return "answered at once; where a batch is canceled for it, after that has ended"
+            return "runs at once; where a batch must be canceled first, once it has ended"
         case Action.ACKNOWLEDGE:
             return "these requests will have no answer"
         case _:

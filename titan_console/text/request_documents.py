@@ -33,9 +33,10 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Betas", request.betas)
     builder.field("Body", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
-    if request.effective is not None:
-        builder.heading("Successful attempt" if request.effective.is_settling else "Last attempt")
-        _attempt(builder, request.effective, now)
+    if shown := request.effective:
+        number = f"Attempt {request.attempts.index(shown) + 1:,} of {len(request.attempts):,}"
+        builder.heading(f"{number}, successful" if shown.is_settling else number)
+        _attempt(builder, shown, now)
     return builder.build()
 
 
@@ -74,7 +75,7 @@ def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) ->
 
 def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
     if attempt.outcome is None:
-        builder.field("Outcome", _pending(attempt), Tone.BUSY)
+        builder.field("Status", _pending(attempt), Tone.BUSY)
         builder.field("Last problem", attempt.batch_error, Tone.WARN)
         return
     label = fmt.outcome(attempt.outcome)

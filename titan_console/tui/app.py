@@ -261,6 +261,7 @@ class TitanApp(App[None]):
     def action_withdraw(self) -> None:
         """Withdraw the newest pending command."""
         self._commands.withdraw()
+        self.show()
 
     def on_command_bar_pressed(self, message: CommandBar.Pressed) -> None:
         """A button was pressed."""

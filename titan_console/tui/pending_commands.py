@@ -75,6 +75,8 @@ class PendingCommands:
         if pending:
             self._own.add(pending[-1].key)
             self._run(self._worker.withdraw(pending[-1].key))
+        else:
+            self.show_message("No pending command to withdraw.")
 
     def show_message(self, text: str) -> None:
         """Show one dim line until it is dismissed."""

@@ -102,7 +102,7 @@ class PreviewDialog(Dialog["Plan | None"]):
             with Horizontal(classes="field"):
                 yield Label("")
                 yield Toggle("canary: send one first", id="canary")
-                yield Toggle("force", id="force")
+                yield Toggle("force: also what fails again", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
@@ -244,9 +244,11 @@ class PreviewDialog(Dialog["Plan | None"]):
         self._show_problem_line("")
         self._show_command_line()
         confirm = self.query_one("#confirm", Button)
-        confirm.disabled, confirm.label = False, f"{LABELS[preview.action]}  y"
-        confirm.variant = "warning"
         why = self._must_type(plan)
+        # "Cancel" alone would read as "do not".
+        label = "Cancel batch" if preview.action == Action.CANCEL else LABELS[preview.action]
+        confirm.disabled, confirm.label = False, label if why else f"{label}  y"
+        confirm.variant = "warning"
         self.query_one("#number-field").display = bool(why)
         hint = f"type {preview.count} ({why})" if why else ""
         self.query_one("#number", Input).placeholder = hint
@@ -254,7 +256,7 @@ class PreviewDialog(Dialog["Plan | None"]):
 
     def _show_problem(self, reason: str) -> None:
         self._show_problem_line(reason)
-        self.query_one("#facts", Static).update("No command was given.")
+        self.query_one("#facts", Static).update("")
         self.query_one("#command-line", Static).update("")
         self.query_one("#confirm", Button).label = LABELS[self._draft.action]
 

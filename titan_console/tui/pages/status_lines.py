@@ -24,11 +24,11 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
         _counted("open", found.open_batches, Tone.BUSY),
         _counted("queued", found.queued_requests, Tone.WARN),
         _counted("errored", found.failed_requests, Tone.BAD),
-        _saved("saved all", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
-        Total("spent all", fmt.sum_of_money(found.cost_nano, found.unpriced)),
+        Total("spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),
+        _saved("saved", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
         _saved("saved 30d", snapshot.saved_30d),
         _saved("saved today", snapshot.saved_today),
-        *((Total("fees all", fmt.money(found.fee_nano)),) if found.fee_nano else ()),
+        *((Total("fees", fmt.money(found.fee_nano)),) if found.fee_nano else ()),
     )
 
 
@@ -132,7 +132,7 @@ def live_status(
 def _problem_parts(problem: LedgerProblem) -> tuple[Part, ...]:
     if problem.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("no ledger yet", Tone.DIM))
-    return (Part("! LOST  ", Tone.BAD, strong=True), Part(problem.reason, Tone.WARN))
+    return (Part("! UNREADABLE  ", Tone.BAD, strong=True), Part(problem.reason, Tone.WARN))
 
 
 def _live(lag: timedelta | None) -> tuple[Part, ...]:
@@ -144,11 +144,11 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
 
 
 def changes(snapshot: Snapshot | None, first_revision: int, now: datetime) -> tuple[Part, ...]:
-    """The number of changes since the console was opened."""
+    """The age of the newest event, and the number of changes since the console was opened."""
     if snapshot is None:
         return ()
     number = snapshot.revision - first_revision
-    counted = pluralize(number, "change")
+    counted = f"{pluralize(number, 'change')} since the start"
     if snapshot.newest_event_ts is None:
         return (Part(counted, Tone.DIM),)
     return (

@@ -40,8 +40,9 @@ _HEALTH = {
     Health.BAD: Label("✗", "fail", Tone.BAD),
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
-# The console has no key and calls no server, so these checks do not apply.
+# The console has no key and calls no server; `titan-console doctor` makes these checks.
 _NOT_OURS = ("key", "server")
+_MORE = "titan-console doctor also checks key and server"
 
 
 def finding_rows(findings: Sequence[Finding]) -> list[Row]:
@@ -68,16 +69,16 @@ def findings_title(findings: Sequence[Finding]) -> str:
     bad = sum(finding.health == Health.BAD for finding in findings)
     warnings = sum(finding.health == Health.WARN for finding in findings)
     result = f"{bad} failed, {pluralize(warnings, 'warning')}" if bad or warnings else "all ok"
-    return f"Checks {len(findings)} · {result} · r: check again"
+    return f"Checks {len(findings)} · {result} · r: check again · {_MORE}"
 
 
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "delay until read": ui_metrics.percentiles(measured.seen),
-        "delay until shown": ui_metrics.percentiles(measured.painted),
-        "redraw time": ui_metrics.percentiles(measured.drawn),
-        "query time": ui_metrics.percentiles(measured.answered),
+        "commit to read": ui_metrics.percentiles(measured.seen),
+        "commit to screen": ui_metrics.percentiles(measured.painted),
+        "time to draw": ui_metrics.percentiles(measured.drawn),
+        "time to query": ui_metrics.percentiles(measured.answered),
         "redraws": fmt.count(measured.frames),
     }
     return [

@@ -23,7 +23,7 @@ FIGURE_COLUMNS = (
 _MONEY = (
     Column("attempts", "Attempts", 9, 4, right=True),
     Column("tokens", "In/out", 17, 6, right=True),
-    Column("sync", "Sync", 10, 5, right=True),
+    Column("sync", "Sync price", 10, 5, right=True),
     Column("cost", "Cost", 10, 2, right=True),
     Column("saved", "Saved", 10, 1, right=True),
     Column("duplicate", "Duplicate", 10, 3, right=True),
@@ -84,7 +84,7 @@ def _month(found: Savings) -> Row:
             "month",
             f"{name}, so far",
             fmt.money(ahead.saved_nano),
-            remark="projected after the first full day",
+            remark="projected from the second day with answers",
             target=ahead.target_nano,
         )
     days = pluralize(ahead.full_days, "full day")
