@@ -164,8 +164,14 @@ def _run_hooks(context: Context, summary: PollSummary) -> None:
 
 
 def _clean_up(context: Context, _summary: PollSummary) -> None:
-    """Remove stale files of submissions that were never recorded."""
+    """Remove files of submissions that were never recorded, and of a rebuild that was killed."""
     stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
+    fresh = context.folder.fresh_ledger
+    # None is being written: this process shares the lock that a rebuild holds alone.
+    if fresh.exists():
+        from state.recovery import rebuild
+
+        rebuild.remove_fresh(fresh)
 
 
 def _check_configuration(context: Context, summary: PollSummary) -> None:

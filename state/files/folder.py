@@ -62,6 +62,11 @@ class Folder(Struct, frozen=True):
         """Daily backups of the ledger."""
         return self.root / "backups"
 
+    @property
+    def fresh_ledger(self) -> Path:
+        """The ledger that a rebuild or a restore is writing."""
+        return self.root / "titan.rebuilt.db"
+
     def backup_of(self, day: str) -> Path:
         """The backup of a UTC day such as 2026-11-22."""
         return self.backups / f"titan-{day}.db"

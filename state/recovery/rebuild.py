@@ -10,7 +10,7 @@ from state.db import access_lock
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.rows import to_batch
 from state.db.sql_conditions import LISTED, TO_DO, as_list
-from state.files.folder import replace
+from state.files.folder import Folder, replace
 from state.model.crash_points import no_crash_point
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, BatchKind, BatchStatus, NewSubmission, Submission
@@ -21,7 +21,7 @@ _SIDES = ("", "-wal", "-shm")
 
 def fresh_path(ledger: Path) -> Path:
     """The path of the new ledger; files of an earlier attempt are removed."""
-    path = ledger.with_name("titan.rebuilt.db")
+    path = Folder(ledger.parent).fresh_ledger
     remove_fresh(path)
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.broken_ledger import poll
-from support.builders import some_requests
+from support.builders import a_bench, some_requests
 from support.terminal import Terminal, a_server
 
 import titan_batch
@@ -161,3 +161,13 @@ def test_a_kill_between_the_two_renames_leaves_no_ledger_and_that_is_refused(
     assert terminal.run("rebuild", "--yes").code == 0
     assert len(terminal.run("results", "t", "--json").lines()) == 2000
     assert sandbox.billing_log().creates == 1
+
+
+def test_the_next_poll_removes_what_a_killed_rebuild_left(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        bench.submit(1)
+        fresh = bench.folder.fresh_ledger
+        for name in (fresh.name, f"{fresh.name}-wal", "titan.rebuilt.access.lock"):
+            (bench.folder.root / name).write_bytes(b"x")
+        assert bench.engine.poll().problems == []
+        assert list(bench.folder.root.glob("titan.rebuilt*")) == []
