@@ -21,7 +21,7 @@ from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from core.text import unreadable_lines
 from state.batches import batch_planning, request_runs, submissions, sync_runs
-from state.files import archive
+from state.files import archive, fallback_file
 from state.files.folder import open_private
 from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted, LedgerError
@@ -66,8 +66,7 @@ def rebuild(context: Context) -> RebuildSummary:
     tags: dict[str, str] = {}
     if any(not _tag(files.batches.get(spool.stem, ())) for spool in new):
         tags = recovered_batches.tags(context.folder)
-    # Those that were not sent come last: one may be what a killed process left of another.
-    for spool in sorted(new, key=lambda spool: spool.stem not in files.batches):
+    for spool in _in_order(context, new, files):
         batches = files.batches.get(spool.stem, [])
         try:
             submission = _submission(
@@ -99,6 +98,21 @@ def rebuild(context: Context) -> RebuildSummary:
     known = there | {spool.stem for spool in spools}
     done.warnings += _without_requests(context, files, known)
     return done
+
+
+def _in_order(context: Context, spools: list[Path], files: RecoveredFiles) -> list[Path]:
+    """Those that were not sent come last: one may be what a killed process left of another.
+
+    Without what a poll left that was killed while it imported a fallback file: the next poll
+    imports that file, which has all of it.
+    """
+    kept = {file.key for file in fallback_file.pending(context.folder)}
+    if files.names_all_sent:
+        named = {
+            key for key, batches in files.batches.items() if any(found.tag for found in batches)
+        }
+        spools = [spool for spool in spools if spool.stem in named or spool.stem not in kept]
+    return sorted(spools, key=lambda spool: spool.stem not in files.batches)
 
 
 def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) -> Iterator[str]:
@@ -162,6 +176,9 @@ def _submission(
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
     imported = recovered_files.fallback_imports(batches)
+    if batches and fallback_file.find(context.folder, spool.stem):
+        # The answers in that file are those in the results.
+        imported.append(spool.stem)
     fallback_import.add_known(context.ledger, submission, imported)
     if tag is None:
         done.warnings.append(

@@ -11,6 +11,7 @@ from support.rebuilt_ledger import rebuilt
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
+from state.files import fallback_file
 from state.model.errors import LedgerError
 from state.model.records import OnFailure, RequestStatus
 from state.queries import mirrors
@@ -173,6 +174,35 @@ def test_the_key_of_a_fallback_file_survives(used: Bench) -> None:
         file.key,
     )
     assert [row[0] for row in rows] == [key]
+
+
+@pytest.mark.parametrize("point", ["spool:rename", "submit:commit", "submit:done", "mirror:begin"])
+@pytest.mark.parametrize("has_mirror", [True, False])
+def test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
+    used: Bench, point: str, *, has_mirror: bool
+) -> None:
+    file = fallback_files.save(
+        used.folder,
+        some_requests(3),
+        SubmitOptions(tag="daily-feed", on_failure=OnFailure.SYNC),
+        clock=used.clock,
+        actor="job",
+        error=LedgerError("The ledger is locked."),
+    )
+    assert fallback_files.run_sync(used.folder, file, used.api(), used.clock) is None
+    _killed_at(used, point, used.engine.poll)
+    if not has_mirror:
+        used.folder.jobs_mirror.unlink()
+    rebuilt(used)
+    poll_until_done(used)
+    used.submit(3)
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
+    (known,) = used.engine.context.ledger.rows(
+        "SELECT count(*), sum(a.duplicate) FROM attempts a"
+        " JOIN batches b ON b.id = a.batch_id WHERE b.kind = 'sync'"
+    )
+    assert tuple(known) == (3, 0)
+    assert not fallback_file.pending(used.folder)
 
 
 def test_the_cost_log_has_the_tag_that_a_job_named_again(used: Bench) -> None:
