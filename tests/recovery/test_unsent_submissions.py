@@ -35,6 +35,10 @@ def _killed_at(bench: Bench, point: str, work: Callable[[], object]) -> None:
 
 @pytest.fixture
 def used(bench: Bench) -> Bench:
+    return use(bench)
+
+
+def use(bench: Bench) -> Bench:
     """A mirror exists, from an earlier job."""
     bench.submit(1, workflow="earlier", tag="earlier")
     poll_until_done(bench)
@@ -95,11 +99,11 @@ def _possible_duplicates(bench: Bench) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _empty(path: Path) -> None:
+def emptied(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("lost", [Path.unlink, _empty])
+@pytest.mark.parametrize("lost", [Path.unlink, emptied])
 def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
     used: Bench, lost: Callable[[Path], object]
 ) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from simulation import collecting_mutants as collecting
 from simulation import operation_mutants as operations
+from simulation import replacing_mutants as replacing
 from simulation import sending_mutants as sending
 from simulation.fault_profile import (
     FaultProfile,
@@ -44,6 +45,7 @@ _MUTANTS: dict[str, Mutant] = {
         collecting.cost_is_a_counter,
         collecting.unsynced_spool,
         *operations.MUTANTS,
+        *replacing.MUTANTS,
     )
 }
 FIRST_SEED = {
@@ -85,6 +87,10 @@ WITH_OPERATIONS = {
     "waited_for_without_end": 10,
     "candidate_without_end": 5,
     "fallback_without_reading": 4,
+    "calls_without_a_line": 4,
+    "replaced_without_a_lock": 10,
+    "killed_submit_is_another_submission": 10,
+    "fallback_keys_are_forgotten": 14,
 }
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {

@@ -8,7 +8,7 @@ from batches import test_account_problems, test_isolation, test_server
 from batches.unresolved import test_listing
 from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
-from recovery import test_lost_mirror, test_named_requests
+from recovery import test_lost_mirror, test_named_requests, test_unsent_submissions
 from simulation import poll_rules, recovery_rules
 from simulation.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
@@ -18,11 +18,14 @@ from core.api.batch_schema import Listed, page_of
 from core.batches import account_check, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
-from core.intake import recovered_files
+from core.intake import rebuild, recovered_files
 from core.poll import poll_run
-from state.batches import batch_planning, guesses
+from state.batches import batch_planning, charges, guesses
 from state.files import hook_log
+from state.model.records import BatchStatus, Submission
 from state.operations import affected_batches
+from state.recovery import fallback_import
+from state.recovery.recovered_batches import RecoveredBatch
 from titan_console.sandbox.model.timing import Plan as Timing
 
 pytestmark = pytest.mark.slow
@@ -77,6 +80,37 @@ def _lost_mirror(bench: Bench) -> None:
     )
 
 
+_add_recovered_batch = rebuild.add_recovered_batch
+
+
+def _only_sent(
+    context: Context,
+    submission: Submission,
+    found: RecoveredBatch,
+    done: rebuild.RebuildSummary,
+) -> None:
+    if found.status != BatchStatus.NOT_SENT:
+        _add_recovered_batch(context, submission, found, done)
+
+
+def _interrupted_run(bench: Bench) -> None:
+    test_unsent_submissions.test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
+        test_unsent_submissions.use(bench), test_unsent_submissions.emptied
+    )
+
+
+def _late_batch(bench: Bench) -> None:
+    test_unsent_submissions.test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(
+        test_unsent_submissions.use(bench)
+    )
+
+
+def _killed_import(bench: Bench) -> None:
+    test_unsent_submissions.test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
+        test_unsent_submissions.use(bench), "submit:done", has_mirror=False
+    )
+
+
 def _guess(bench: Bench) -> None:
     with a_bench(bench.folder.root / "split", **test_named_requests.SPLIT) as split:
         test_named_requests.test_a_wrong_guess_makes_nothing_missing_and_costs_nothing(split, 0)
@@ -124,6 +158,15 @@ RULES: dict[str, Rule] = {
         *(batch_planning, "unused_key", _same_number),
         test_lost_mirror.test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third,
     ),
+    "a possible duplicate charge survives the ledger": (
+        *(charges, "record_recovered", nothing),
+        _interrupted_run,
+    ),
+    "a batch that was not sent keeps its nonce": (
+        *(rebuild, "add_recovered_batch", _only_sent),
+        _late_batch,
+    ),
+    "a fallback file is imported once": (*(fallback_import, "add_known", nothing), _killed_import),
     "requests of a wrong guess go to another guessed batch": (
         *(guesses, "hand_over", nothing),
         _guess,
