@@ -177,8 +177,9 @@ RULES: dict[str, Rule] = {
 @pytest.fixture
 def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Bench, None, None]:
     """The bench of the test that finds the bug."""
-    is_forced = "forced" in RULES[request.node.callspec.params["rule"]][3].__module__
-    with a_bench(tmp_path / "titan", plan=Timing.manual(cancel=30) if is_forced else None) as made:
+    named = RULES[request.node.callspec.params["rule"]][3]
+    is_sync = named.__module__ == test_sync_of_batches.__name__
+    with a_bench(tmp_path / "titan", plan=Timing.manual(cancel=30) if is_sync else None) as made:
         yield made
 
 
