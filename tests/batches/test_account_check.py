@@ -100,7 +100,7 @@ def test_results_invisible_to_another_workspace_are_kept_pending(two: Bench) -> 
     two.poll_after(120)
     two.faults.clear()
     two.clock.advance(28 * 86_400)
-    with pytest.raises(SettingsError, match="unfinished"):
+    with pytest.raises(SettingsError, check=code_is("other_account")):
         _wrong(two).poll()
     two.clock.advance(3600)
     assert two.engine.poll().collected == 1

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+from support.error_codes import code_is
 from support.ledger_builders import spooled, submit
 
 from state.db.ledger import Ledger
@@ -56,7 +57,10 @@ def test_rows_that_break_off_leave_a_ledger_that_works(ledger: Ledger) -> None:
 def test_a_full_temporary_folder_is_one_error(ledger: Ledger) -> None:
     ledger.execute("CREATE TEMP TABLE other (n INTEGER)")
     ledger.execute("PRAGMA temp.max_page_count=20")
-    with pytest.raises(LedgerUnusable, match="full") as caught, ledger.staged(COLUMNS) as staged:
+    with (
+        pytest.raises(LedgerUnusable, check=code_is("disk_full")) as caught,
+        ledger.staged(COLUMNS) as staged,
+    ):
         staged.add_rows(rows(50_000))
     assert "\n" not in str(caught.value)
     cause = caught.value.__cause__

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.broken_ledger import corrupt, heal, poll
 from support.builders import a_bench, a_request, some_requests
+from support.error_codes import code_is
 
 import titan_batch
 from core.bootstrap import open_engine
@@ -87,7 +88,7 @@ def test_files_count_for_each_other_and_for_the_ledger_until_they_are_imported(
         titan_batch.submit(some_requests(2), tag="first", on_failure="sync")
         titan_batch.submit(some_requests(2), tag="second", on_failure="sync")
         assert len(sandbox.billing_log().messages) == 2
-    with pytest.raises(titan_batch.PayloadError, match="is spent or reserved"):
+    with pytest.raises(titan_batch.PayloadError, check=code_is("over_budget")):
         titan_batch.submit(some_requests(3), tag="third")
     poll()
     with open_engine(from_environment(), actor="test") as engine:
