@@ -28,11 +28,9 @@ Shell = tuple[Terminal, Sandbox, str]
 @pytest.fixture
 def failed(tmp_path: Path) -> Generator[Shell, None, None]:
     """Three requests that failed, and a sandbox that is well again."""
-    lines = "".join(json.dumps(request) + "\n" for request in some_requests(3))
     with a_server(Plan.instant(), "row:overloaded:p=1") as (sandbox, address):
         terminal = Terminal(tmp_path / "home", address)
-        key = terminal.run("submit", "-", "--tag", "feed", stdin=lines).out.strip()
-        terminal.run("--poll")
+        key = terminal.submit_and_poll(tag="feed")
         sandbox.faults.clear()
         yield terminal, sandbox, key
 

@@ -39,8 +39,7 @@ def used() -> Generator[Terminal, None, None]:
     with TemporaryDirectory() as folder, a_server(Plan.instant()) as (_, address):
         Path(folder).chmod(0o755)
         terminal = Terminal(Path(folder) / "home", address)
-        terminal.run("submit", "-", "--tag", "t", stdin=_lines())
-        terminal.run("--poll")
+        terminal.submit_and_poll(tag="t")
         yield terminal
 
 

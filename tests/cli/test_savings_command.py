@@ -1,10 +1,8 @@
 """`titan-console savings` as it is typed."""
 
-import json
 from pathlib import Path
 
 import pytest
-from support.builders import some_requests
 from support.terminal import Terminal, a_server
 
 from core.clock import SystemClock
@@ -20,9 +18,7 @@ HEADER = (
 def worked(tmp_path: Path) -> Terminal:
     with a_server() as (_, address):
         terminal = Terminal(tmp_path / "home", address)
-        lines = "".join(json.dumps(request) + "\n" for request in some_requests(3))
-        terminal.run("submit", "-", "--tag", "t", stdin=lines)
-        terminal.run("--poll")
+        terminal.submit_and_poll(tag="t")
     return terminal
 
 

@@ -11,9 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from support import forked_command
+from support.builders import some_requests
 
+from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import Settings, child_environment
+from core.intake.options import SubmitOptions
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.server import running
@@ -57,6 +60,14 @@ class Terminal:
         if not forked_command.IS_POSSIBLE:
             return self.python("-m", "titan_console", *arguments, stdin=stdin)
         return self._forked(arguments, stdin)
+
+    def submit_and_poll(self, count: int = 3, *, tag: str) -> str:
+        """Do in this process what `submit` and `--poll` do; the key of the submission."""
+        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
+        with open_engine(settings, actor="test") as engine:
+            key = engine.submit(some_requests(count), SubmitOptions(tag=tag)).submission.key
+            engine.poll()
+        return key
 
     def program(self, path: Path, *arguments: str) -> Ended:
         """Run that program of the repository, without the start of an interpreter if possible."""
