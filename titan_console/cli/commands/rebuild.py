@@ -73,9 +73,9 @@ def _damage(folder: Folder) -> str:
 
 def _summary(rebuilt: RebuildSummary) -> str:
     return (
-        f"{pluralize(rebuilt.submissions, 'submission')}:"
+        f"Rebuilt {pluralize(rebuilt.submissions, 'submission')}:"
         f" {pluralize(rebuilt.collected, 'batch', 'batches')} with results,"
-        f" {rebuilt.open:,} to recover, {pluralize(rebuilt.queued, 'request')} queued,"
+        f" {rebuilt.open:,} to look up at the API, {pluralize(rebuilt.queued, 'request')} queued,"
         f" {rebuilt.missing:,} missing."
     )
 

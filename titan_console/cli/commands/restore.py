@@ -78,10 +78,16 @@ def _named(found: list[Backup], name: str) -> Path:
 
 def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     """The preview on stderr, like the question."""
-    print_stderr(
-        f"Not in {path.name}: {pluralize(len(lost.submissions), 'submission')},"
+    counts = (
+        f"{pluralize(len(lost.submissions), 'submission')},"
         f" {pluralize(len(lost.batches), 'batch', 'batches')} and"
-        f" {pluralize(lost.requests, 'request')} of the current ledger and its files."
+        f" {pluralize(lost.requests, 'request')}"
+    )
+    is_newer = lost.submissions or lost.batches or lost.requests
+    print_stderr(
+        f"The current ledger and its files have, in addition to {path.name}: {counts}."
+        if is_newer
+        else f"The current ledger and its files have nothing that {path.name} lacks."
     )
     if lost.unreadable:
         print_stderr(f"Cannot compare with the current ledger: {lost.unreadable}")

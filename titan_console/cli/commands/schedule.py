@@ -151,5 +151,7 @@ def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_
             echo(f"would {step}" if dry_run else f"done: {step}")
     if not plan.steps:
         echo("Nothing to do: already up to date.")
+    elif dry_run:
+        print_stderr("`titan-console schedule KIND` prints the entry or files of a scheduler.")
     for line in (*failed, *plan.hints):
         print_stderr(line)
