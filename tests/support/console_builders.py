@@ -1,8 +1,11 @@
 """Real ledgers for the console's tests, written with the ledger's own moves."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from random import Random
 
@@ -55,9 +58,9 @@ class Failure:
     outcome: Outcome = Outcome.ERRORED
 
 
-def repeatable_ids() -> Callable[[int], str]:
+def repeatable_ids(rng: Random | None = None) -> Callable[[int], str]:
     """Keys and nonces as a ledger draws them, but the same ones each time."""
-    rng = Random(7)
+    rng = rng or Random(7)
     return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
 
 
@@ -215,9 +218,33 @@ class LedgerBuilder:
         )
 
 
-def a_busy_ledger(home: Path) -> LedgerBuilder:
+def _built_once(
+    build: Callable[[Path, Callable[[int], str]], LedgerBuilder],
+) -> Callable[[Path], LedgerBuilder]:
+    """Build the ledger in the first folder only, and put a copy of it into each later one."""
+    kept: list[tuple[bytes, ManualClock, Random]] = []
+
+    @wraps(build)
+    def copied(home: Path) -> LedgerBuilder:
+        if not kept:
+            rng = Random(7)
+            with closing(build(home, repeatable_ids(rng))) as made:
+                pass
+            kept.append((made.path.read_bytes(), made.clock, rng))
+        else:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (home / "titan.db").touch(0o600)
+            (home / "titan.db").write_bytes(kept[0][0])
+        _, clock, rng = kept[0]
+        return LedgerBuilder(home, deepcopy(clock), new_id=repeatable_ids(deepcopy(rng)))
+
+    return copied
+
+
+@_built_once
+def a_busy_ledger(home: Path, new_id: Callable[[int], str]) -> LedgerBuilder:
     """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), new_id=repeatable_ids())
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), new_id=new_id)
 
     def at(**before: int) -> None:
         made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())
@@ -255,9 +282,10 @@ def a_busy_ledger(home: Path) -> LedgerBuilder:
     return made
 
 
-def a_month(home: Path) -> LedgerBuilder:
+@_built_once
+def a_month(home: Path, new_id: Callable[[int], str]) -> LedgerBuilder:
     """Forty days of two workflows and a third of a week; it is `NOW`."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=40, hours=1)))
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=40, hours=1)), new_id=new_id)
     for day in range(41):
         sent = [made.accept(made.submit(f"feed-{day:02d}", 4, workflow="feed"))]
         if day % 3:
