@@ -6,11 +6,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from support import shared_css
 from support.console_builders import LedgerBuilder
 from textual.pilot import Pilot
 
 from titan_console.tui.app import TitanApp
 from titan_console.tui.widgets.record_table import RecordTable
+
+shared_css.share()
 
 _TRIES = 2000
 _BETWEEN_TRIES_S = 0.005
