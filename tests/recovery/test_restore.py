@@ -30,8 +30,7 @@ def used(tmp_path: Path) -> Generator[_Used, None, None]:
     """A home with a backup that knows one answered submission."""
     with a_server() as (sandbox, address):
         terminal = Terminal(tmp_path / "home", address)
-        assert terminal.run("submit", "-", "--tag", "one", stdin=_lines(3)).code == 0
-        assert terminal.run("--poll").code == 0
+        terminal.submit_and_poll(tag="one")
         yield terminal, Folder(tmp_path / "home"), sandbox
 
 
