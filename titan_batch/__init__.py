@@ -38,6 +38,7 @@ from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
 from state.model.errors import (
     AlreadySubmitted,
+    LedgerBusy,
     LedgerError,
     LedgerUnusable,
     UnknownId,
@@ -161,6 +162,8 @@ def _listed(requests: object) -> list[Any]:
 def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     """Return all results in input order once every request has ended, None before.
 
+    Also None, with a warning in the log, while another process locks or replaces the ledger.
+
     Polls the API first if a batch is open, and logs what goes wrong there. A submission in a
     fallback file is answered from that file until a poll has imported it; under its tag, it has not
     ended before that.
@@ -200,11 +203,14 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
                 if not engine.is_finished(batch_id):
                     return None
             return list(engine.results(batch_id))
-    except LedgerError:
+    except LedgerError as error:
         kept = _fallback_file(batch_id)
-        if kept is None:
-            raise
-        return fallback_contents.results(kept)
+        if kept is not None:
+            return fallback_contents.results(kept)
+        if isinstance(error, LedgerBusy):
+            _log.warning("Cannot read the results of %s now: %s", batch_id, error)
+            return None
+        raise
 
 
 def reconcile(tag: str) -> dict[str, Any]:

@@ -46,10 +46,11 @@ def waits_not(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_keeps_its_requests_and_the_next_poll_sends_them_once(
     home: Path, sandbox: Sandbox
 ) -> None:
-    titan_batch.submit(some_requests(1), tag="before")
+    before = titan_batch.submit(some_requests(1), tag="before")
     with access_lock.exclusive(Folder(home).ledger):
         key = titan_batch.submit(some_requests(3, "meanwhile"), tag="meanwhile")
         assert titan_batch.poll_and_collect(key) is None
+        assert titan_batch.poll_and_collect(before) is None
         assert "being rebuilt" in titan_batch.reconcile("before")["problem"]
     (file,) = fallback_file.pending(Folder(home))
     assert (file.key, sandbox.billing_log().creates) == (key, 1)
