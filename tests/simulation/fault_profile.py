@@ -69,6 +69,8 @@ class FaultProfile:
     # Rebuilds and restores, and backups taken at any moment beside the daily ones.
     replacements: float = 0.0
     backups: float = 0.0
+    # Limits that are set and removed, which hold what is queued.
+    budgets: float = 0.0
     # Whether the requests have a common prefix that one of them writes to the cache first.
     primed: bool = False
 
@@ -201,6 +203,7 @@ def draw_with_operations(seed: int) -> FaultProfile:
         faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
         replacements=rng.choice((0, 0, 0.003, 0.01)),
         backups=rng.choice((0, 0.005, 0.03)),
+        budgets=rng.choice((0, 0.1)),
     )
 
 

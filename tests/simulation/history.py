@@ -14,6 +14,7 @@ from simulation.machine import a_machine
 from simulation.operators import a_command
 from simulation.oracle import is_gone
 from simulation.process import Process
+from simulation.replacing import resume_paused
 from simulation.world import Figures, World
 
 from core.engine import Engine
@@ -95,6 +96,7 @@ def run_with_faults(world: World, submissions: list[Submission]) -> None:
         if world.operations.random() < profile.operators:
             _start_operator(world, submissions)
         world.replacing.maybe_start()
+        world.budget.maybe_change()
         awake = [p for p in world.processes if p.wakes_at <= world.clock.monotonic()]
         if not awake:
             world.clock.advance(rng.choice((1, 20, 120)))
@@ -221,6 +223,7 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
     )
     world.faults.clear()
     world.sick_files.restore()
+    world.budget.remove()
     world.is_quiet = True
     world.note("no more faults")
     for process in list(world.processes):
@@ -231,8 +234,9 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
     world.replacing.end_loss()
     if world.replacing.is_lost:
         return
-    for submission in submissions:
-        run_alone(world, "again", submission)
+    resume = [("resume", resume_paused)] if world.profile.replacements else []
+    for name, work in (*resume, *(("again", submission) for submission in submissions)):
+        run_alone(world, name, work)
     for seconds in _HEALING:
         world.clock.advance(seconds)
         run_alone(world, "poll", Engine.poll)

@@ -91,6 +91,7 @@ WITH_OPERATIONS = {
     "replaced_without_a_lock": 10,
     "killed_submit_is_another_submission": 10,
     "fallback_keys_are_forgotten": 14,
+    "limit_is_ignored": 2,
 }
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {

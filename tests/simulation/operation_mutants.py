@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace as changed
 from simulation.patching import never, nothing, patched
 
+import core.batches.budget_admission
 import core.batches.send
 import core.batches.synchronous.sync_runner
 import core.batches.unresolved.stuck_policy
@@ -125,7 +126,14 @@ def fallback_without_reading() -> Generator[None, None, None]:
         yield
 
 
+def limit_is_ignored() -> Generator[None, None, None]:
+    """A batch is sent whatever the budgets say."""
+    with patched(core.batches.budget_admission, "admit_batch", nothing):
+        yield
+
+
 MUTANTS = (
+    limit_is_ignored,
     one_404_is_gone,
     waited_for_without_end,
     candidate_without_end,

@@ -11,6 +11,7 @@ from core.config.settings import Settings
 from core.engine import Engine
 from state.files.folder import Folder
 from state.model.errors import LedgerBusy
+from state.operations import pauses
 from state.recovery import backups
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ _TRIES = 20
 _TRY_EVERY_S = 5.0
 # A lost ledger is noticed soon.
 _RATE_OF_LOST = 0.1
+
+
+def resume_paused(engine: Engine) -> None:
+    """Do what a restore tells the operator: resume the workflows that it paused."""
+    ledger = engine.context.ledger
+    workflows = [pause.workflow for pause in pauses.paused(ledger)]
+    if workflows:
+        pauses.resume(ledger, workflows, reason="their batches were checked")
 
 
 class Replacing:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from simulation.budgets import Budget
 from simulation.fault_profile import FaultProfile
 from simulation.jobs import Stubborn, Surroundings
 from simulation.process import Crash, Process
@@ -88,6 +89,7 @@ class World:
         self.figures = Figures()
         self.log: list[str] = []
         self.replacing = Replacing(self)
+        self.budget = Budget(self)
         self.sick_files = SickFiles(home, self.operations)
         # What each synchronous call was billed, by custom_id, in nano-dollars.
         self.sync_bill: dict[str, list[int]] = {}
@@ -252,9 +254,12 @@ class World:
 
     def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:
         rows = connection.execute(
-            "SELECT nonce FROM batches WHERE status = 'sending' AND owner = ?", (process.name,)
+            "SELECT nonce, workflow FROM batches WHERE status = 'sending' AND owner = ?",
+            (process.name,),
         )
-        for (nonce,) in rows.fetchall():
+        for nonce, workflow in rows.fetchall():
+            if nonce not in self.sent_at and self.budget.forbids(workflow):
+                self.broken.append(f"P4: {nonce} of {workflow} is sent beyond the limit")
             self.sent_at[nonce] = self.clock.monotonic()
 
     def _fail_ledger(self, step: str) -> None:
