@@ -9,7 +9,7 @@ from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
 from state.files.lost_ledger import ledger_exists
-from state.model.errors import LedgerUnusable
+from state.model.errors import LedgerError, LedgerUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -47,7 +47,7 @@ class Reader:
             self.connection = connect_read_only(path)
         try:
             check_version(self.connection, path)
-        except LedgerUnusable:
+        except LedgerError:
             self.connection.close()
             raise
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from state.db import access_lock, tables_v1, tables_v2
 from state.db.connection import connect, prepare_folder, sqlite3
-from state.db.sqlite_errors import UNREADABLE, reason
+from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
 from state.db.views import REPLACE_VIEWS
@@ -62,11 +62,9 @@ def _open(path: Path) -> "tuple[sqlite3.Connection, access_lock.HeldLock] | None
 
 def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     """Raise LedgerUnusable, for a reader, where the ledger is not of this version."""
-    try:
+    with ledger_errors(path, did="read"):
         version = _version(connection, path)
         _check_shape(connection, version, path)
-    except UNREADABLE as error:
-        raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
     if not version:
         refuse_without_tables(path)
         raise LedgerUnusable(
