@@ -108,7 +108,7 @@ def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> st
     if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"
     if request.error_type == INVALID_REQUEST and not edited and not force:
-        return f"with {INVALID_REQUEST}: edit before replaying"
+        return f"with {INVALID_REQUEST}; an edit is needed, or --force replays them unchanged"
     return _open(request)
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 class Field(StrEnum):
     """The field that a term is about, by its name in a filter."""
 
-    STATE = "state"
+    STATUS = "status"
     WORKFLOW = "wf"
     ERROR = "err"
     MODEL = "model"

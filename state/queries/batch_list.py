@@ -20,7 +20,7 @@ from state.model.records import (
 from state.queries.filter_sql import Where, age, all_of, any_of, contains, pattern
 
 FIELDS = (
-    *(Field.STATE, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.MODEL, Field.ERROR, Field.AGE),
+    *(Field.STATUS, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.MODEL, Field.ERROR, Field.AGE),
     *(Field.COST, Field.TEXT),
 )
 _OPEN = is_open()
@@ -88,7 +88,7 @@ def _one(term: Term, now: datetime) -> Where:
             older, moment = age(term, now)
             return Where(f"created_ts {older} ?", (moment,))
         return Where(f"cost_nano {term.relation.value} ?", (term.amount,))
-    if term.field == Field.STATE:
+    if term.field == Field.STATUS:
         return any_of([Where(f"({_STATES[value]})") for value in term.values])
     if term.field == Field.MODEL:
         return any_of([_of_model(pattern(value)) for value in term.values])

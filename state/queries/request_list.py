@@ -26,7 +26,7 @@ from state.queries.filter_sql import (
 )
 
 FIELDS = (
-    *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
+    *(Field.STATUS, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
     *(Field.TEXT, Field.AGE, Field.COST, Field.ATTEMPTS),
 )
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
@@ -106,7 +106,7 @@ def condition(terms: Sequence[Term], now: datetime) -> Where:
 def _one(term: Term, now: datetime) -> Where:
     if isinstance(term, BoundTerm):
         return _bound(term, now)
-    if term.field == Field.STATE:
+    if term.field == Field.STATUS:
         return _states(term)
     return any_of([_word(term.field, value) for value in term.values])
 

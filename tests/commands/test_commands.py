@@ -98,7 +98,7 @@ def test_two_operators_with_the_same_command_run_it_once(bench: Bench) -> None:
 
 def test_an_invalid_request_is_replayed_only_with_an_edit(bench: Bench) -> None:
     key = _failed(bench, 2, fault="row:invalid:p=1")
-    with pytest.raises(PayloadError, match="2 with invalid_request_error: edit before replaying"):
+    with pytest.raises(PayloadError, match="2 with invalid_request_error; an edit is needed"):
         _order(bench, Action.REPLAY, key)
     _order(bench, Action.REPLAY, key, changes={"max_tokens": 99})
     bench.poll_after(1)

@@ -44,7 +44,7 @@ def made(tmp_path: Path) -> LedgerBuilder:
 
 
 def found(made: LedgerBuilder, *states: str, is_not: bool = False) -> list[int]:
-    query = Query((ValuesTerm(Field.STATE, states, is_not=is_not),), SortOrder.AGE)
+    query = Query((ValuesTerm(Field.STATUS, states, is_not=is_not),), SortOrder.AGE)
     return list(request_list.ids(made.ledger, query, made.clock.now()))
 
 

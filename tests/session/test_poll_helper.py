@@ -199,9 +199,10 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
             await until_shown(pilot, "in 8 s")
             clock.advance(9)
             await until_shown(pilot, "running in a poll")
-            await until_shown(pilot, "! No API key: set ANTHROPIC_API_KEY")
+            await until_shown(pilot, "! The poll failed: No API key: set ANTHROPIC_API_KEY")
             await pilot.press("2")
-            await until_shown(pilot, "✓ Replay 2 requests: 2 of 2 requests queued for replay")
+            replayed = "Replay 2 requests: 2 of 2 requests queued for replay"
+            await until_shown(pilot, f"! {replayed}, not sent")
             await until(pilot, lambda: bool(pilot.app.screen))
     with Ledger(tmp_path / "titan.db", now=lambda: START, actor="test") as ledger:
         (command,) = commands.latest(ledger, limit=2)

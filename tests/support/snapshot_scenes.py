@@ -185,7 +185,7 @@ async def every_dialog(walk: SceneWalk) -> None:
     await walk.see("Withdrawn", "z", shows="withdrawn")
     await walk.see("Menu: sort", "escape", "2", "s", shows=" Sort ")
     await walk.see("Menu: copy", "escape", "y", shows=" Copy ")
-    await walk.see("Filter line", "escape", "slash", *"state:errored", shows="4 matches")
+    await walk.see("Filter line", "escape", "slash", *"status:errored", shows="4 matches")
     await walk.see("Filtered", "enter", shows="4 matches")
     await walk.see("Go to", "escape", "escape", "colon", *"late", shows="late-2026")
     await walk.see("Help", "escape", "question_mark", shows="Esc closes")

@@ -14,9 +14,10 @@ KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-
     ("line", "terms"),
     [
         ("", ()),
-        ("state:errored", (ValuesTerm(Field.STATE, ("errored",)),)),
-        ("state:E", (ValuesTerm(Field.STATE, ("errored", "expired")),)),
-        ("state:in_flight,queued", (ValuesTerm(Field.STATE, ("in_flight", "queued")),)),
+        ("status:errored", (ValuesTerm(Field.STATUS, ("errored",)),)),
+        ("state:errored", (ValuesTerm(Field.STATUS, ("errored",)),)),
+        ("status:E", (ValuesTerm(Field.STATUS, ("errored", "expired")),)),
+        ("status:in_flight,queued", (ValuesTerm(Field.STATUS, ("in_flight", "queued")),)),
         (
             "wf:feed err:overloaded",
             (ValuesTerm(Field.WORKFLOW, ("feed",)), ValuesTerm(Field.ERROR, ("overloaded",))),
@@ -44,14 +45,14 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
 @pytest.mark.parametrize(
     ("line", "begin", "end", "reason"),
     [
-        ("wf:feed state:lost", 8, 18, "unknown state lost; use queued, in_flight"),
-        ("colour:red", 0, 10, "unknown field colour; use state, wf"),
+        ("wf:feed status:lost", 8, 19, "unknown status lost; use queued, in_flight"),
+        ("colour:red", 0, 10, "unknown field colour; use status, wf"),
         ("age>2", 0, 5, "age must be a number with s, m, h, d or w"),
         ("age:2h", 0, 6, "age needs a comparison: age>2h"),
         ("cost>much", 0, 9, "cost must be a number of dollars"),
         ("attempts>1.5", 0, 12, "attempts must be an integer"),
         ("tag>3", 0, 5, "tag takes a colon"),
-        ("a state:", 2, 8, "missing value"),
+        ("a status:", 2, 9, "missing value"),
         ("!", 0, 1, "! needs a term"),
         ('one "two', 4, 8, "unclosed quote"),
     ],
@@ -80,7 +81,7 @@ TERMS = (
     | st.builds(ValuesTerm, st.just(Field.TEXT), st.tuples(WORDS), st.booleans())
     | st.builds(
         ValuesTerm,
-        st.just(Field.STATE),
+        st.just(Field.STATUS),
         st.lists(st.sampled_from(STATES), min_size=1, unique=True).map(tuple),
         st.booleans(),
     )
@@ -103,7 +104,7 @@ def test_what_is_written_is_read_the_same(terms: tuple[Term, ...]) -> None:
 
 @given(
     st.text()
-    | st.text(st.sampled_from('state:wf>=<!" ,\\09.hdcostag$'))
+    | st.text(st.sampled_from('status:wf>=<!" ,\\09.hdcostag$'))
     | st.lists(st.sampled_from(["state:", "wf:", "age>", "cost=", '"', "!", "x", " "])).map("".join)
 )
 def test_no_line_breaks_the_reader(line: str) -> None:
@@ -119,12 +120,12 @@ def test_no_line_breaks_the_reader(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "longer"),
     [
-        ("st", ("state:",)),
+        ("st", ("status:",)),
         ("x !wf:feed", ("x !wf:feed-classify", 'x !wf:"night feed"')),
         ("wf:nig", ('wf:"night feed"',)),
         ('wf:"night f', ('wf:"night feed"',)),
-        ("state:in_flight,exp", ("state:in_flight,expired",)),
-        ("state:f", ("state:failed", "state:in_flight")),
+        ("status:in_flight,exp", ("status:in_flight,expired",)),
+        ("status:f", ("status:failed", "status:in_flight")),
         ("age>", ()),
         ("nothing-like-it", ()),
     ],
@@ -135,5 +136,5 @@ def test_a_line_is_completed_by_what_is_known(line: str, longer: tuple[str, ...]
 
 def test_an_empty_line_offers_every_qualifier() -> None:
     offered = complete("wf:feed ", ALL, KNOWN)
-    assert "wf:feed state:" in offered
+    assert "wf:feed status:" in offered
     assert "wf:feed age>" in offered

@@ -90,6 +90,7 @@ def test_without_a_price_no_sum_is_invented() -> None:
     ("action", "left", "words"),
     [
         (Action.REPLAY, 30 * HOUR, "in 1d 06h: met even if the batch takes 24 h"),
+        (Action.REPLAY, 25 * HOUR, "in 1d 01h: 2 h before, unanswered requests run"),
         (Action.REPLAY, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
@@ -114,7 +115,7 @@ def test_the_effect_of_a_command_on_the_deadline(
         ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"action": Action.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"sync_cost_nano": 1_000_000_001}, False, ""),
-        ({}, True, "all matching rows"),
+        ({}, True, "not all on the screen"),
         ({"count": 1}, True, ""),
         ({"action": Action.SYNC, "stopped_requests": 1}, False, "1 other request stopped"),
     ],

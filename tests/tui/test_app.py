@@ -15,6 +15,7 @@ from support.console_pilot import (
 )
 from textual.pilot import Pilot
 
+from state.db.schema import VERSION
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.key_help import HelpScreen
 from titan_console.tui.screens.batches import BatchesScreen
@@ -47,7 +48,6 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "Latest errors 6",
         "✗ rate_limit_error",
         "• LIVE",
-        "0 changes",
     ):
         assert text in screen
 
@@ -88,14 +88,22 @@ async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
         made.close()
 
 
-async def test_a_ledger_of_a_later_version_is_reported_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "status"), [(99, "! NEWER VERSION"), (VERSION - 1, "! OLDER VERSION")]
+)
+async def test_a_ledger_of_another_version_is_reported_once(
+    tmp_path: Path, version: int, status: str
+) -> None:
     made = LedgerBuilder(tmp_path)
-    made.ledger.execute("PRAGMA user_version=99")
+    made.ledger.execute(f"PRAGMA user_version={version}")
     made.close()
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
-        await until_shown(pilot, "has version 99")
+        await until_shown(pilot, f"version {version}")
         await pilot.press("j", "r", "p", "tab")
-        await until_shown(pilot, "! UNREADABLE")
+        for screen in ("1", "2"):
+            await pilot.press(screen)
+            await until_shown(pilot, status)
+            assert shown(pilot).count(f"version {version}") == 1
 
 
 async def test_when_the_folder_vanishes_the_last_picture_stays(tmp_path: Path) -> None:
@@ -116,6 +124,7 @@ async def test_pause_holds_the_picture_and_counts_what_it_lacks(tmp_path: Path) 
         await pilot.press("p")
         await until_shown(pilot, "‖ FROZEN  no new changes")
         made.submit("one")
+        await until_shown(pilot, "1 change behind")
         made.submit("two")
         await until_shown(pilot, "2 changes behind")
         assert "No open batches." in shown(pilot)

@@ -19,10 +19,13 @@ from support.command_pilot import (
 )
 from support.console_pilot import app_of, shown, until, until_seen, until_shown
 
+from core.api.client import AnthropicApi
 from core.commands import planner
 from core.commands.planner import CommandRequest
+from core.errors import SettingsError
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
+from titan_console.cli.exit_codes import Exit
 from titan_console.sandbox.model.timing import Plan
 from titan_console.session.poll_helper import PollResult
 from titan_console.tui.app import TitanApp
@@ -103,6 +106,30 @@ async def test_another_poll_is_not_mentioned_once_the_command_is_done(bench: Ben
         await pilot.pause(3)
         assert "Another poll" not in shown(pilot)
         assert "✓ Replay 1 request: 1 of 1 request" in shown(pilot)
+
+
+async def test_a_replay_whose_poll_failed_is_not_shown_as_sent(bench: Bench) -> None:
+    class WithoutKey(BenchPollRunner):
+        """Its polls run the commands, and fail before they send."""
+
+        def start(self, done: Callable[[PollResult], object]) -> None:
+            with pytest.raises(SettingsError) as raised:
+                super().start(done)
+            done(PollResult(code=Exit.UNUSABLE, problems=(str(raised.value),)))
+
+    def no_key() -> AnthropicApi:
+        raise SettingsError("No API key.", code="api_key_missing")
+
+    failed(bench, 1)
+    bench.engine = bench.new_engine("keyless", api=no_key)
+    app = TitanApp(bench.folder.root, bench.clock, poll_runner=WithoutKey(bench))
+    async with app.run_test(size=LARGE) as pilot:
+        await until_seen(pilot)
+        await replay_the_error(pilot)
+        bench.clock.advance(9)
+        await until_shown(pilot, "! Replay 1 request: 1 of 1 request queued for replay, not sent")
+        await until_shown(pilot, "! The poll failed: No API key.")
+        assert "✓ Replay" not in shown(pilot)
 
 
 async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(

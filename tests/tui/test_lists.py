@@ -77,9 +77,9 @@ async def test_an_invalid_filter_is_reported_and_changes_nothing(tmp_path: Path)
     async with opened(a_ledger(tmp_path)) as pilot:
         page = await go_to_requests(pilot)
         await pilot.press("/")
-        await type_(pilot, "state:lost")
-        await until_shown(pilot, "! unknown state lost; use queued, in_flight")
-        await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
+        await type_(pilot, "status:lost")
+        await until_shown(pilot, "! unknown status lost; use queued, in_flight")
+        await until(pilot, lambda: _underlined(pilot) == ["status:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
         await until(pilot, lambda: page.table.row_count == 10)

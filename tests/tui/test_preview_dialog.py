@@ -64,7 +64,7 @@ async def test_more_than_a_hundred_rows_need_a_typed_number(bench: Bench) -> Non
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 120 requests")
-        await until_shown(pilot, "type 120 (more than 100 rows)")
+        await until_shown(pilot, "type 120, the number of requests (more than 100 rows)")
         await pilot.press("y")
         await until_shown(pilot, "Type 120 to confirm.")
         await pilot.press("1", "2", "enter")
@@ -82,7 +82,7 @@ async def test_all_matching_rows_need_a_typed_number(bench: Bench) -> None:
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 30 requests")
-        await until_shown(pilot, "type 30 (all matching rows)")
+        await until_shown(pilot, "type 30, the number of requests (not all on the screen)")
         await pilot.press("3", "0", "y")
         await until_shown(pilot, "Acknowledge 30 requests in 8 s")
 

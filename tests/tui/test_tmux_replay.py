@@ -61,7 +61,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.press("3")
         pane.until("1 group", "Message")
         pane.press("R")
-        preview = pane.until("Replay 2 requests", "type 2 (")
+        preview = pane.until("Replay 2 requests", "type 2, the number of requests (")
         for text in (
             "in a batch at most $0.0",
             "synchronously at most $0.0",
@@ -71,7 +71,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
             assert text in preview
 
         pane.press("y", "2")
-        pane.until("Replay 2 requests", without="type 2 (")
+        pane.until("Replay 2 requests", without="type 2, the number of requests (")
         pane.press("Enter")
         pane.until("Replay 2 requests in ", "z withdraws it")
         pane.press("z")
@@ -79,9 +79,9 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         assert sandbox.billing_log().creates == 1
 
         pane.press("R")
-        pane.until("type 2 (")
+        pane.until("type 2, the number of requests (")
         pane.press("2")
-        pane.until("Replay 2 requests", without="type 2 (")
+        pane.until("Replay 2 requests", without="type 2, the number of requests (")
         pane.press("Enter")
         pane.until("Replay 2 requests in ")
         pane.resize(60, 16)

@@ -45,7 +45,6 @@ class ConsoleState:
         self.is_frozen = False
         # The longest time without a successful poll.
         self.silent_after = SILENT_AFTER
-        self.first_revision = 0
         self.ledger_path = _short(watcher.path)  # as shown, with ~
         self._watcher = watcher
         self.clock = clock
@@ -85,8 +84,6 @@ class ConsoleState:
         return None if self._watcher.last_read_at is None else now - self._watcher.last_read_at
 
     def _use(self, seen: LedgerChanged) -> None:
-        if self.snapshot is None or seen.snapshot.revision < self.first_revision:
-            self.first_revision = seen.snapshot.revision
         self.snapshot, self.lag = seen.snapshot, seen.lag
 
 

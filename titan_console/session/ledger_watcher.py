@@ -56,7 +56,9 @@ class SnapshotReader:
             snapshot = console_snapshot.take(reader, self._clock.now())
         except FileNotFoundError:
             return self._lost(LedgerProblem(f"No ledger at {self._path}.", missing=True))
-        except (LedgerError, OSError) as error:
+        except LedgerError as error:
+            return self._lost(LedgerProblem(str(error), code=error.code))
+        except OSError as error:
             return self._lost(LedgerProblem(str(error)))
         except (ValueError, LookupError):
             return self._lost(

@@ -24,9 +24,13 @@ class LedgerChanged(Message):
 
 
 class LedgerProblem(Struct, frozen=True):
-    """Why the ledger cannot be read, in one line; `missing` where the file does not exist."""
+    """Why the ledger cannot be read, in one line; `missing` where the file does not exist.
+
+    `code` is that of the error.
+    """
 
     reason: str
+    code: str = ""
     missing: bool = False
 
 

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from core.config.settings import Settings, child_environment
 
+# The exit codes of a poll that ran through, with problems or without.
+_RAN_THROUGH = 1
 _PREFIX = "titan-console: "
 _HELPER_ENDED = (
     "The poll helper process has ended; restart the console, or run `titan-console --poll`."
@@ -26,6 +28,11 @@ class PollResult(Struct, frozen=True, kw_only=True):
     code: int
     ran: bool = True
     problems: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended early, for example without an API key."""
+        return self.code > _RAN_THROUGH
 
 
 class PollRunner(Protocol):

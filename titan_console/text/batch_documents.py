@@ -101,13 +101,13 @@ def events(found: Sequence[Event], now: datetime) -> Document:
     if not found:
         builder.text("No events yet.")
     for event in found:
-        detail = ", ".join(f"{name}={value}" for name, value in event.detail.items())
+        parts = (event_labels.why(event.detail), event_labels.outcome(event.detail))
         builder.line(
             Part(f"{event.at}  ", Tone.DIM),
             Part(f"{fmt.since(event.at, now):>8}  ", Tone.DIM),
             Part(f"{event_labels.what(event.kind).word:<22}", Tone.BUSY),
             Part(f"  {event.actor}  ", Tone.DIM),
-            Part(detail),
+            Part("; ".join(filter(None, parts))),
         )
     return builder.build()
 

@@ -33,6 +33,8 @@ NO_TARGET = {
     Action.ACKNOWLEDGE: "select an errored request or its batch",
     Action.PAUSE: "select a batch or workflow",
 }
+# Their poll sends the requests.
+_SENT_BY_POLL = (Action.REPLAY, Action.RESUME)
 _NOUNS = {
     Action.CANCEL: ("batch", "batches"),
     Action.PAUSE: ("workflow", "workflows"),
@@ -45,10 +47,15 @@ def button(action: Action) -> str:
     return "Pause workflow" if action == Action.PAUSE else LABELS[action]
 
 
+def noun(action: Action, count: int) -> str:
+    """What a command applies to, as in `requests`."""
+    one, many = _NOUNS.get(action, ("request", "requests"))
+    return one if count == 1 else many
+
+
 def counted(action: Action, count: int) -> str:
     """As in `3 requests`."""
-    one, many = _NOUNS.get(action, ("request", "requests"))
-    return text.pluralize(count, one, many)
+    return text.pluralize(count, noun(action, 1), noun(action, 2))
 
 
 def phrase(action: Action, count: int) -> str:
@@ -108,9 +115,11 @@ def countdown(
     return (Part(f"◔ {named(newest)}: runs at the next poll", Tone.WARN, strong=True), aside)
 
 
-def result(command: Command) -> tuple[str, Tone]:
-    """The result of a command, as one line."""
+def result(command: Command, *, poll_failed: bool = False) -> tuple[str, Tone]:
+    """The result of a command, as one line; `poll_failed`: its poll ended before it sent."""
     match command.state:
+        case CommandState.DONE if poll_failed and command.action in _SENT_BY_POLL:
+            return f"! {named(command)}: {command.outcome}, not sent", Tone.WARN
         case CommandState.DONE:
             return f"✓ {named(command)}: {command.outcome}", Tone.GOOD
         case CommandState.FAILED:

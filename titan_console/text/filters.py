@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 
+# The names of the fields, and others that are accepted.
 FIELDS = {field.value: field for field in Field} | {
+    "state": Field.STATUS,
     "workflow": Field.WORKFLOW,
     "error": Field.ERROR,
     "tries": Field.ATTEMPTS,
-    "status": Field.STATE,
 }
 COMPARED = (Field.AGE, Field.COST, Field.ATTEMPTS)
 QUALIFIED = re.compile(r"([a-z]+)(:|>=|<=|>|<|=)", re.IGNORECASE)
@@ -166,7 +167,7 @@ def _amount(field: Field, text: str) -> int:
 
 def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
     values = [_one_value(part) for part in _split(text)]
-    if field != Field.STATE:
+    if field != Field.STATUS:
         return tuple(values)
     return tuple(dict.fromkeys(state for value in values for state in _states(value, vocabulary)))
 
@@ -179,7 +180,7 @@ def _states(value: str, vocabulary: Vocabulary) -> list[str]:
     found = [state for state in vocabulary.states if state.startswith(low)]
     if not found:
         names = ", ".join(vocabulary.states)
-        raise _NotUnderstood(f"unknown state {value}; use {names}")
+        raise _NotUnderstood(f"unknown status {value}; use {names}")
     return found
 
 
@@ -256,7 +257,7 @@ def complete(
     if field is None or field in COMPARED:
         return ()
     done, _, begun = text[found.end() :].rpartition(",")
-    values = vocabulary.states if field == Field.STATE else known.get(field, ())
+    values = vocabulary.states if field == Field.STATUS else known.get(field, ())
     stem = f"{before}{sign}{found[0]}{f'{done},' if done else ''}"
     return tuple(f"{stem}{quoted(value)}" for value in _fitting(values, begun.strip('"')))
 

@@ -67,7 +67,7 @@ _CANCELED_UNSENT = Label("⊘", "canceled", Tone.DIM)
 _STUCK = Label("✗", "stuck", Tone.BAD)
 _ENDED = {
     CollectionStatus.NOT_READY: Label("⇣", "ended", Tone.BUSY),
-    CollectionStatus.PENDING: Label("⇣", "collecting", Tone.BUSY),
+    CollectionStatus.PENDING: Label("⇣", "to collect", Tone.BUSY),
     CollectionStatus.COLLECTED: Label("✓", "collected", Tone.GOOD),
     CollectionStatus.RESULTS_EXPIRED: Label("✗", "results expired", Tone.BAD),
     CollectionStatus.DELETED: Label("✗", "deleted", Tone.BAD),
@@ -227,7 +227,7 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
     left = from_text(batch.expires_ts) - now
     if left <= timedelta(0):
         return "expired", Tone.BAD
-    return f"exp {span(left)}", Tone.WARN if left < SOON else Tone.DIM
+    return f"expires {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
 
 
 def problem(batch: Batch, now: datetime) -> str:

@@ -84,7 +84,7 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
         return "an unknown price"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
-    return "all matching rows" if is_all and preview.count > 1 else ""
+    return "not all on the screen" if is_all and preview.count > 1 else ""
 
 
 def batch_cost(preview: "Preview") -> str:
@@ -124,8 +124,9 @@ def cost_by_cache(preview: "Preview") -> str:
     if found is None:
         return ""
     return (
-        f"in a batch at most: uncached {fmt.money(found.uncached_nano)}, cold cache"
-        f" {fmt.money(found.cold_nano)}, primed {fmt.money(found.primed_nano)}"
+        f"in a batch at most: {fmt.money(found.uncached_nano)} without a cache,"
+        f" {fmt.money(found.cold_nano)} if each request writes it,"
+        f" {fmt.money(found.primed_nano)} if one writes it and the others read it"
     )
 
 
@@ -146,7 +147,7 @@ def _effect(action: Action, left: timedelta) -> str:
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return "too soon for a batch; unanswered requests run synchronously at full price"
-        case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
+        case Action.REPLAY | Action.RESUME if left > _BATCH_TIME + fmt.SOON:
             return "met even if the batch takes 24 h"
         case Action.SYNC:
             return "runs at once; where a batch must be canceled first, once it has ended"

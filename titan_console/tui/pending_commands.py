@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from state.model.errors import TitanError
 from state.model.timestamps import from_text
-from state.operations.commands import Action, CommandState
+from state.operations.commands import Action, Command, CommandState
 from titan_console.session.command_worker import CommandDraft, CommandWorker, Target
 from titan_console.session.messages import PollEnded
 from titan_console.session.poll_helper import PollResult, PollRunner
@@ -48,6 +48,9 @@ class PendingCommands:
         self._own: set[str] = set()
         self._shown_running: set[str] = set()
         self._message: tuple[str, Tone] | None = None
+        # The command whose result is shown.
+        self._ended: Command | None = None
+        self._poll_failed = False
         self._problem = ""
         self._is_polling = False
         self._another_polls = False
@@ -80,12 +83,12 @@ class PendingCommands:
 
     def show_message(self, text: str) -> None:
         """Show one dim line until it is dismissed."""
-        self._message = (text, Tone.DIM)
+        self._message, self._ended = (text, Tone.DIM), None
 
     def dismiss_message(self) -> bool:
         """Remove the message and the problem; whether there was one."""
-        had = self._message is not None or bool(self._problem)
-        self._message, self._problem = None, ""
+        had = bool(self._message or self._ended or self._problem)
+        self._message, self._ended, self._problem = None, None, ""
         return had
 
     def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:
@@ -99,7 +102,10 @@ class PendingCommands:
         )
         is_due = command_labels.is_poll_due(self._state.commands, self._own, now)
         another = (Part(_ANOTHER_POLL, Tone.DIM),) if self._another_polls and is_due else ()
-        message = (Part(*self._message),) if self._message else ()
+        shown = self._message
+        if self._ended is not None:
+            shown = command_labels.result(self._ended, poll_failed=self._poll_failed)
+        message = (Part(*shown),) if shown else ()
         problem = (Part(f"! {self._problem}", Tone.BAD),) if self._problem else ()
         return tuple(line for line in (countdown, another, message, problem) if line)
 
@@ -116,7 +122,7 @@ class PendingCommands:
             return False
         if self._is_polling or now < self._not_before:
             return False
-        self._is_polling = True
+        self._is_polling, self._poll_failed = True, False
         self._pause_at_once(now)
         self._poll_runner.start(lambda result: self._app.post_message(PollEnded(result)))
         return True
@@ -128,7 +134,9 @@ class PendingCommands:
         self._backoff = min(_MAX_BACKOFF, 2 * self._backoff)
         problems = result.problems
         more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
-        self._problem = f"{problems[0]}{more}" if problems else ""
+        self._poll_failed = result.failed
+        what = "The poll failed: " if result.failed else ""
+        self._problem = f"{what}{problems[0]}{more}" if problems else ""
         self._another_polls = not result.ran
 
     def _pause_at_once(self, now: datetime) -> None:
@@ -144,10 +152,10 @@ class PendingCommands:
                 continue
             if command.state != CommandState.RUNNING:
                 self._own.discard(command.key)
-                self._message = command_labels.result(command)
+                self._ended = command
             elif not self._is_polling and command.key not in self._shown_running:
                 self._shown_running.add(command.key)
-                self._message = command_labels.result(command)
+                self._ended = command
 
     def _confirmed(self, plan: "Plan | None") -> None:
         if plan is not None:
@@ -156,7 +164,7 @@ class PendingCommands:
     async def _submit(self, plan: "Plan") -> None:
         command, is_new = await self._worker.submit(plan)
         self._own.add(command.key)
-        self._message, self._problem = None, ""
+        self._message, self._ended, self._problem = None, None, ""
         if not is_new:
             self._message = (f"▸ {command.who} already issued this command.", Tone.WARN)
 

@@ -79,6 +79,7 @@ class Page(Screen[None]):
         self._holds = Line(id="holds")
         self._notice = Static(id="notice", markup=False)
         self._problem = Line(id="problem")
+        self._reason = ""
         self._about = Line(id="about")
         self._command_lines = CommandLines(id="pending")
         self._command_bar = CommandBar(id="commands")
@@ -178,6 +179,7 @@ class Page(Screen[None]):
         snapshot = self.state.snapshot
         self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
         self._show_lines(now)
+        self._show_problem()
         if snapshot is None:
             self._notice.update(self._ledger_notice())
             if self.NEEDS_LEDGER:
@@ -194,6 +196,13 @@ class Page(Screen[None]):
 
     def show_problem(self, reason: str) -> None:
         """Show why this page cannot be refreshed; an empty reason hides it."""
+        self._reason = reason
+        self._show_problem()
+
+    def _show_problem(self) -> None:
+        """A problem of the whole ledger is shown by the notice or the status line."""
+        problem = self.state.problem
+        reason = "" if problem and problem.reason == self._reason else self._reason
         self._problem.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
         self._problem.set_class(bool(reason), "-shown")
 
@@ -267,6 +276,7 @@ class Page(Screen[None]):
         self._holds.set_class(bool(self._holds.left), "-shown")
         pulse = status_lines.live_status(
             problem=state.problem,
+            is_explained=self.has_class("-nothing-yet"),
             frozen_changes=state.changes_behind() if state.is_frozen else None,
             silent_for=state.silent_for(now),
             lag=state.lag,
@@ -282,7 +292,7 @@ class Page(Screen[None]):
         self._status.right = (
             ()
             if is_crowded and self.size.width < _ROOM_FOR_ALL
-            else status_lines.changes(state.snapshot, state.first_revision, now)
+            else status_lines.last_event(state.snapshot, now)
         )
 
     def _stack(self) -> "list[Page]":

@@ -17,7 +17,7 @@ from state.model.errors import TitanError
 from state.operations.commands import Action
 from titan_console.session.command_worker import CommandDraft, CommandOptions, CommandWorker
 from titan_console.text import preview_text
-from titan_console.text.command_labels import LABELS, phrase
+from titan_console.text.command_labels import LABELS, noun, phrase
 from titan_console.text.format import Tone
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.dialog import Dialog
@@ -201,7 +201,7 @@ class PreviewDialog(Dialog["Plan | None"]):
             self._worker.discard(self._plan)
             self._plan = None
         confirm = self.query_one("#confirm", Button)
-        confirm.disabled, confirm.label = True, _PLANNING
+        confirm.visible, confirm.disabled, confirm.label = True, True, _PLANNING
 
     def _start_plan(self) -> None:
         work = self._make_plan(self._number, self._options())
@@ -250,15 +250,15 @@ class PreviewDialog(Dialog["Plan | None"]):
         confirm.disabled, confirm.label = False, label if why else f"{label}  y"
         confirm.variant = "warning"
         self.query_one("#number-field").display = bool(why)
-        hint = f"type {preview.count} ({why})" if why else ""
-        self.query_one("#number", Input).placeholder = hint
+        hint = f"type {preview.count}, the number of {noun(preview.action, 2)} ({why})"
+        self.query_one("#number", Input).placeholder = hint if why else ""
         self.on_resize()
 
     def _show_problem(self, reason: str) -> None:
         self._show_problem_line(reason)
         self.query_one("#facts", Static).update("")
         self.query_one("#command-line", Static).update("")
-        self.query_one("#confirm", Button).label = LABELS[self._draft.action]
+        self.query_one("#confirm", Button).visible = False
 
     def _title(self, text: str) -> None:
         self.query_one("#preview", Vertical).border_title = text

@@ -14,6 +14,14 @@ from titan_console.text.lines import Part, Total
 
 # The watcher reads at least twice a second; after that long it is stuck.
 _LATE = timedelta(seconds=5)
+# States of a ledger that cannot be read, by the code of the error.
+_STATES = {
+    "ledger_too_old": "OLDER VERSION",
+    "ledger_too_new": "NEWER VERSION",
+    "ledger_lost": "LOST",
+    "ledger_damaged": "DAMAGED",
+    "ledger_locked": "LOCKED",
+}
 _LAG_WORTH_TELLING = timedelta(seconds=10)
 
 
@@ -111,15 +119,20 @@ def counted_title(name: str, number: int, listed: int) -> str:
 def live_status(
     *,
     problem: LedgerProblem | None,
+    is_explained: bool,
     frozen_changes: int | None,
     silent_for: timedelta | None,
     lag: timedelta | None,
 ) -> tuple[Part, ...]:
-    """Whether the view is current; `frozen_changes` is None while it is live."""
+    """Whether the view is current; `frozen_changes` is None while it is live.
+
+    `is_explained`: the page shows the reason of the problem.
+    """
     if problem is not None:
-        return _problem_parts(problem)
+        return _problem_parts(problem, is_explained=is_explained)
     if frozen_changes is not None:
-        behind = f"{frozen_changes:,} changes behind" if frozen_changes else "no new changes"
+        number = pluralize(frozen_changes, "change")
+        behind = f"{number} behind" if frozen_changes else "no new changes"
         return (Part("‖ FROZEN  ", Tone.WARN, strong=True), Part(behind, Tone.DIM))
     if silent_for is None:
         return (Part("◦ opening ledger", Tone.DIM),)
@@ -129,10 +142,11 @@ def live_status(
     return _live(lag)
 
 
-def _problem_parts(problem: LedgerProblem) -> tuple[Part, ...]:
+def _problem_parts(problem: LedgerProblem, *, is_explained: bool) -> tuple[Part, ...]:
     if problem.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("no ledger yet", Tone.DIM))
-    return (Part("! UNREADABLE  ", Tone.BAD, strong=True), Part(problem.reason, Tone.WARN))
+    state = Part(f"! {_STATES.get(problem.code, 'UNREADABLE')}  ", Tone.BAD, strong=True)
+    return (state,) if is_explained else (state, Part(problem.reason, Tone.WARN))
 
 
 def _live(lag: timedelta | None) -> tuple[Part, ...]:
@@ -143,14 +157,8 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     return (live, Part(f"  delay {milliseconds:,} ms", Tone.DIM))
 
 
-def changes(snapshot: Snapshot | None, first_revision: int, now: datetime) -> tuple[Part, ...]:
-    """The age of the newest event, and the number of changes since the console was opened."""
-    if snapshot is None:
+def last_event(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
+    """The age of the newest event."""
+    if snapshot is None or snapshot.newest_event_ts is None:
         return ()
-    number = snapshot.revision - first_revision
-    counted = f"{pluralize(number, 'change')} since the start"
-    if snapshot.newest_event_ts is None:
-        return (Part(counted, Tone.DIM),)
-    return (
-        Part(f"last event {fmt.since(snapshot.newest_event_ts, now)} ago  ·  {counted}", Tone.DIM),
-    )
+    return (Part(f"last event {fmt.since(snapshot.newest_event_ts, now)} ago", Tone.DIM),)

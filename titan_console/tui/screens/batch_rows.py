@@ -19,7 +19,7 @@ OPEN_COLUMNS = (
     Column("requests", "Requests", 8, 6, right=True),
     Column("age", "Age", 7, 2, right=True),
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
-    Column("due", "Deadline", 11, 3, right=True),
+    Column("due", "Deadline", 12, 3, right=True),
     Column("risk", "Deadline risk", 13, 4),
     Column("problem", "Last problem", 16, 7, grow=4),
 )

@@ -52,7 +52,7 @@ class GroupRequests(FoundRequests):
         now = self._now()
         members = frozenset(error_groups.ids_of(source, self._group, self.query.terms, now))
         # Only so that an index is used; membership decides.
-        state = ValuesTerm(Field.STATE, ("review" if self._group.is_review else "failed",))
+        state = ValuesTerm(Field.STATUS, ("review" if self._group.is_review else "failed",))
         query = replace(self.query, terms=(*self.query.terms, state))
         return array("q", (id_ for id_ in request_list.ids(source, query, now) if id_ in members))
 

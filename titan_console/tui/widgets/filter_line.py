@@ -21,7 +21,7 @@ from titan_console.tui.widgets.lines import Line
 
 _OFFERED = 12
 _EXAMPLES = {
-    Field.STATE: "state:failed",
+    Field.STATUS: "status:failed",
     Field.KIND: "kind:collected",
     Field.WHO: "who:poller",
     Field.WORKFLOW: "wf:feed",
