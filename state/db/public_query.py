@@ -90,5 +90,6 @@ def _query_error(error: Exception, timeout_s: float) -> QueryError | None:
             code="query_timeout",
         )
     if code in {_ERROR, _TOO_BIG} or isinstance(error, sqlite3.ProgrammingError | sqlite3.Warning):
+        said = said.removesuffix(".")
         return QueryError(f"SQLite rejects the query: {said}.", code="query_invalid")
     return None

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.builders import Bench, a_bench, some_requests
 from support.ledger_builders import a_ledger
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
@@ -19,6 +20,7 @@ from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
 from state.recovery import rebuild as rebuilding
+from titan_console.cli.main import cli
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -157,6 +159,26 @@ def _damage(path: Path) -> None:
     path.write_bytes(bytes(content))
     for side in ("-wal", "-shm"):
         path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def test_status_says_nothing_before_it_has_read_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "titan.db"
+    a_ledger(tmp_path).close()
+    with closing(sqlite3.connect(path)) as plain:
+        plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # They are read last.
+        sql = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'hook_runs'"
+        pages = [row[0] for row in plain.execute(sql)]
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[4096 * (page - 1) : 4096 * page] = b"\xff" * 4096
+    path.write_bytes(bytes(content))
+    monkeypatch.setenv("TITAN_HOME", str(tmp_path))
+    shown = CliRunner().invoke(cli, ["status"])
+    assert isinstance(shown.exception, LedgerUnusable)
+    assert shown.stdout == ""
 
 
 def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:

@@ -59,14 +59,17 @@ def command(*, as_json: bool) -> None:
 
 
 def _print(source: Source, now: datetime, limit: timedelta) -> None:
+    # All is read before anything is shown: a damaged ledger has no "No open batches."
+    rows = [*_open_batches(source, now), *_queued_requests(source, now)]
+    totals = _totals(source, now, limit)
     print_rows(
-        [*_open_batches(source, now), *_queued_requests(source, now)],
+        rows,
         ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ETA", "DEADLINE", "RISK", "PROBLEM"),
         lambda row: row,
         empty="No open batches.",
     )
     echo()
-    _print_totals(source, now, limit)
+    print_fields(totals)
 
 
 def _open_batches(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
@@ -98,42 +101,40 @@ def _queued_requests(source: Source, now: datetime) -> Iterator[tuple[str, ...]]
         )
 
 
-def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
+def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, str]]:
     totals, poller = ledger_status.totals(source), ledger_status.poller(source)
     left = left_by(poller.last_summary)
-    print_fields(
-        [
-            (
-                "requests",
-                f"{totals.requests:,} in {pluralize(totals.batches, 'batch', 'batches')}",
-            ),
-            ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
-            (
-                "in flight",
-                cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
-            ),
-            ("errored", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
-            ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
-            ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
-            ("fees", cells.fees_in_sum(totals.fee_nano)),
-            ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
-            (
-                "duplicate charges",
-                cells.money(totals.duplicate_nano) if totals.duplicate_nano else "",
-            ),
-            ("orphans", _orphans(source)),
-            ("not imported", _not_imported()),
-            *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", cells.poller_line(assess(poller, now, limit))),
-            ("left by the last poll", "; ".join(left.lines()) if left else ""),
-            *(
-                (f"on hold: {hold.name}", cells.hold_line(hold))
-                for hold in ledger_status.holds(source, now_ts=to_text(now))
-            ),
-            *((p.workflow, p.text) for p in pauses.paused(source)),
-            *((f"hook: {run.file}", cells.hook_run(run)) for run in hook_runs.failing(source)),
-        ]
-    )
+    return [
+        (
+            "requests",
+            f"{totals.requests:,} in {pluralize(totals.batches, 'batch', 'batches')}",
+        ),
+        ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
+        (
+            "in flight",
+            cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
+        ),
+        ("errored", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
+        ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
+        ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
+        ("fees", cells.fees_in_sum(totals.fee_nano)),
+        ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
+        (
+            "duplicate charges",
+            cells.money(totals.duplicate_nano) if totals.duplicate_nano else "",
+        ),
+        ("orphans", _orphans(source)),
+        ("not imported", _not_imported()),
+        *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
+        ("poller", cells.poller_line(assess(poller, now, limit))),
+        ("left by the last poll", "; ".join(left.lines()) if left else ""),
+        *(
+            (f"on hold: {hold.name}", cells.hold_line(hold))
+            for hold in ledger_status.holds(source, now_ts=to_text(now))
+        ),
+        *((p.workflow, p.text) for p in pauses.paused(source)),
+        *((f"hook: {run.file}", cells.hook_run(run)) for run in hook_runs.failing(source)),
+    ]
 
 
 def _fallback_files() -> int:
