@@ -106,11 +106,11 @@ def _row(
 ) -> Row:
     tokens_in = tokens_out = 0
     sync = cached = Decimal(0)
-    for model, month_in, month_out in _parts(catalogue, workload):
+    for name, model, month_in, month_out in _parts(catalogue, workload):
         rates = prices.rates(model, prompt_tokens=0, at=at)
         if rates is None:
             raise CatalogueError(
-                f"titan.toml: workload {workload.name}: model {model!r} has no price;"
+                f"titan.toml: {name}: model {model!r} has no price;"
                 " add it to [prices] or set another model.",
                 code="model_without_price",
             )
@@ -135,14 +135,20 @@ def _row(
     )
 
 
-def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, Decimal, Decimal]]:
-    """Model, tokens in and tokens out of a month: planned for the workload, else job by job."""
+def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, str, Decimal, Decimal]]:
+    """Name, model, tokens in and tokens out of a month: as planned, else job by job."""
     if workload.month_in is not None and workload.month_out is not None:
-        yield workload.model, Decimal(workload.month_in), Decimal(workload.month_out)
+        yield (
+            f"workload {workload.name}",
+            workload.model,
+            Decimal(workload.month_in),
+            Decimal(workload.month_out),
+        )
         return
     for job in catalogue.jobs_of(workload.name):
         runs = job.schedule.runs_a_month
-        yield job.model, (job.tokens_in or 0) * runs, (job.tokens_out or 0) * runs
+        tokens_in, tokens_out = job.tokens_in or 0, job.tokens_out or 0
+        yield f"job {job.name}", job.model, tokens_in * runs, tokens_out * runs
 
 
 def _usd(rates: Rates, tokens_in: int, tokens_out: int, cache: Cache | None) -> Decimal:

@@ -1,5 +1,6 @@
 """The forecast of the template, to the cent."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -123,6 +124,15 @@ def test_a_model_without_a_price_is_named() -> None:
     text = template().replace('model = "claude-sonnet-4-6"', 'model = "claude-next-9"')
     with pytest.raises(CatalogueError, match="'claude-next-9' has no price"):
         forecast(parse(text), PRICES, at=AT)
+
+
+def test_the_job_of_a_model_without_a_price_is_named() -> None:
+    job = "[jobs.titan-daily-feed]\n"
+    before, after = template().split(job)
+    after = re.sub('model = ".*"', 'model = "claude-next-9"', after, count=1)
+    with pytest.raises(CatalogueError, match=r"job titan-daily-feed: .*'claude-next-9'") as caught:
+        forecast(parse(before + job + after), PRICES, at=AT)
+    assert caught.value.code == "model_without_price"
 
 
 @given(scale=st.integers(0, 1000), other=st.integers(0, 1000))
