@@ -63,7 +63,8 @@ def _kinds(folder: Folder) -> Iterator[str]:
     """Each kind of file with its number. A fallback file is none: a new ledger imports it whole."""
     spooled = len(list(folder.spool.glob("tb_*.jsonl*")))
     answered = len(list(folder.results.glob("*.jsonl*")))
-    copies = len(backup_files(folder))
+    found = backup_files(folder)
+    copies, daily = len(found), sum(path.parent == folder.backups for path in found)
     mirrors = (folder.jobs_mirror, folder.errors_mirror, folder.cost_mirror)
     if spooled:
         yield f"{spooled:,} in {folder.spool.name}/"
@@ -71,4 +72,5 @@ def _kinds(folder: Folder) -> Iterator[str]:
         yield f"{answered:,} in {folder.results.name}/"
     yield from (mirror.name for mirror in mirrors if mirror.is_file() and mirror.stat().st_size)
     if copies:
-        yield f"{copies:,} {'copy' if copies == 1 else 'copies'} of the ledger"
+        what = f"{copies:,} {'copy' if copies == 1 else 'copies'} of the ledger"
+        yield f"{what} ({daily:,} in {folder.backups.name}/)"

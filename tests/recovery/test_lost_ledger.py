@@ -144,7 +144,7 @@ def test_rebuild_works_and_nothing_is_bought_again(
     refused = terminal.run("--poll")
     assert "titan-console rebuild" in refused.err
     assert "titan-console restore" in refused.err
-    assert "1 copy of the ledger" in refused.err
+    assert "1 copy of the ledger (1 in backups/)" in refused.err
     doctor = terminal.run("doctor", "--check")
     assert doctor.code == 1
     assert "its data files exist: 1 in spool/, 1 in batch-results/" in doctor.out
