@@ -26,8 +26,8 @@ from state.recovery import rebuild as rebuilding
 from state.recovery import restored
 
 if TYPE_CHECKING:
-    from core.intake.rebuild import RebuildSummary
-    from core.intake.restore import Losses, RestoreSummary
+    from core.recovery.rebuild import RebuildSummary
+    from core.recovery.restore import Losses, RestoreSummary
 
 
 def open_engine(
@@ -107,7 +107,7 @@ def rebuild_ledger(
     No other process writes the ledger meanwhile; `check` raises where it needs no rebuild. Raises
     LedgerBusy while others use it.
     """
-    from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
+    from core.recovery.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):
@@ -119,7 +119,7 @@ def rebuild_ledger(
 
 def preview_restore(settings: Settings, backup: Path) -> "Losses":
     """What is known now and not in the backup; nothing is changed but a copy of the backup."""
-    from core.intake import restore  # noqa: PLC0415 - no poll needs it
+    from core.recovery import restore  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)
     with (
@@ -139,7 +139,7 @@ def restore_ledger(
     What the files know beyond the backup is imported. No other process writes the ledger meanwhile.
     Raises LedgerBusy while others use it.
     """
-    from core.intake import restore  # noqa: PLC0415 - no poll needs it
+    from core.recovery import restore  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):

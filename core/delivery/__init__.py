@@ -1,1 +1,1 @@
-"""Finished work on its way to the next job: results, files, hooks, retention."""
+"""Finished work on its way to the next job: results, files and hooks."""

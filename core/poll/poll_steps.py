@@ -214,7 +214,7 @@ def _back_up(context: Context, summary: PollSummary) -> None:
     """Copy the ledger once a day."""
     if context.folder.has_backup_of(context.clock.now().date().isoformat()):
         return
-    from core.delivery import daily_backup
+    from core.maintenance import daily_backup
 
     problem = daily_backup.make_if_due(context)
     if problem is not None:

@@ -21,7 +21,8 @@ from support.terminal import a_server
 from text import test_safe_text
 
 from core.config import titan_file, toml_reader
-from core.intake import fallback_files, restore, submit
+from core.intake import fallback_files, submit
+from core.recovery import restore
 from core.reporting import output_file
 from state.db import access_lock, copying
 from state.files import lost_ledger

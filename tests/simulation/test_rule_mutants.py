@@ -18,8 +18,8 @@ from core.api.batch_schema import Listed, page_of
 from core.batches import account_check, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
-from core.intake import rebuild, recovered_files
 from core.poll import poll_run
+from core.recovery import rebuild, recovered_files
 from state.batches import batch_planning, charges, guesses
 from state.files import hook_log
 from state.model.records import BatchStatus, Submission

@@ -6,9 +6,9 @@ from support.builders import Bench
 
 from core.batches.engine_context import Context
 from core.engine import Engine
-from core.intake.rebuild import RebuildSummary, rebuild
-from core.intake.restore import RestoreSummary, import_newer_files
 from core.money.pricing import PriceBook
+from core.recovery.rebuild import RebuildSummary, rebuild
+from core.recovery.restore import RestoreSummary, import_newer_files
 from state.db.ledger import Ledger
 from state.recovery import rebuild as rebuilding
 from state.recovery.restored import copy_backup

@@ -6,7 +6,7 @@ from msgspec import to_builtins
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import from_environment
-from core.delivery.prune import Pruned, preview, prune
+from core.maintenance.prune import Pruned, preview, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.reader import Reader

@@ -7,7 +7,7 @@ from core.bootstrap import open_engine, rebuild_ledger
 from core.clock import SystemClock
 from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError, problems_of
-from core.intake.rebuild import RebuildSummary
+from core.recovery.rebuild import RebuildSummary
 from core.text import pluralize
 from state.db.ledger import Ledger
 from state.files.folder import Folder

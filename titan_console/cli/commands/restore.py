@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from core.bootstrap import preview_restore, restore_ledger
 from core.config.settings import from_environment
 from core.errors import InputError
-from core.intake.restore import Losses, RestoreSummary
+from core.recovery.restore import Losses, RestoreSummary
 from core.text import pluralize
 from state.files.folder import Folder
 from state.model.timestamps import to_text

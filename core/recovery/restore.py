@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from core.batches.engine_context import Context
-from core.intake import recovered_files
-from core.intake.rebuild import (
+from core.recovery import recovered_files
+from core.recovery.rebuild import (
     AT_THE_API,
     RebuildSummary,
     add_recovered_batch,

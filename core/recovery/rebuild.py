@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from core.batches.collect import collect
 from core.batches.engine_context import Context
-from core.intake import recovered_files
-from core.intake.recovered_files import RecoveredFiles
+from core.recovery import recovered_files
+from core.recovery.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from core.text import unreadable_lines
 from state.batches import batch_planning, request_runs, submissions, sync_runs

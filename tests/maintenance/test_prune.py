@@ -8,8 +8,8 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.rebuilt_ledger import rebuilt
 
-from core.delivery.prune import Pruned, preview, prune
 from core.intake.options import SubmitOptions
+from core.maintenance.prune import Pruned, preview, prune
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing

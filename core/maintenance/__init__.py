@@ -1,0 +1,1 @@
+"""Daily backups of the ledger, and the removal of old files."""

@@ -1,0 +1,1 @@
+"""Rebuilds a ledger from the files beside it, and restores a backup."""
