@@ -7,6 +7,7 @@ sent unasked. Files that cannot be used are named in warnings.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from core.text import unreadable_lines
 from state.batches import batch_planning, request_runs, submissions, sync_runs
 from state.files import archive, fallback_file
 from state.files.folder import open_private
+from state.files.folder import replace as replace_file
 from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted, LedgerError
 from state.model.records import (
@@ -355,12 +357,10 @@ def collect_from_disk(
     part = context.folder.results / f"{file_name(batch.key)}.part"
     if batch.results_bytes and not part.exists():
         # The complete file begins with the lines that the ledger has.
-        with open_private(part) as copy:
-            copy.writelines(archive.lines(results))
+        _copy(results, part)
     if results != answers:
         # Results of a synchronous run are collected from here, and then named again.
-        with open_private(answers) as copy:
-            copy.writelines(archive.lines(results))
+        _copy(results, answers)
     batch = rebuilding.end(context.ledger, batch, at=ended_ts)
     collected = collect(context, batch)
     rebuilding.count_outcomes(context.ledger, batch)
@@ -369,6 +369,20 @@ def collect_from_disk(
     answers.unlink(missing_ok=True)
     rebuilding.collect_at_once(context.ledger, batch)
     return False
+
+
+def _copy(results: Path, target: Path) -> None:
+    """Copy the lines, all or none: what is left of a copy would count as the results."""
+    # A poll removes it, as what a killed download leaves.
+    unfinished = target.with_name(f"{target.stem.removesuffix('.jsonl')}.jsonl.copy.try")
+    try:
+        with open_private(unfinished) as copy:
+            copy.writelines(archive.lines(results))
+            copy.flush()
+            os.fsync(copy.fileno())
+        replace_file(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _nonce(context: Context) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
-from support.lifecycle import check_billing, poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt
+from support.lifecycle import batches, check_billing, poll_until_done, requests, results
+from support.rebuilt_ledger import rebuilt, restored
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
@@ -15,6 +15,7 @@ from state.files import fallback_file
 from state.model.errors import LedgerError
 from state.model.records import OnFailure, RequestStatus
 from state.queries import mirrors
+from state.recovery import backups
 
 
 class _Killed(BaseException):
@@ -223,3 +224,24 @@ def test_the_cost_log_has_the_tag_that_a_job_named_again(used: Bench) -> None:
     lines = used.folder.cost_mirror.read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == expected
     assert "daily-feed" in {line["tag"] for line in expected}
+
+
+def test_results_that_cannot_be_read_leave_no_empty_copy_that_counts_as_results(
+    used: Bench,
+) -> None:
+    """A restore was refused, and a rebuild took its empty copy for the results of the batch."""
+    key = used.submit(2).submission.key
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    file = used.folder.results / f"{key}.jsonl"
+    file.mkdir()
+    with pytest.raises(IsADirectoryError):
+        restored(used, backup)
+    file.rmdir()
+    assert not list(used.folder.results.glob(f"{key}*"))
+    _, done = rebuilt(used)
+    assert done.open == 1
+    assert batches(used)[-1].status == "in_progress"
+    poll_until_done(used)
+    assert [found["outcome"] for found in results(used, key)] == ["succeeded"] * 2
+    check_billing(used)
