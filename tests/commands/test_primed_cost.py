@@ -59,7 +59,7 @@ def test_a_replay_shows_the_costs_uncached_cold_and_primed(tmp_path: Path) -> No
         # The cache is written: all of them read it.
         assert soon.cache.primed_nano == plain - 4 * BYTES * READ
         assert any("until 2026-11-22T07:00:00.000Z have cache marks" in n for n in soon.notes)
-        assert cost_by_cache(soon).startswith("in a batch at most: uncached $0.")
+        assert cost_by_cache(soon).startswith("in a batch at most: $0.11 without a cache")
         labels = [fact.label for fact in facts(soon, "t", bench.clock.now())]
         assert "cache" in labels
         assert set(soon.as_json()["cache"]) == {"uncached_usd", "cold_usd", "primed_usd"}  # pyright: ignore[reportArgumentType]
