@@ -115,8 +115,13 @@ def _import_newer_batches(
     for batch in changed:
         found = last.get(batch.key)
         results = recovered_files.results_of(context.folder, found) if found else None
-        if found is None or not restored.bind(ledger, batch, found, is_here=results is not None):
-            sending.mark_not_sent(ledger, batch, reason)
+        # The file of a synchronous run that was killed early has no answer.
+        is_here = results is not None and bool(recovered_files.custom_ids(results))
+        if found is None or not restored.bind(ledger, batch, found, is_here=is_here):
+            # Its nonce identifies it where the API has it all the same.
+            restored.mark_maybe_sent(ledger, batch)
+            if found is None or found.status not in _UNSENT:
+                sending.mark_not_sent(ledger, batch, reason)
         elif results is not None:
             done.collected += collect_from_disk(
                 context, batch, results, ended_ts=found.completed_ts
@@ -124,7 +129,7 @@ def _import_newer_batches(
     before = done.collected + done.open
     for found in known_first(context, newer):
         add_recovered_batch(context, submission, found, done)
-    sent = [found for found in newer if found.status not in _NEVER_SENT]
+    sent = [found for found in newer if found.status not in _NEVER_SENT and not found.is_lost]
     if done.collected + done.open - before < len(sent):
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
     nonce = ledger.new_id(batch_planning.NONCE_LENGTH)

@@ -17,7 +17,8 @@ def finish_renames(
     """Give each whole file its name where a kill came between the commit and the rename.
 
     So does the file of rejected lines. What else that kill left, a try or the answers of a
-    synchronous run, goes. Each file is handled inside `guard`.
+    synchronous run, goes, as does all that is left of a batch that was not sent. Each file is
+    handled inside `guard`.
     """
     for part in [
         *folder.glob("*.jsonl.part"),
@@ -31,11 +32,14 @@ def finish_renames(
 
 def _name(ledger: Ledger, part: Path) -> None:
     key = part.name.split(".")[0]
-    if ledger.row(
-        "SELECT 1 FROM batches WHERE key = ? AND collection NOT IN ('not_ready', 'pending')",
+    batch = ledger.row(
+        "SELECT status FROM batches WHERE key = ?"
+        " AND (collection NOT IN ('not_ready', 'pending') OR status IN ('not_sent', 'rejected'))",
         key,
-    ):
-        if part.suffix != ".part":
-            part.unlink(missing_ok=True)
-        else:
-            replace(part, part.with_suffix(""))
+    )
+    if batch is None:
+        return
+    if part.suffix == ".part" and batch["status"] not in ("not_sent", "rejected"):
+        replace(part, part.with_suffix(""))
+    else:
+        part.unlink(missing_ok=True)

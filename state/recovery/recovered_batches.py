@@ -47,6 +47,11 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
         return "-duplicate" in self.key
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it is no batch, but holds what an earlier rebuild or restore found in none."""
+        return "-lost" in self.key
+
+    @property
     def submission_key(self) -> str:
         """The key of its submission."""
         return submission_key(self.key)

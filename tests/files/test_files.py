@@ -21,7 +21,7 @@ from support.ledger_builders import (
 )
 
 from core.clock import ManualClock
-from state.batches import remote_status
+from state.batches import remote_status, sending
 from state.batches.interrupted_results import finish_renames
 from state.db.ledger import Ledger
 from state.files.folder import Folder, open_private
@@ -151,6 +151,20 @@ def test_a_whole_file_gets_its_name_although_a_kill_came_before(
     assert sorted(path.name for path in folder.results.iterdir()) == sorted(
         [f"{key}.jsonl", f"{key}.rejected", "tb_other.jsonl.part"]
     )
+
+
+def test_nothing_is_kept_of_a_batch_that_was_not_sent(ledger: Ledger, folder: Folder) -> None:
+    submit(ledger, [spooled("a")])
+    key = batch(ledger).key
+    folder.results.mkdir()
+    left = [f"{key}.answers", f"{key}.jsonl.abc.try", f"{key}.jsonl.part", f"{key}.rejected.part"]
+    for name in left:
+        (folder.results / name).touch()
+    finish_renames(ledger, folder.results)
+    assert sorted(path.name for path in folder.results.iterdir()) == left
+    sending.withdraw(ledger, batch(ledger), "not needed")
+    finish_renames(ledger, folder.results)
+    assert list(folder.results.iterdir()) == []
 
 
 def spool_bodies(ledger: Ledger, folder: Folder) -> None:

@@ -225,3 +225,42 @@ def test_a_batch_that_a_mirror_behind_has_as_queued_is_not_sent_again(
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     assert bench.sandbox.billing_log().creates == 1
     check_billing(bench)
+
+
+@pytest.mark.parametrize("mirror", ["kept", "lost"])
+@pytest.mark.parametrize("fault", ["create:503-after:times=1", None])
+def test_a_batch_whose_response_was_lost_since_the_backup_is_found_by_its_nonce(
+    bench: Bench, fault: str | None, mirror: str
+) -> None:
+    """Without a line in the mirror its requests are missing until the batch is found."""
+    ledger, backup = bench.engine.context.ledger, bench.folder.backups / "titan-by-hand.db"
+    pauses.pause(ledger, ["feed-classify"], who="test", reason="test")
+    bench.submit(2)
+    backups.write(ledger, backup)
+    pauses.resume(ledger, ["feed-classify"], reason="test")
+    if fault:
+        bench.faults.add(fault)
+    bench.engine.poll()
+    if mirror == "lost":
+        bench.folder.jobs_mirror.unlink()
+    _, done = restored(bench, backup)
+    assert done.missing == (2 if mirror == "lost" else 0)
+    pauses.resume(bench.engine.context.ledger, ["feed-classify"], reason="test")
+    for _ in range(8):
+        bench.poll_after(900)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    assert bench.sandbox.billing_log().creates == 1
+    check_billing(bench)
+
+
+def test_what_an_earlier_restore_could_not_find_pauses_no_workflow(bench: Bench) -> None:
+    ledger, backup = bench.engine.context.ledger, bench.folder.backups / "titan-by-hand.db"
+    pauses.pause(ledger, ["feed-classify"], who="test", reason="test")
+    bench.submit(2)
+    pauses.resume(ledger, ["feed-classify"], reason="test")
+    backups.write(ledger, backup)
+    bench.folder.jobs_mirror.unlink()
+    restored(bench, backup)
+    bench.engine.poll()
+    _, done = restored(bench, backup)
+    assert (done.missing, done.paused) == (2, [])

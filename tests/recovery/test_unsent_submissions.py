@@ -129,6 +129,22 @@ def test_the_answers_of_a_synchronous_run_that_was_killed_are_kept(used: Bench) 
     assert _possible_duplicates(used) == []
 
 
+def test_a_synchronous_run_without_an_answer_has_no_results_for_a_restore(used: Bench) -> None:
+    used.faults.add("create:429:times=1")
+    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    (answers,) = used.folder.results.glob("*.answers")
+    backup, content = used.folder.root / "backup.db", answers.read_bytes()
+    backups.write(used.engine.context.ledger, backup)
+    answers.write_bytes(b"")
+    used.engine.poll()
+    answers.write_bytes(content[:9])
+    restored(used, backup)
+    poll_until_done(used)
+    assert [batch.status for batch in batches(used) if batch.kind == "sync"] == ["not_sent"]
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
+    assert {path.suffix for path in used.folder.results.glob("tb_*")} == {".jsonl"}
+
+
 def test_a_batch_without_a_mirror_line_of_its_id_is_no_duplicate(used: Bench) -> None:
     """A poll is killed between the results on disk and the end, where mirrors are written."""
     used.faults.add("create:drop:times=1")

@@ -197,7 +197,7 @@ def draw_with_operations(seed: int) -> FaultProfile:
         sync_jobs=rng.choice((0, 0.3, 1)),
         fallback=rng.choice((0, 0.2, 0.6)),
         sick_files=rng.choice((0, 0.01, 0.03)),
-        defects=rng.choice((0, 0.02, 0.2)),
+        defects=rng.choice((0, 0.1, 0.3)),
         vanish=rng.choice((0, 0, 0.03)),
         endless=rng.choice((0, 0, 0.03)),
         faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
