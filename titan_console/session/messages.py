@@ -26,11 +26,11 @@ class LedgerChanged(Message):
 class LedgerProblem(Struct, frozen=True):
     """Why the ledger cannot be read, in one line; `missing` where the file does not exist.
 
-    `code` is that of the error.
+    `code` is that of the error; None where it has none.
     """
 
     reason: str
-    code: str = ""
+    code: str | None = None
     missing: bool = False
 
 

@@ -145,7 +145,7 @@ def live_status(
 def _problem_parts(problem: LedgerProblem, *, is_explained: bool) -> tuple[Part, ...]:
     if problem.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("no ledger yet", Tone.DIM))
-    state = Part(f"! {_STATES.get(problem.code, 'UNREADABLE')}  ", Tone.BAD, strong=True)
+    state = Part(f"! {_STATES.get(problem.code or "", 'UNREADABLE')}  ", Tone.BAD, strong=True)
     return (state,) if is_explained else (state, Part(problem.reason, Tone.WARN))
 
 
