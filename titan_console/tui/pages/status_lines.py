@@ -145,8 +145,9 @@ def live_status(
 def _problem_parts(problem: LedgerProblem, *, is_explained: bool) -> tuple[Part, ...]:
     if problem.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("no ledger yet", Tone.DIM))
-    state = Part(f"! {_STATES.get(problem.code or "", 'UNREADABLE')}  ", Tone.BAD, strong=True)
-    return (state,) if is_explained else (state, Part(problem.reason, Tone.WARN))
+    state = _STATES.get(problem.code or "", "UNREADABLE")
+    part = Part(f"! {state}  ", Tone.BAD, strong=True)
+    return (part,) if is_explained else (part, Part(problem.reason, Tone.WARN))
 
 
 def _live(lag: timedelta | None) -> tuple[Part, ...]:
