@@ -25,7 +25,7 @@ from core.money.budgets import Sums, Used, check
 from core.money.pricing import PriceBook
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
-from state.batches import sync_runs
+from state.batches import submissions, sync_runs
 from state.db.ledger import Transaction
 from state.db.reader import Reader
 from state.files import fallback_file
@@ -193,9 +193,21 @@ def _remove(context: Context, file: FallbackFile) -> list[str]:
     """
     problems = update_mirrors(context) if file.is_there else []
     if not problems:
+        _remove_leftovers(context, file)
         context.ledger.crash_point("fallback:remove")
         file.path.unlink(missing_ok=True)
     return problems
+
+
+def _remove_leftovers(context: Context, file: FallbackFile) -> None:
+    """Where another submission got the requests: remove what an import that was killed left.
+
+    A rebuild would make a second submission of it, with the same paid answers.
+    """
+    ledger, folder = context.ledger, context.folder
+    if fallback_import.is_imported(ledger, file.key) and not submissions.is_known(ledger, file.key):
+        sync_runs.answers_file(folder, file.key).unlink(missing_ok=True)
+        (folder.spool / f"{file.key}.jsonl").unlink(missing_ok=True)
 
 
 def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:

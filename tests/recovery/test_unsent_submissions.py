@@ -226,6 +226,41 @@ def test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
     assert not fallback_file.pending(used.folder)
 
 
+@pytest.mark.parametrize("point", ["spool:rename", "submit:commit"])
+@pytest.mark.parametrize("is_backup", [True, False])
+def test_what_a_killed_import_left_is_no_submission_beside_the_one_that_got_the_file(
+    used: Bench, point: str, *, is_backup: bool
+) -> None:
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    file = fallback_files.save(
+        used.folder,
+        some_requests(3),
+        SubmitOptions(tag="daily-feed", on_failure=OnFailure.SYNC),
+        clock=used.clock,
+        actor="job",
+        error=LedgerError("The ledger is locked."),
+    )
+    assert fallback_files.run_sync(used.folder, file, used.api(), used.clock) is None
+    _killed_at(used, point, used.engine.poll)
+    key = used.submit(3).submission.key
+    poll_until_done(used)
+    assert not fallback_file.pending(used.folder)
+    if is_backup:
+        restored(used, backup)
+    else:
+        rebuilt(used)
+    poll_until_done(used)
+    rows = used.engine.context.ledger.rows(
+        "SELECT s.key, count(a.cost_nano) FROM submissions s JOIN batches b"
+        " ON b.submission_id = s.id JOIN attempts a ON a.batch_id = b.id WHERE b.kind = 'sync'"
+        " GROUP BY s.id"
+    )
+    assert [tuple(row) for row in rows] == [(key, 3)]
+    submissions = used.engine.context.ledger.rows("SELECT count(*) FROM submissions")
+    assert submissions[0][0] == 2
+
+
 def test_the_cost_log_has_the_tag_that_a_job_named_again(used: Bench) -> None:
     used.submit(2)
     poll_until_done(used)
