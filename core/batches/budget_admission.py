@@ -45,12 +45,11 @@ def estimate_sent(context: Context) -> None:
     """
     if _budgets(context) == Budgets():
         return
-    for batch_id, missing in budget_reservations.unknown_by_batch(context.ledger).items():
+    for missing in budget_reservations.unknown_by_batch(context.ledger).values():
         known = takewhile(bool, _estimated(context, missing, is_sent=True))
         found = [one for one in known if one is not None]
         if len(found) == len(missing):
             budget_reservations.estimate(context.ledger, found)
-            budget_reservations.reserve_sent(context.ledger, batch_id)
 
 
 def _estimated(
@@ -165,13 +164,8 @@ def estimate_batch(context: Context, batch: Batch) -> None:
 
     While no budget was set, requests without a price or an upper bound were stored.
     """
-    if _budgets(context) == Budgets():
-        return
-    estimate_sent(context)
-    missing = budget_reservations.not_estimated_in(context.ledger, batch.id)
-    if missing:
-        estimate_missing(context, missing)
-        budget_reservations.reserve_again(context.ledger, batch.id)
+    if _budgets(context) != Budgets():
+        estimate_missing(context, budget_reservations.not_estimated_in(context.ledger, batch.id))
 
 
 def admit_batch(context: Context, batch: Batch) -> None:

@@ -94,6 +94,17 @@ _SENT_UNKNOWN = (
     " AND (b.collection <> 'collected' OR a.unpriced IS NOT NULL)"
     f" AND r.at_most_batch_nano IS NULL AND {_RUN} >= ?"
 )
+_RESERVE_AGAIN = (
+    "UPDATE batches AS b SET reserved_nano = (SELECT coalesce(sum("  # noqa: S608 - our own words
+    " CASE b.kind WHEN 'sync' THEN r.at_most_sync_nano ELSE r.at_most_batch_nano END), 0)"
+    " FROM attempts a JOIN requests r ON r.id = a.request_id"
+    " WHERE a.batch_id = b.id AND (b.status <> 'queued' OR a.active = 1))"
+    f" WHERE id IN (SELECT batch_id FROM attempts WHERE request_id IN {LISTED})"
+    " AND (b.status = 'queued' OR (b.reserved_nano = 0"
+    f" AND NOT coalesce({_IS_KNOWN}, 0) AND NOT EXISTS (SELECT 1 FROM attempts a"
+    " JOIN requests r ON r.id = a.request_id"
+    " WHERE a.batch_id = b.id AND r.at_most_batch_nano IS NULL)))"
+)
 
 
 def reserved(
@@ -200,7 +211,11 @@ def not_estimated(source: Source, request_ids: Collection[int]) -> list[int]:
 
 
 def estimate(ledger: Ledger, prices: Sequence[tuple[int, int, int]]) -> None:
-    """Record what requests can cost at most: id, in a batch, synchronously."""
+    """Record what requests can cost at most: id, in a batch, synchronously.
+
+    In the same transaction their queued batches reserve it, as do those that were sent without an
+    estimate and have no request without one any more.
+    """
     with ledger.transaction("estimate"):
         for request_id, batch_nano, sync_nano in prices:
             ledger.execute(
@@ -209,6 +224,7 @@ def estimate(ledger: Ledger, prices: Sequence[tuple[int, int, int]]) -> None:
                 sync_nano,
                 request_id,
             )
+        ledger.execute(_RESERVE_AGAIN, as_list(request_id for request_id, _, _ in prices))
 
 
 def of_batch(source: Source, batch_id: int) -> int:
@@ -224,30 +240,6 @@ def not_estimated_in(source: Source, batch_id: int) -> list[int]:
         batch_id,
     )
     return [int(row[0]) for row in rows]
-
-
-def reserve_again(ledger: Ledger, batch_id: int) -> None:
-    """Reserve for a queued batch what is known by now of its requests."""
-    with ledger.transaction("reserve"):
-        ledger.execute(
-            "UPDATE batches SET reserved_nano = (SELECT coalesce(sum(r.at_most_batch_nano), 0)"
-            " FROM attempts a JOIN requests r ON r.id = a.request_id"
-            " WHERE a.batch_id = batches.id AND a.active = 1)"
-            " WHERE id = ? AND status = 'queued'",
-            batch_id,
-        )
-
-
-def reserve_sent(ledger: Ledger, batch_id: int) -> None:
-    """Reserve for a batch that was sent what its requests can cost, all of which are estimated."""
-    with ledger.transaction("reserve"):
-        ledger.execute(
-            "UPDATE batches SET reserved_nano = (SELECT coalesce(sum("
-            " CASE batches.kind WHEN 'sync' THEN r.at_most_sync_nano ELSE r.at_most_batch_nano END"
-            "), 0) FROM attempts a JOIN requests r ON r.id = a.request_id"
-            " WHERE a.batch_id = batches.id) WHERE id = ? AND status <> 'queued'",
-            batch_id,
-        )
 
 
 def names_of(source: Source, request_ids: Collection[int]) -> dict[int, tuple[str, str]]:

@@ -95,3 +95,44 @@ def test_what_the_job_states_later_counts_for_requests_that_were_sent(tmp_path: 
         with pytest.raises(OverBudget, match=r"\$0\.80 is spent or reserved"):
             bench.submit(1)
         assert used(bench) == 800_000_000
+
+
+class _Killed(BaseException):
+    """A kill at a crash point."""
+
+
+def _kill_after_the_estimate(name: str) -> None:
+    if name == "estimate:done":
+        raise _Killed
+
+
+def test_a_kill_after_the_estimate_of_a_queued_batch_sends_nothing_beyond_the_limit(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:connect")
+    requests = [{**request, **_UNKNOWN[1]} for request in some_requests(2)]
+    bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
+    bench.faults.clear()
+    limit(bench, 0.5, f"{AUTOMATIC}unbounded_request_usd = 0.4\n")
+    bench.engine.context.ledger.crash_point = _kill_after_the_estimate
+    with pytest.raises(_Killed):
+        bench.poll_after(60)
+    bench.close()
+    bench.engine = bench.new_engine("next")
+    bench.poll_after(3600)
+    assert bench.sandbox.billing_log().creates == 0
+
+
+def test_a_kill_after_the_estimate_of_what_was_sent_keeps_its_reservation(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        requests = [{**request, **_UNKNOWN[1]} for request in some_requests(2)]
+        bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
+        limit(bench, 0.8, f"{AUTOMATIC}unbounded_request_usd = 0.4\n")
+        bench.engine.context.ledger.crash_point = _kill_after_the_estimate
+        with pytest.raises(_Killed):
+            bench.submit(1)
+        bench.close()
+        bench.engine = bench.new_engine("next")
+        with pytest.raises(OverBudget, check=code_is("over_budget")):
+            bench.submit(1)
+        assert used(bench) == 800_000_000
