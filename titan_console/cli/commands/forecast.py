@@ -77,8 +77,10 @@ def command(
     )
     if as_json_:
         print_json(report(found))
-        return
-    _print(found)
+    else:
+        _print(found)
+    if not titan_file.path_of(folder).exists():
+        print_stderr("No titan.toml yet; these are the jobs that `titan-console jobs init` writes.")
 
 
 def _compare(

@@ -31,7 +31,7 @@ from titan_console.text.safe_text import clean
 # What each value means, in a word or two.
 _LATENCIES = {
     Latency.SOFT: "soft (by deadline)",
-    Latency.HARD_BATCH: "hard-batch (batch only)",
+    Latency.HARD_BATCH: "hard-batch (nobody waits)",
     Latency.CADENCE: "cadence (before next run)",
 }
 _HEADER = (
