@@ -42,7 +42,7 @@ COMMANDS = {
     "pause": "Stop sending batches of a workflow.",
     "resume": "Resume a paused workflow, or its cache priming.",
     "withdraw": "Withdraw a command that has not started.",
-    "commands": "List commands with who issued them and their results.",
+    "commands": "List replays, cancels and other operator commands, with their results.",
     "events": "Print the event log, newest first.",
     "prune": "Delete old request bodies and results; compress more recent ones.",
     "restore": "List the backups of the ledger, or restore one.",

@@ -158,9 +158,9 @@ def withdraw(*, keys: tuple[str, ...]) -> None:
 @limit_option(_COMMANDS)
 @json_lines_option
 def commands(*, limit: int | None, as_json: bool) -> None:
-    """List commands with who issued them and their results, newest first.
+    """List replays, cancels and other operator commands, newest first, with their results.
 
-    Commands are issued by an operator, or by a poll for a job with `replay = "auto"`.
+    A command is issued by an operator, or by a poll for a job with `replay = "auto"`.
     """
     with open_reader() as reader:
         found = latest(reader, limit=row_limit(limit, _COMMANDS, as_json=as_json))
