@@ -35,6 +35,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 # Only the commands of the deadline guard have this option.
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
+_CANCELING = "canceling at the API (requests end at a later poll)"
 _UNSENT = "canceled before it was sent"
 _REFUSED = "not canceled"
 _WRITTEN_OFF = "ended as missing (the requests may have run)"
@@ -205,8 +206,8 @@ def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
         return _cancel_at_the_api(context, batch)
     if batch.status == BatchStatus.CANCELING:
         affected_batches.keep_canceled(context.ledger, batch)
-    is_canceled = batch.status == BatchStatus.CANCELING or batch.cancel_ts is not None
-    return _CANCELED if is_canceled else "had already ended"
+        return _CANCELING
+    return _CANCELED if batch.cancel_ts is not None else "had already ended"
 
 
 def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
@@ -221,7 +222,7 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
     except ApiError:
         return None
     remote_status.record_status(context.ledger, batch, remote)
-    return _CANCELED
+    return _CANCELED if remote.ended_ts else _CANCELING
 
 
 def _sync(context: Context, command: Command) -> StepResult:

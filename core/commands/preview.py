@@ -162,6 +162,7 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
         notes=(
             *_notes_of_unsent(previews.count_unsent(context.ledger, batch_ids)),
+            *_notes_of_sent(previews.count_sent(context.ledger, batch_ids)),
             *(
                 f"{key} is stuck: its requests end as missing, and may have run"
                 for key in previews.stuck_keys(context.ledger, batch_ids)
@@ -190,6 +191,13 @@ def _notes_of_unsent(count: int) -> tuple[str, ...]:
     return (f"{many} not sent yet: they end as canceled, and a replay sends them",)
 
 
+def _notes_of_sent(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    many = pluralize(count, "request")
+    return (f"{many} at the API: those it has not answered end as canceled, in the list of errors",)
+
+
 def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
     if action not in (Action.REPLAY, Action.SYNC):
         return
@@ -202,7 +210,11 @@ def _notes_of_pause(
     context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
 ) -> list[str]:
     stays = pluralize(queued, "queued request stays", "queued requests stay")
-    notes = [f"{stays} unsent" if queued else "no requests are queued; new ones will not be sent"]
+    notes = [
+        f"{stays} unsent"
+        if queued
+        else "0 requests queued now; new ones are stored and stay queued until resume"
+    ]
     if running := pauses.count_at_api(context.ledger, workflows):
         continues = pluralize(running, "batch continues", "batches continue")
         notes.append(f"{continues} at the API and will be collected")
@@ -270,7 +282,8 @@ def _effect_on(forced: AffectedBatch, cost: int | None) -> str:
     key, chosen = forced.batch.key, pluralize(forced.chosen, "request")
     if forced.is_canceled:
         others = pluralize(forced.others, "other request returns", "other requests return")
-        return f"cancels batch {key}" + (f": {others} to the queue" if forced.others else "")
+        back = f"; {others} to the queue" if forced.others else ""
+        return f"cancels batch {key} and runs what it has not answered once it has ended{back}"
     if forced.goes_on:
         price = "an unknown price" if cost is None else dollars_text(cost)
         return f"batch {key} continues and may also charge for {chosen}, at most {price}"

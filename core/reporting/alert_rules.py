@@ -99,7 +99,10 @@ def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
     if not rules.errors_a_day or observed.errors_a_day <= rules.errors_a_day:
         return []
     errored = pluralize(observed.errors_a_day, "request")
-    said = f"{errored} errored in the last 24 hours (limit {rules.errors_a_day:,})."
+    said = (
+        f"{errored} errored in the last 24 hours (limit {rules.errors_a_day:,});"
+        " see `titan-console errors`."
+    )
     return [Condition(rule="errors", subject="day", message=said)]
 
 
@@ -138,7 +141,8 @@ def _kpis(observed: Observed) -> list[Condition]:
             rule="kpi",
             subject=kpi.name,
             message=f"{kpi.title} {shown(kpi, kpi.value)} misses its target"
-            f" ({'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}).",
+            f" ({'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)});"
+            " see `titan-console kpis`.",
         )
         for kpi in observed.kpis
         if kpi.ok is False

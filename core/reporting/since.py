@@ -32,8 +32,10 @@ def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetim
     except (ValueError, OverflowError):
         moment = datetime.min.replace(tzinfo=UTC)
     if moment < min(_FIRST, now - _LONGEST):
-        raise InputError(
-            f"{option} {text!r:.40} is not a time; use 1h, today, 30d or a date (2026-11-22).",
-            code="invalid_time",
+        wanted = (
+            "is not a time; use 1h, today, 30d or a date (2026-11-22)."
+            if option == "--since"
+            else "is not an age; use 90d or 12h, or a date (2026-11-22): older than that day."
         )
+        raise InputError(f"{option} {text!r:.40} {wanted}", code="invalid_time")
     return moment

@@ -54,6 +54,15 @@ def count_unsent(ledger: Ledger, batch_ids: Sequence[int]) -> int:
     return int(ledger.rows(sql, as_list(batch_ids))[0][0])
 
 
+def count_sent(ledger: Ledger, batch_ids: Sequence[int]) -> int:
+    """The number of requests in those that the API has, without stuck ones."""
+    sql = (
+        "SELECT coalesce(sum(request_count), 0) FROM batches"  # noqa: S608 - our own words
+        f" WHERE id IN {LISTED} AND status IN ('in_progress', 'canceling') AND stuck_ts IS NULL"
+    )
+    return int(ledger.rows(sql, as_list(batch_ids))[0][0])
+
+
 def stuck_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     """The keys of those that are stuck."""
     sql = f"SELECT key FROM batches WHERE id IN {LISTED} AND stuck_ts IS NOT NULL ORDER BY id"  # noqa: S608 - our own words

@@ -136,6 +136,10 @@ def test_no_test_name_uses_a_banned_phrase() -> None:
     assert [name for name in names if _PATTERN.search(name.replace("_", " "))] == []
 
 
+def test_no_text_has_a_merge_conflict() -> None:
+    assert found(re.compile(r"^(<{7} |={7}$|>{7} )")) == []
+
+
 def test_no_text_cites_a_document_that_is_not_here() -> None:
     assert found(ABSENT) == []
 

@@ -10,7 +10,7 @@ def test_it_prints_the_missions_table_without_a_ledger(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "home")
     shown = terminal.run("forecast")
     assert (shown.code, "jobs init" in shown.err) == (0, True)
-    assert "2.43M     0.57M      $15.84   $7.92" in shown.out
+    assert "2.43M     0.57M      $15.84      $7.92" in shown.out
     assert terminal.run("forecast", "--scale", "5", "--json").json()["total"]["sync_usd"] == 627.6
     cached = terminal.run("forecast", "--cache-share", "0.5", "--cache-hits", "0.9")
     assert "WITH 1H CACHE" in cached.out

@@ -28,7 +28,7 @@ def _result(outcome: str | None, error: dict[str, Any] | None = None, text: str 
             "a-1  errored  api_error: Internal",
         ),
         (_result("errored", {"type": "api_error", "message": None}), "a-1  errored  api_error"),
-        (_result(None), "a-1  open"),
+        (_result(None), "a-1  not answered yet"),
     ],
 )
 def test_the_line_of_a_result_says_each_thing_once(result: Any, line: str) -> None:

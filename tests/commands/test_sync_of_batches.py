@@ -108,7 +108,12 @@ def test_most_of_a_batch_cancels_it_and_the_others_return_to_the_queue(bench: Be
     (first,) = batches(bench)
     assert preview.stopped_requests == 2
     assert preview.duplicate_cost_nano == 0
-    assert preview.notes == (f"cancels batch {first.key}: 2 other requests return to the queue",)
+    assert preview.notes == (
+        (
+            f"cancels batch {first.key} and runs what it has not answered once it has ended;"
+            " 2 other requests return to the queue"
+        ),
+    )
     bench.poll_after(60)
     bench.poll_after(60)
     assert _state(bench) == CommandState.DONE

@@ -130,6 +130,12 @@ def test_a_secret_is_not_shown() -> None:
 def test_a_missed_kpi_is_reported_in_its_own_unit() -> None:
     missed = kpis(Facts(requests=1000, errored=17, batch_tokens=1, turnarounds_s=[90_000]))
     said = {c.subject: c.message for c in conditions(AlertRules(), replace(CALM, kpis=missed))}
-    assert said["error_rate"] == "error rate 1.7% misses its target (≤ 1.0%)."
-    assert said["turnaround_p50_h"].endswith(" 25.00 h misses its target (≤ 4.00 h).")
-    assert said["saved_usd_30d"].endswith("$0.00 misses its target (≥ $40.00).")
+    assert said["error_rate"] == (
+        "error rate 1.7% misses its target (≤ 1.0%); see `titan-console kpis`."
+    )
+    assert said["turnaround_p50_h"].endswith(
+        " 25.00 h misses its target (≤ 4.00 h); see `titan-console kpis`."
+    )
+    assert said["saved_usd_30d"].endswith(
+        "$0.00 misses its target (≥ $40.00); see `titan-console kpis`."
+    )

@@ -30,7 +30,13 @@ from titan_console.cli.exit_codes import Exit, exit_code_after_command
 from titan_console.cli.output import echo, is_terminal, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.text.poll_summary import one_line
-from titan_console.text.preview_text import batch_cost, cost_by_cache, sync_cost
+from titan_console.text.preview_text import (
+    batch_cost,
+    cost_by_cache,
+    names,
+    samples_label,
+    sync_cost,
+)
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
@@ -147,7 +153,7 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
     costs = f"in a batch {batch_cost(preview)}; synchronously {sync_cost(preview)}"
     return [
         (preview.action.value, f"{preview.count:,} {what if preview.count != 1 else _one(what)}"),
-        ("example", ", ".join(preview.samples)),
+        (samples_label(preview), names(preview)),
         ("cost", costs if preview.batch_cost_nano != 0 else "none"),
         ("cache", cost_by_cache(preview)),
         ("deadline", ", ".join(preview.deadlines)),

@@ -10,7 +10,7 @@ from core.text import pluralize
 from state.model.timestamps import from_text
 from state.operations.commands import Action
 from titan_console.text import format as fmt
-from titan_console.text.command_labels import counted
+from titan_console.text.command_labels import counted, noun
 from titan_console.text.format import Tone
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
 def _target(preview: "Preview", label: str) -> list[Fact]:
     number = counted(preview.action, preview.count)
     if preview.action in (Action.PAUSE, Action.RESUME):
-        return [Fact("target", f"{number}: {_names(preview)}")]
+        return [Fact("target", f"{number}: {names(preview)}")]
     target = label if preview.count == 1 else f"{number}: {label} (later rows are not included)"
     return [Fact("target", target), *_samples(preview, label)]
 
@@ -65,10 +65,18 @@ def _samples(preview: "Preview", label: str) -> list[Fact]:
     """The first names, unless the label is the only one."""
     if preview.count == 1 and preview.samples[0] in label:
         return []
-    return [Fact("example", _names(preview), Tone.DIM)]
+    return [Fact(samples_label(preview), names(preview), Tone.DIM)]
 
 
-def _names(preview: "Preview") -> str:
+def samples_label(preview: "Preview") -> str:
+    """`example`, unless the samples are all that the command applies to."""
+    if preview.count > len(preview.samples):
+        return "example"
+    return noun(preview.action, preview.count)
+
+
+def names(preview: "Preview") -> str:
+    """The first names, and how many more there are."""
     more = preview.count - len(preview.samples)
     return ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
 

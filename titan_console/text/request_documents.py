@@ -145,7 +145,7 @@ def errors(request: RequestRecord) -> Document:
         builder.heading(f"Attempt {number:,}, batch {attempt.batch_key}")
         _outcome(builder, attempt)
         builder.field("Batch error", attempt.batch_error, Tone.WARN)
-        builder.field("Next step", _advice(attempt))
+        builder.field("Suggested", _advice(attempt))
     return builder.build()
 
 

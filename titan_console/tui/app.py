@@ -48,7 +48,7 @@ _NAMED = (Action.REPLAY, Action.CANCEL, Action.SYNC)
 # Each tool is the module of that name in `tui.tools`.
 _TOOL_KEYS = (
     Binding("colon", "tool('go_to')", "Go to", key_display=":", id="tool.go_to"),
-    Binding("ctrl+p", "tool('palette')", "All actions", show=False, id="tool.palette"),
+    Binding("ctrl+p", "tool('palette')", "Command palette", show=False, id="tool.palette"),
     Binding("y", "tool('copy')", "Copy", id="tool.copy"),
     Binding("e", "tool('export')", "Export", show=False, id="tool.export"),
     Binding("o", "tool('view')", "Open in a pager or an editor", show=False, id="tool.view"),

@@ -132,15 +132,18 @@ def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the share
 @click.command
 @command_flow.workflow_options
 @click.option(
-    "--holds", is_flag=True, help="End every hold that `status` shows; takes no WORKFLOW."
+    "--holds",
+    is_flag=True,
+    help="End every hold (rate limit, account problem, spend limit); takes no WORKFLOW.",
 )
 @click.pass_context
 def resume(ctx: click.Context, *, holds: bool, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Resume paused workflows and send their queued requests.
 
-    Also enables the cache priming of these workflows again, where two losses have stopped it.
+    Also enables the cache priming of these workflows again, where it was stopped because two
+    submissions cost more than without a cache.
 
-    --holds sends again at once after an account problem was solved, instead of waiting.
+    --holds ends the holds that `status` shows, and sends again at once instead of waiting.
     """
     ctx.exit(end_holds(given) if holds else command_flow.run(Action.RESUME, given))
 

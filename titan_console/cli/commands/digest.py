@@ -29,8 +29,7 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
     Exits with 1 if errors exceed the daily limit, a deadline is at risk, polls fail or have
-    stopped, or an alert says that work stands still: a hold, a budget, a stuck batch or a stopped
-    replay.
+    stopped, or sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
     """
     if as_json_ and as_html_:
         raise click.UsageError("--json and --html cannot be combined.")

@@ -80,7 +80,7 @@ def _print_groups(source: Source, *, as_json: bool) -> None:
         for group in found:
             print_json(json_reports.error_group(group))
     else:
-        header = ("WORKFLOW", "ERROR", "COUNT", "NEXT", "LAST SEEN", "MESSAGE")
+        header = ("WORKFLOW", "ERROR", "COUNT", "SUGGESTED ACTION", "LAST SEEN", "MESSAGE")
         print_rows(found, header, _group_cells, empty=_NO_ERRORS)
     left = errors.total - sum(group.count for group in found)
     if left:

@@ -54,8 +54,8 @@ def command(
     """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
     A month counts as 30 runs of a daily job, 4 of a weekly one and 120 of one every 6 hours, at
-    today's prices. PLANNED columns are your own figures (`planned` in titan.toml); MEASURED
-    columns are the last 30 days in the ledger.
+    today's prices: the columns without PLANNED or MEASURED. PLANNED columns are your own figures
+    (`planned` in titan.toml); MEASURED columns are the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()
@@ -156,7 +156,7 @@ def _number(text: str, option: str, *, most: Decimal = Decimal(1)) -> Decimal:
 
 
 def _print(found: Forecast) -> None:
-    header = ["WORKLOAD", "IN/MONTH", "OUT/MONTH", "SYNC", "BATCH", "SAVED"]
+    header = ["WORKLOAD", "IN/MONTH", "OUT/MONTH", "SYNC PRICE", "BATCH PRICE", "SAVED"]
     is_cached = found.total.cached_usd is not None
     if is_cached:
         header.append("WITH 1H CACHE")
@@ -177,7 +177,7 @@ def _print(found: Forecast) -> None:
 def _cells(line: Row, found: Forecast, *, is_cached: bool) -> list[str]:
     planned = line.planned or {}
     row = [
-        line.title,
+        _named(line),
         _tokens(line.tokens_in),
         _tokens(line.tokens_out),
         _usd(line.sync_usd),
@@ -203,6 +203,12 @@ def _cells(line: Row, found: Forecast, *, is_cached: bool) -> list[str]:
             else cells.NOTHING,
         ]
     return row
+
+
+def _named(line: Row) -> str:
+    """The title, and the name that `jobs` shows where it is another."""
+    is_other = line.workload and line.workload != line.title
+    return f"{line.title} ({line.workload})" if is_other else line.title
 
 
 def _pair(measured_: Measured) -> str:

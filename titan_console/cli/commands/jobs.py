@@ -31,7 +31,7 @@ from titan_console.text.safe_text import clean
 # What each value means, in a word or two.
 _LATENCIES = {
     Latency.SOFT: "soft (by deadline)",
-    Latency.HARD_BATCH: "hard-batch (nobody waits)",
+    Latency.HARD_BATCH: "hard-batch (not urgent)",
     Latency.CADENCE: "cadence (before next run)",
 }
 _HEADER = (
@@ -93,7 +93,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
 @command.command("init")
 def init() -> None:
-    """Create titan.toml with every job, or add the missing jobs; comments are kept."""
+    """Create titan.toml from the template (example jobs, all settings), or add missing jobs.
+
+    Comments are kept.
+    """
     folder = Folder(from_environment().home)
     added = titan_file.begin(folder)
     print_stderr(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}:")

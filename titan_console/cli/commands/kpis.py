@@ -35,7 +35,8 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
 
     They are the batch share, savings, turnaround, error rate and synchronous runs. Days are UTC
     days, including today. The batch share is the share of tokens processed in batches, without jobs
-    that are never batched. Expired and missing requests count as errored.
+    that are never batched. The error rate counts errored, expired and missing requests, but not
+    canceled ones.
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).never_batch

@@ -61,8 +61,8 @@ def _cells(row: Orphan) -> tuple[str, ...]:
 def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool) -> None:
     """Import the ended batch REMOTE_ID with its results and cost.
 
-    `titan-console orphans` lists them. A batch that this ledger sent joins its submission; any
-    other becomes a new submission without request bodies.
+    `titan-console orphans` lists the batches to import. A batch that this ledger sent joins its
+    submission; any other becomes a new submission without request bodies.
     """
     with open_engine(from_environment(), actor="cli") as engine:
         adopted = engine.adopt(remote_id, tag=tag)

@@ -26,10 +26,9 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
-    an API key is set. Submissions that were not sent, which a complete mirror file shows, are
-    queued. Other requests that no file shows to have been sent or answered get the outcome
-    `missing` and are not sent again. Files and lines that cannot be used are named, with what to
-    do; the exit code is then 1.
+    an API key is set. Submissions that were not sent are queued; `batch-jobs.jsonl` shows which, if
+    it is complete. Requests without a trace in any file get the outcome `missing` and are not sent
+    again. Files and lines that cannot be used are named, with what to do; the exit code is then 1.
     """
     settings = from_environment()
     folder = Folder(settings.home)

@@ -56,7 +56,7 @@ def _known(reader: Reader, folder: Folder, name: str, *, may_be_unknown: bool) -
 
 
 def _line(result: Result) -> str:
-    outcome: str = result["outcome"] or "open"
+    outcome: str = result["outcome"] or "not answered yet"
     stop_reason = result["message"] and result["message"].get("stop_reason")
     if stop_reason in REVIEW_STOP_REASONS:
         outcome = f"{outcome} ({stop_reason})"

@@ -164,9 +164,9 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
         lines.append(_cells(spending.added("total", rows), "total"))
-    heads = ("ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "DUPLICATE")
+    heads = ("ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC PRICE", "COST", "SAVED", "DUPLICATE")
     if any(row.fee_nano for row in rows):
-        # Included in SYNC and COST.
+        # Included in SYNC PRICE and COST.
         fees = (
             *(cells.money(row.fee_nano) for row in rows),
             cells.money(sum(row.fee_nano for row in rows)),
@@ -213,7 +213,9 @@ def _month(source: Source, *, as_json: bool) -> None:
         print_json(savings.report(found))
         return
     ahead = found.month
-    projected = cells.NOTHING if ahead.projected_nano is None else cells.money(ahead.projected_nano)
+    projected = "from the second day with answers"
+    if ahead.projected_nano is not None:
+        projected = cells.money(ahead.projected_nano)
     print_fields(
         [
             (
@@ -266,7 +268,7 @@ def _print_explained(found: Explanation) -> None:
     )
     if found.parts:
         print_table(
-            ("TOKEN TYPE", "TOKENS", "$/MTOK SYNC", "SYNC"),
+            ("TOKEN TYPE", "TOKENS", "$/MTOK SYNC", "SYNC PRICE"),
             (
                 (p.kind, cells.count(p.tokens), f"{p.usd_per_mtok:f}", f"${p.sync_usd:f}")
                 for p in found.parts
@@ -281,7 +283,7 @@ def _print_explained(found: Explanation) -> None:
     print_fields(
         [
             ("formula", found.formula),
-            ("sync", _exact(sync)),
+            ("sync price", _exact(sync)),
             ("cost", _exact(cost)),
             ("saved", _exact(None if cost is None or sync is None else sync - cost)),
             ("ledger", "matches" if found.agrees else _difference_of(found)),
@@ -292,7 +294,7 @@ def _print_explained(found: Explanation) -> None:
 
 def _difference_of(found: Explanation) -> str:
     attempt = found.attempt
-    return f"differs: cost {_exact(attempt.cost_nano)}, sync {_exact(attempt.sync_cost_nano)}"
+    return f"differs: cost {_exact(attempt.cost_nano)}, sync price {_exact(attempt.sync_cost_nano)}"
 
 
 def _exact(nano: int | None) -> str:

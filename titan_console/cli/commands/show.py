@@ -18,6 +18,7 @@ from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
 from titan_console.cli.output import echo, json_option, print_fields, print_json, print_table
 from titan_console.cli.stderr import print_stderr
+from titan_console.text import event_labels
 from titan_console.text import format as cells
 
 _UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
@@ -177,9 +178,12 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
     )
     echo()
     print_table(
-        ("TIME", "ACTOR", "EVENT", "DETAIL"),
+        ("TIME", "ACTOR", "EVENT", "REASON", "RESULT"),
         (
-            (e.at, e.actor, e.kind, ", ".join(f"{k}={v}" for k, v in e.detail.items()))
+            (
+                *(e.at, e.actor, str(event_labels.what(e.kind))),
+                *(event_labels.why(e.detail), event_labels.outcome(e.detail)),
+            )
             for e in reversed(events)
         ),
     )

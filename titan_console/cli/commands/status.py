@@ -41,7 +41,8 @@ def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
     Exits with 0 even if alerts are raised. `digest` exits with 1 if errors exceed the daily limit,
-    a deadline is at risk, polls fail or have stopped, or work stands still.
+    a deadline is at risk, polls fail or have stopped, or sending has stopped (a hold, a budget, a
+    stuck batch or a stopped replay).
     """
     now = SystemClock().now()
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
@@ -114,7 +115,7 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
             "in flight",
             cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
         ),
-        ("errored", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
+        ("errored", _errored(totals.failed_requests)),
         ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
         ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
         ("fees", cells.fees_in_sum(totals.fee_nano)),
@@ -135,6 +136,11 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
         *((p.workflow, p.text) for p in pauses.paused(source)),
         *((f"hook: {run.file}", cells.hook_run(run)) for run in hook_runs.failing(source)),
     ]
+
+
+def _errored(count: int) -> str:
+    """As `errors` lists them: all without an answer."""
+    return f"{count:,} (or canceled, expired or missing)" if count else "none"
 
 
 def _fallback_files() -> int:
