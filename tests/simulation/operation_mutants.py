@@ -47,8 +47,8 @@ def blocked_is_rejected() -> Generator[None, None, None]:
     """A problem of the account marks the requests of the batch as errored."""
     real = core.batches.send.after_create
 
-    def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
-        found = real(error, recovery)
+    def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int) -> AfterCreate:
+        found = real(error, recovery, body_bytes=body_bytes)
         return changed(found, action=CreateAction.REJECT) if isinstance(error, Blocked) else found
 
     with patched(core.batches.send, "after_create", after_create):

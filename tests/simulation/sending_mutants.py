@@ -80,8 +80,8 @@ def _action_changed(
 ) -> Generator[None, None, None]:
     real = core.batches.send.after_create
 
-    def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
-        found = real(error, recovery)
+    def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int) -> AfterCreate:
+        found = real(error, recovery, body_bytes=body_bytes)
         is_hit = found.action is CreateAction.UNCONFIRMED and changes(error)
         return changed(found, action=action) if is_hit else found
 
