@@ -31,7 +31,7 @@ def prompt(article: Text) -> list[dict[str, str]]:
 
 
 def submit(articles: list[Text]) -> str:
-    """Submit today's articles; requests that cannot be batched run synchronously."""
+    """Submit today's articles; if the API does not accept the batch, they run synchronously."""
     requests = [
         {"custom_id": f"{TAG}-{number:03d}", "max_tokens": 16, "messages": prompt(article)}
         for number, article in enumerate(articles, 1)

@@ -32,7 +32,7 @@ def classified() -> str:
 
 
 def submit(articles: list[Text]) -> str:
-    """Submit the request; it is needed this morning, so it may run synchronously."""
+    """Submit the request; if the API does not accept the batch, it runs synchronously."""
     body = "\n\n".join(f"# {article.name}\n{article.body[:600]}" for article in articles)
     question = f"Write today's newsletter in Markdown.\n\n{body}\n\nTheir kinds:\n{classified()}"
     request = {

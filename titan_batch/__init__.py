@@ -164,8 +164,9 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
     Also None, with a warning in the log, while another process locks or replaces the ledger.
 
-    Polls the API first if a batch is open, and logs what goes wrong there. A submission in a
-    fallback file is answered from that file until a poll has imported it; under its tag, it has not
+    If a request is unfinished, polls the API first: that needs the key, may take `poll_max_min`
+    minutes, sends what other jobs queued too, and logs what goes wrong. A submission in a fallback
+    file is answered from that file until a poll has imported it; under its tag, it has not
     ended before that.
 
     Args:
@@ -214,7 +215,9 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
 
 def reconcile(tag: str) -> dict[str, Any]:
-    """Return the state of everything under a tag. Polls the API first if a batch is open.
+    """Return the state of everything under a tag.
+
+    If a request is unfinished, polls the API first, as `poll_and_collect` does.
 
     Returns:
         One dictionary, always with these keys:

@@ -100,10 +100,11 @@ def _why_not(action: Action, request: SelectedRequest, *, edited: bool, force: b
 
 def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> str | None:
     if request.status == RequestStatus.SUCCEEDED:
+        is_complete = request.stop_reason not in REVIEW_STOP_REASONS
+        if is_complete and not (edited and force):
+            return "already succeeded; a replay needs an edit and --force"
         if not edited:
             return "already succeeded; a replay needs an edit"
-        if request.stop_reason not in REVIEW_STOP_REASONS and not force:
-            return "already succeeded with a complete answer; --force replays it"
         return None
     if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"

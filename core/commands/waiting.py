@@ -52,6 +52,7 @@ def _of(source: Source, batch: Batch) -> str | None:
 def _decided(source: Source, batch: Batch) -> str:
     candidates = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
     if candidates:
-        return f"{candidates[0].remote_id} at the API may be it, which is known once that has ended"
+        found = candidates[0].remote_id
+        return f"{found} may be this batch; a poll decides once {found} has ended"
     after = f" after {batch.next_poll_ts}" if batch.next_poll_ts else ""
     return f"a poll{after} decides whether the API has it"

@@ -177,8 +177,9 @@ def _job_problems(
     path = ("jobs", job.name)
     workload = workloads.get(job.workload)
     if workload is None:
-        known = ", ".join(workloads) or "none yet"
-        cause = f"there is no table [workloads.{job.workload}]" if job.workload else "is missing"
+        known = ", ".join(workloads) or "none; `titan-console jobs init` writes examples"
+        missing = 'is missing; set the name of a table [workloads.NAME], such as "daily"'
+        cause = f"there is no table [workloads.{job.workload}]" if job.workload else missing
         message = f"{cause}; known workloads: {known}."
         yield Problem((*path, "workload"), message, "unknown_workload")
     elif workload.month_in is not None and job.tokens_in is not None:

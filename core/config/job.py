@@ -121,7 +121,7 @@ class Job(Record, frozen=True, kw_only=True):
         if ("tokens_in" in keys) != ("tokens_out" in keys):
             yield "tokens_in", "key_missing", "tokens_in and tokens_out go together: set both."
         if {"deadline_h", "deadline_at"} <= keys:
-            message = "excludes deadline_h: keep one of deadline_at and deadline_h."
+            message = "set either deadline_at or deadline_h, not both."
             yield "deadline_at", "conflicting_keys", message
         if self.unbounded_request_usd == 0:
             yield "unbounded_request_usd", "invalid_value", "must be more than 0."

@@ -50,6 +50,11 @@ class Kpi(Struct, frozen=True, kw_only=True):
     is_floor: bool
 
     @property
+    def is_sum(self) -> bool:
+        """Whether the target is for all workflows together, not for each of them."""
+        return self.name in ("saved_usd_30d", "fallbacks_30d")
+
+    @property
     def ok(self) -> bool | None:
         """Whether the target is met, None without data."""
         if self.value is None:

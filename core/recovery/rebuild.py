@@ -42,7 +42,10 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
-_LOST_REASON = "Lost with the damaged ledger. It may have run; only a replay sends it again."
+_LOST_REASON = (
+    "Its record was lost with the damaged ledger. The request may have run; only a replay sends it"
+    " again."
+)
 
 
 class RebuildSummary(Struct, kw_only=True):

@@ -92,7 +92,7 @@ def test_results_of_what_still_runs_end_with_1_and_say_so(tmp_path: Path) -> Non
         assert "2 requests still without a result" in results.err
         shown = terminal.run("show", key)
         assert "in progress" in shown.out
-        assert "batch.accepted" in shown.out
+        assert "batch accepted" in shown.out
         events = terminal.run("show", key, "--json").json()["events"]
         assert [event["kind"] for event in events] == [
             "batch.queued",

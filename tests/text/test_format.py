@@ -199,10 +199,10 @@ def a_poller(
             a_poller(timedelta(minutes=9), timedelta(minutes=24)),
             "! poll interrupted 9m ago",
         ),
-        (a_poller(timedelta(hours=1), timedelta(hours=2)), "✗ no successful poll for 2h 00m"),
+        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! no successful poll for 2h 00m"),
         (
             a_poller(timedelta(minutes=4), timedelta(minutes=3), error="The key is rejected."),
-            "✗ poll failed 3m ago",
+            "! poll failed 3m ago",
         ),
     ],
 )

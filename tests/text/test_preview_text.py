@@ -83,7 +83,7 @@ def test_an_expected_cost_stands_before_the_greatest() -> None:
 def test_without_a_price_no_sum_is_invented() -> None:
     unpriced = replace(PREVIEW, batch_cost_nano=None, sync_cost_nano=None)
     assert said(unpriced)["cost"] == "in a batch unpriced · synchronously unpriced"
-    assert preview_text.must_type(unpriced, is_all=False) == "an unknown price"
+    assert preview_text.must_type(unpriced, is_all=False) == "no upper bound of cost"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_effect_of_a_command_on_the_deadline(
     [
         ({}, False, ""),
         ({"count": 100}, False, ""),
-        ({"count": 101}, False, "more than 100 rows"),
+        ({"count": 101}, False, "more than 100 requests"),
         ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"action": Action.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"sync_cost_nano": 1_000_000_001}, False, ""),

@@ -64,7 +64,7 @@ async def test_more_than_a_hundred_rows_need_a_typed_number(bench: Bench) -> Non
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 120 requests")
-        await until_shown(pilot, "type 120, the number of requests (more than 100 rows)")
+        await until_shown(pilot, "type 120, the number of requests (more than 100 requests)")
         await pilot.press("y")
         await until_shown(pilot, "Type 120 to confirm.")
         await pilot.press("1", "2", "enter")

@@ -102,7 +102,9 @@ def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: 
         delay = timedelta(seconds=given["delay"])
         command, is_new = planner.submit(engine.context, planned, delay=delay)
         if not is_new:
-            print_stderr(f"An identical command is already pending: {command.key}.")
+            print_stderr(
+                f"The same command has not ended yet: {command.key}; no second one is stored."
+            )
         return _finish(engine, command, as_json=given["as_json"])
 
 

@@ -172,7 +172,7 @@ def _cells(attempt: AttemptRecord, origins: Origins, folder: Folder) -> tuple[st
 def _outcome(attempt: AttemptRecord) -> str:
     """The outcome with its stop reason or error type, and whether it settles the request."""
     if attempt.outcome is None:
-        return attempt.batch_status.value
+        return cells.NOTHING
     why = attempt.error_type or attempt.stop_reason
     text = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
     return f"{text}, settles the request" if attempt.is_settling else text

@@ -63,7 +63,11 @@ def _origin(name: str) -> Path | None:
 def _server(settings: Settings) -> Finding:
     if settings.base_url == DEFAULT_BASE_URL:
         return Finding(Health.OK, "server", settings.base_url)
-    return Finding(Health.WARN, "server", f"{settings.base_url} (from ANTHROPIC_BASE_URL)")
+    return Finding(
+        Health.WARN,
+        "server",
+        f"{settings.base_url} (from ANTHROPIC_BASE_URL) is not Anthropic's API",
+    )
 
 
 def _key(settings: Settings) -> Finding:

@@ -31,7 +31,7 @@ def overview(
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     builder.field("Batch", batch.key)
-    builder.field("API batch id", batch.remote_id or "none yet")
+    builder.field("API batch id", fmt.api_batch_id(batch))
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
     builder.field("Problem", fmt.problem(batch, now), Tone.WARN)
@@ -68,7 +68,7 @@ def overview(
 def _counts(builder: DocumentBuilder, batch: Batch) -> None:
     builder.field("Total", fmt.count(batch.request_count))
     if batch.status in (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING):
-        builder.field("Ended", "reported once the batch has ended")
+        builder.field("Counts", "the API gives them once the batch has ended")
         return
     counts = batch.counts
     builder.field("Succeeded", fmt.count(counts.succeeded) if counts.succeeded else "", Tone.GOOD)

@@ -250,18 +250,24 @@ def hook_run(run: HookRun) -> str:
     return f"on_delivery failed {pluralize(run.tries, 'time')}, {then}: {run.problem}"
 
 
+def api_batch_id(batch: Batch) -> str:
+    """The API's id; a synchronous run never gets one."""
+    missing = "none (synchronous run)" if batch.kind == BatchKind.SYNC else "not assigned yet"
+    return batch.remote_id or missing
+
+
 def poller_status(health: PollerHealth) -> Label:
     """The state of the poller, without the reason of a failure."""
     quiet = span(health.age)
     if health.state == PollerState.SILENT and health.error:
-        return Label("✗", f"no successful poll for {quiet}", Tone.BAD)
+        return Label("!", f"no successful poll for {quiet}", Tone.BAD)
     return {
         PollerState.RUNNING: Label("▸", "poll running", Tone.BUSY),
-        PollerState.BLOCKED: Label("✗", "no poll can be recorded", Tone.BAD),
+        PollerState.BLOCKED: Label("!", "no poll can be recorded", Tone.BAD),
         PollerState.NEVER_RAN: Label("◦", "no poll yet", Tone.WARN),
         PollerState.OK: Label("✓", f"last poll {quiet} ago", Tone.GOOD),
         PollerState.INTERRUPTED: Label("!", f"poll interrupted {quiet} ago", Tone.BAD),
-        PollerState.FAILED: Label("✗", f"poll failed {quiet} ago", Tone.BAD),
+        PollerState.FAILED: Label("!", f"poll failed {quiet} ago", Tone.BAD),
         PollerState.SILENT: Label("!", f"last poll {quiet} ago (overdue)", Tone.BAD),
     }[health.state]
 

@@ -84,12 +84,12 @@ def names(preview: "Preview") -> str:
 def must_type(preview: "Preview", *, is_all: bool) -> str:
     """The reason why the number of rows must be typed; empty if `y` is enough."""
     if preview.count > MANY_ROWS:
-        return f"more than {MANY_ROWS:,} rows"
+        return f"more than {counted(preview.action, MANY_ROWS)}"
     if preview.stopped_requests:
         return f"{pluralize(preview.stopped_requests, 'other request')} stopped"
     spend = preview.sync_cost_nano if preview.action == Action.SYNC else preview.batch_cost_nano
     if spend is None:
-        return "an unknown price"
+        return "no upper bound of cost"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
     return "not all on the screen" if is_all and preview.count > 1 else ""

@@ -36,7 +36,8 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     They are the batch share, savings, turnaround, error rate and synchronous runs. Days are UTC
     days, including today. The batch share is the share of tokens processed in batches, without jobs
     that are never batched. The error rate counts errored, expired and missing requests, but not
-    canceled ones.
+    canceled ones. Synchronous runs are those for a deadline, after a failed create or by `sync`.
+    Targets for dollars and synchronous runs are for all workflows together.
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).never_batch
@@ -79,7 +80,12 @@ def _reports(parts: Mapping[str, Kpis]) -> dict[str, dict[str, KpiReport]]:
 def _print(found: tuple[Kpi, ...], workflow: str = "") -> None:
     print_table(
         ("KPI", "VALUE", "TARGET", workflow),
-        ((kpi.title, _value(kpi), target(kpi), _GLYPHS[kpi.ok]) for kpi in found),
+        (
+            (kpi.title, _value(kpi), cells.NOTHING, "")
+            if workflow and kpi.is_sum
+            else (kpi.title, _value(kpi), target(kpi), _GLYPHS[kpi.ok])
+            for kpi in found
+        ),
     )
 
 

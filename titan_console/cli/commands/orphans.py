@@ -81,6 +81,7 @@ def _summary(adopted: Adopted) -> str:
     if adopted.is_own:
         return f"Recognized as batch {batch.key} of this ledger, tag {batch.tag}."
     return (
-        f"Imported {pluralize(batch.request_count, 'request')} under tag {batch.tag} with their"
-        " original ids. The request bodies are unknown, so they cannot be replayed."
+        f"Imported {pluralize(batch.request_count, 'request')} under tag {batch.tag} and the"
+        " custom_ids that the API returned. Their bodies are unknown: to replay one, pass the whole"
+        " request with `titan-console replay --edits`."
     )

@@ -94,7 +94,7 @@ def command(
         installation(Kind(install), poller) if install else removal(Kind(uninstall or ""), poller)
     )
     failed = [] if dry_run else carry_out(plan)
-    _report(plan, poller, failed, dry_run=dry_run, as_json=as_json)
+    _report(plan, poller, failed, dry_run=dry_run, is_removal=not install, as_json=as_json)
     ctx.exit(Exit.DONE if plan.reached_end and not failed else Exit.ATTENTION)
 
 
@@ -133,7 +133,15 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
     print_stderr(f"To install this schedule: titan-console schedule --install {kind}")
 
 
-def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
+def _report(
+    plan: Plan,
+    poller: Poller,
+    failed: list[str],
+    *,
+    dry_run: bool,
+    is_removal: bool,
+    as_json: bool,
+) -> None:
     if as_json:
         print_json(
             InstallReport(
@@ -150,7 +158,8 @@ def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_
         if not any(line.startswith(f"Could not {step}:") for line in failed):
             echo(f"would {step}" if dry_run else f"done: {step}")
     if not plan.steps:
-        echo("Nothing to do: already up to date.")
+        no_schedule = f"no schedule named {poller.name} is installed"
+        echo(f"Nothing to do: {no_schedule if is_removal else 'already up to date'}.")
     elif dry_run:
         print_stderr("`titan-console schedule KIND` prints the entry or files of a scheduler.")
     for line in (*failed, *plan.hints):

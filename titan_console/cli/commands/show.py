@@ -160,7 +160,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
         [
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
-            ("API batch id", batch.remote_id or "not assigned yet"),
+            ("API batch id", cells.api_batch_id(batch)),
             ("duplicate", "a second batch with the same requests" if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (

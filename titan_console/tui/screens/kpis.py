@@ -50,7 +50,10 @@ def kpis_title(found: KpiMonth) -> str:
 def workflow_rows(found: KpiMonth, name: str) -> list[Row]:
     """One row per workflow, for one KPI."""
     return [
-        _row(workflow, workflow, named(kpis, name), found.by_workflow_and_day[workflow])
+        _row(
+            *(workflow, workflow, named(kpis, name), found.by_workflow_and_day[workflow]),
+            is_part=True,
+        )
         for workflow, kpis in found.by_workflow.items()
     ]
 
@@ -60,20 +63,26 @@ def named(kpis: Kpis, name: str) -> Kpi:
     return next(kpi for kpi in kpis if kpi.name == name)
 
 
-def _row(key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis]) -> Row:
-    label = target_label(kpi.ok)
+def _row(
+    key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis], *, is_part: bool = False
+) -> Row:
+    has_target = not (is_part and kpi.is_sum)
+    label = target_label(kpi.ok if has_target else None)
     value = fmt.NOTHING if kpi.value is None else shown(kpi, kpi.value)
     target = f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"
+    verdict = str(label)
+    if not has_target:
+        target = verdict = fmt.NOTHING
     return Row(
         key=key,
         cells={
             "name": Cell(title),
             "value": Cell(value, label.tone),
             "target": Cell(target, Tone.DIM),
-            "verdict": Cell(str(label), label.tone),
+            "verdict": Cell(verdict, label.tone),
             "days": Cell(sparkline(_values(by_day, kpi.name)), Tone.BUSY),
         },
-        about=f"{title}: {value}, target {target}  ·  {label}",
+        about=f"{title}: {value}, target {target}  ·  {verdict}",
     )
 
 

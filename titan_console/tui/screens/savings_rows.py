@@ -188,7 +188,7 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
                 ),
             },
             about=f"{row.name}  ·  {fmt.count(row.succeeded)} succeeded,"
-            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} lost"
+            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} expired or missing"
             + (f"  ·  fees {fmt.money(row.fee_nano)} of the cost" if row.fee_nano else ""),
         )
         for row in ordered
