@@ -105,11 +105,16 @@ def test_a_query_that_never_ends_is_stopped(terminal: Terminal) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_stops_a_query(terminal: Terminal) -> None:
-    with Reader(terminal.home / "titan.db") as reader:
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt), select(reader, ENDLESS, timeout_s=60):
-            timer.join()
+    # A run in the background ignores it otherwise.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Reader(terminal.home / "titan.db") as reader:
+            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            with pytest.raises(KeyboardInterrupt), select(reader, ENDLESS, timeout_s=60):
+                timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_values_that_json_does_not_have(terminal: Terminal) -> None:
