@@ -99,7 +99,7 @@ async def test_a_ledger_of_another_version_is_reported_once(
     made.ledger.execute(f"PRAGMA user_version={version}")
     made.close()
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
-        # A long path may break the line in the middle of it.
+        # A line that a long path fills may end between the two words.
         reason = re.compile(rf"version\s+{version}\b")
         await until(pilot, lambda: reason.search(shown(pilot)) is not None)
         await pilot.press("j", "r", "p", "tab")
