@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from state.db.ledger import Ledger
+from state.files import archive
 from state.files.folder import replace
 
 
@@ -17,8 +18,8 @@ def finish_renames(
     """Give each whole file its name where a kill came between the commit and the rename.
 
     So does the file of rejected lines. What else that kill left, a try or the answers of a
-    synchronous run, goes, as does all that is left of a batch that was not sent. Each file is
-    handled inside `guard`.
+    synchronous run, goes, as does all that is left of a batch that was not sent, and a file with
+    fewer results than the complete one beside it. Each file is handled inside `guard`.
     """
     for part in [
         *folder.glob("*.jsonl.part"),
@@ -33,13 +34,21 @@ def finish_renames(
 def _name(ledger: Ledger, part: Path) -> None:
     key = part.name.split(".")[0]
     batch = ledger.row(
-        "SELECT status FROM batches WHERE key = ?"
+        "SELECT status, results_bytes FROM batches WHERE key = ?"
         " AND (collection NOT IN ('not_ready', 'pending') OR status IN ('not_sent', 'rejected'))",
         key,
     )
     if batch is None:
         return
-    if part.suffix == ".part" and batch["status"] not in ("not_sent", "rejected"):
-        replace(part, part.with_suffix(""))
-    else:
+    is_unsent = batch["status"] in ("not_sent", "rejected")
+    if part.suffix != ".part" or is_unsent or _is_outdated(part, batch["results_bytes"]):
         part.unlink(missing_ok=True)
+    else:
+        replace(part, part.with_suffix(""))
+
+
+def _is_outdated(part: Path, recorded_bytes: int) -> bool:
+    """Whether it has fewer results than the ledger records, and than the file beside it."""
+    results, size = part.with_suffix(""), part.stat().st_size
+    is_short = results.suffix == ".jsonl" and size < recorded_bytes
+    return is_short and archive.exists(results) and archive.size(results) > size

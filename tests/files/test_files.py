@@ -24,6 +24,7 @@ from core.clock import ManualClock
 from state.batches import remote_status, sending
 from state.batches.interrupted_results import finish_renames
 from state.db.ledger import Ledger
+from state.files import archive
 from state.files.folder import Folder, open_private
 from state.files.results_file import ResultsFile
 from state.files.spool import LineReader, SpoolWriter
@@ -131,11 +132,15 @@ def test_truncated_results_are_one_line(tmp_path: Path) -> None:
         ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
 
 
-def collect(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
+def collect(
+    ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED, *, results_bytes: int = 0
+) -> None:
     submit(ledger, [spooled("a"), spooled("b")])
     sent = send(ledger)
     remote_status.record_status(ledger, sent, remote(status=BatchStatus.ENDED))
-    store_results(ledger, batch(ledger), a_result("a"), a_result("b", outcome))
+    store_results(
+        *(ledger, batch(ledger), a_result("a"), a_result("b", outcome)), results_bytes=results_bytes
+    )
 
 
 def test_a_whole_file_gets_its_name_although_a_kill_came_before(
@@ -151,6 +156,37 @@ def test_a_whole_file_gets_its_name_although_a_kill_came_before(
     assert sorted(path.name for path in folder.results.iterdir()) == sorted(
         [f"{key}.jsonl", f"{key}.rejected", "tb_other.jsonl.part"]
     )
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_a_part_shorter_than_recorded_never_replaces_complete_results(
+    ledger: Ledger, folder: Folder, *, is_archived: bool
+) -> None:
+    collect(ledger, results_bytes=12)
+    results = folder.results / f"{batch(ledger).key}.jsonl"
+    part = results.with_name(f"{results.name}.part")
+    folder.results.mkdir()
+    results.write_bytes(b"first\nlast.\n")
+    if is_archived:
+        archive.compress(results)
+    part.write_bytes(b"first\n")
+    finish_renames(ledger, folder.results)
+    assert list(archive.lines(results)) == [b"first\n", b"last.\n"]
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("there", [None, b"f"])
+def test_a_short_part_is_kept_where_it_has_the_most_results(
+    ledger: Ledger, folder: Folder, there: bytes | None
+) -> None:
+    collect(ledger, results_bytes=12)
+    results = folder.results / f"{batch(ledger).key}.jsonl"
+    folder.results.mkdir()
+    if there is not None:
+        results.write_bytes(there)
+    results.with_name(f"{results.name}.part").write_bytes(b"first\n")
+    finish_renames(ledger, folder.results)
+    assert results.read_bytes() == b"first\n"
 
 
 def test_nothing_is_kept_of_a_batch_that_was_not_sent(ledger: Ledger, folder: Folder) -> None:
