@@ -27,7 +27,7 @@ from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment, pin_home
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError, problems_of
-from core.intake import external_calls, fallback_contents, fallback_files, known_submission
+from core.intake import existing_submission, fallback_contents, fallback_files, recorded_calls
 from core.intake.options import SubmitOptions
 from core.internal_errors import describe
 from core.reporting import json_reports
@@ -278,7 +278,7 @@ def record_sync(
     """
     plain = usage if isinstance(usage, Mapping) else getattr(usage, "model_dump", dict)()  # pyright: ignore[reportUnknownVariableType]
     with _engine() as engine:
-        return external_calls.record_sync(
+        return recorded_calls.record_sync(
             engine.context,
             tag=tag,
             model=model,
@@ -313,7 +313,7 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
     """
     settings, clock = from_environment(), SystemClock()
     folder = Folder(settings.home)
-    known = known_submission.find(folder, requests, options, clock=clock)
+    known = existing_submission.find(folder, requests, options, clock=clock)
     if known.key is not None:
         _log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
         return known.key

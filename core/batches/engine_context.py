@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from core.api.protocol import BatchApi
-from core.batches.poll_time import PollTime
+from core.batches.poll_time_limit import PollTimeLimit
 from core.clock import Clock
 from core.config.sending_settings import Recovery
 from core.money.pricing import PriceBook
@@ -39,6 +39,6 @@ class Context(Struct, frozen=True, kw_only=True):
     close: Callable[[], None] = lambda: None
     runs_hooks: bool = True
     poll_max_min: int = 30
-    time: PollTime = field(default_factory=PollTime)
+    time: PollTimeLimit = field(default_factory=PollTimeLimit)
     server: str = ""
     same_servers: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from core.batches import account_check
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
+from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
-from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
@@ -94,7 +94,7 @@ def run_sync(
             admit_run(folder, file, betas, clock.now())
         except (OverBudget, SettingsError) as error:
             return f"Its requests wait for a poll. {error}"
-        run = SyncRunner(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
+        run = ParallelCalls(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
 

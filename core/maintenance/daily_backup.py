@@ -4,7 +4,7 @@ from core.batches.engine_context import Context
 from core.config import titan_file
 from core.config.backup_settings import BackupSettings
 from core.text import megabytes
-from state.db import copying
+from state.db import ledger_copy
 from state.files.system_errors import cause
 from state.model.errors import LedgerError
 from state.recovery import backups
@@ -38,7 +38,7 @@ def make_if_due(context: Context) -> str | None:
 
 def _problem(context: Context, settings: BackupSettings) -> str | None:
     """Why the backup is not tried: a full disk would stop everything else too."""
-    size = copying.size_of(context.ledger)
+    size = ledger_copy.size_of(context.ledger)
     if size > settings.max_mb * 1_000_000:
         return (
             f"the ledger is {megabytes(size)}, more than [backup] max_mb = {settings.max_mb}."

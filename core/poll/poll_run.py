@@ -10,7 +10,7 @@ from core.api.protocol import BatchApi
 from core.batches.account_check import WRONG_API
 from core.batches.engine_context import Context
 from core.batches.error_isolation import affects_all_items, reason_of, record
-from core.batches.poll_time import LeftWork, PollTime, left_by, rotated
+from core.batches.poll_time_limit import LeftWork, PollTimeLimit, left_by, rotated
 from core.errors import ApiError, SettingsError
 from core.poll import poll_steps
 from core.poll.poll_steps import Step
@@ -61,7 +61,7 @@ def poll_once(context: Context) -> PollSummary:
 
 def _limited(context: Context, left: LeftWork | None) -> Context:
     """With the time of this poll, which begins with what the last one left."""
-    time = PollTime(
+    time = PollTimeLimit(
         context.clock,
         context.poll_max_min * 60.0,
         first={items.step: items.next for items in left.items} if left else {},

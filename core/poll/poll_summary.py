@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from core.batches.poll_time import LeftWork
+from core.batches.poll_time_limit import LeftWork
 
 
 class PollSummary(Struct, kw_only=True):

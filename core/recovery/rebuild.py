@@ -21,7 +21,7 @@ from core.recovery import recovered_files
 from core.recovery.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from core.text import unreadable_lines
-from state.batches import batch_planning, request_runs, submissions, sync_runs
+from state.batches import batch_planning, request_ranges, submissions, sync_runs
 from state.files import archive, fallback_file
 from state.files.folder import open_private
 from state.files.folder import replace as replace_file
@@ -283,7 +283,7 @@ def add_recovered_batch(
             context.ledger,
             submission.id,
             found,
-            request_runs.request_ids(context.ledger, submission.id, found.requests),
+            request_ranges.request_ids(context.ledger, submission.id, found.requests),
             status=BatchStatus.NOT_SENT,
             nonce=found.nonce,
         )
@@ -309,7 +309,7 @@ def _open(
     if found.requests is None:
         requests = rebuilding.guessed(context.ledger, submission.id, found.request_count)
     else:
-        requests = request_runs.request_ids(context.ledger, submission.id, found.requests)
+        requests = request_ranges.request_ids(context.ledger, submission.id, found.requests)
     if not requests:
         return False
     rebuilding.add_batch(
@@ -334,7 +334,7 @@ def _with_results(
     ids = recovered_files.custom_ids(results)
     requests = set(rebuilding.answered(context.ledger, submission.id, ids))
     if found.remote_id and found.requests:
-        requests.update(request_runs.request_ids(context.ledger, submission.id, found.requests))
+        requests.update(request_ranges.request_ids(context.ledger, submission.id, found.requests))
     if not requests:
         return None
     if not found.submitted_ts:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from core.api.result_schema import BadLineError, decode
 from core.text import unreadable_lines
-from state.batches import request_runs
+from state.batches import request_ranges
 from state.files import archive
 from state.files.folder import Folder
 from state.model.records import BatchKind, BatchStatus
@@ -64,7 +64,7 @@ def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
     """
     ours = [found for found in batches if found.tag]
     for found in ours:
-        if found.requests is not None and request_runs.has(found.requests, offset):
+        if found.requests is not None and request_ranges.has(found.requests, offset):
             return found.betas
     betas = {found.betas for found in ours}
     return betas.pop() if len(betas) == 1 else ""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from core.batches.poll_time import left_by
+from core.batches.poll_time_limit import left_by
 from core.batches.unresolved import stuck_reason
 from core.money import eta
 from core.money.eta import EtaReport
@@ -14,7 +14,7 @@ from core.money.pricing import usd
 from core.reporting.error_groups import ErrorGroup, NextStep
 from core.reporting.history import etas
 from core.reporting.poller_health import SILENT_AFTER, PollerState, assess
-from core.reporting.queued_reasons import QueuedReasons
+from core.reporting.queued_reason import QueuedReasons
 from state.batches import orphans, stuck_batches
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source

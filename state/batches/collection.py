@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from msgspec import Struct
 
-from state.batches import guesses
+from state.batches import guessed_requests
 from state.batches.sending import finish_submission
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
@@ -126,7 +126,7 @@ def commit(
         new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
         if missing and (end or _has_all_outcomes(ledger, batch)):
-            guesses.hand_over(ledger, batch.id)
+            guessed_requests.hand_over(ledger, batch.id)
             missing = _count_missing(ledger, batch)
         if missing and end:
             ledger.execute(
@@ -165,7 +165,7 @@ def commit(
 
 def _add_attempts(ledger: Ledger, batch: Batch, request_ids: Sequence[int]) -> None:
     if request_ids:
-        guesses.disprove(ledger, batch, request_ids)
+        guessed_requests.disprove(ledger, batch, request_ids)
         ledger.execute(
             "INSERT OR IGNORE INTO attempts (batch_id, request_id, active)"
             " SELECT ?, value, 0 FROM json_each(?)",

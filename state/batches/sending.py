@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from state.batches import guesses
+from state.batches import guessed_requests
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.db.sql_conditions import LISTED, WAITS, as_list
@@ -282,7 +282,7 @@ def return_to_queue(
     """
     closed = close(ledger, tx, batch_id, BatchStatus.NOT_SENT, reason, allowed)
     if closed:
-        guesses.hand_over(ledger, batch_id)
+        guessed_requests.hand_over(ledger, batch_id)
         release_attempts(ledger, batch_id, "queued")
         ledger.event(tx, "batch.not_sent", batch_id=batch_id, reason=reason)
     return closed

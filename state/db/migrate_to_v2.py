@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database
 
-from state.db.recreate import Values, recreate
+from state.db.recreate_tables import Values, recreate
 from state.db.tables_v2 import TABLES
 
 # New name of a renamed table -> its name in version 1.

@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database
 
-from state.db.recreate import Values, recreate
+from state.db.recreate_tables import Values, recreate
 from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from state.batches.external_calls import RECORDED
+from state.batches.recorded_calls import RECORDED
 from state.db.reader import Source
 
 

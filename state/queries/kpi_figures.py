@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from state.batches.external_calls import RECORDED
+from state.batches.recorded_calls import RECORDED
 from state.db.reader import Source
 from state.model.records import BatchKind
 from state.model.timestamps import from_text

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.batches import charges, request_runs
+from state.batches import possible_duplicate_charges, request_ranges
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
@@ -165,10 +165,10 @@ def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[
             # For `rebuild`: with these, what is still at the API is found again, with its requests.
             "nonce": batch.nonce,
             "account": batch.account,
-            "requests": request_runs.of_batch(ledger, batch),
+            "requests": request_ranges.of_batch(ledger, batch),
             "betas": ",".join(batch.betas),
             "fallback_imports": _fallback_imports(ledger, batch),
-            "possible_duplicate_charges": charges.possible_duplicates(ledger, batch.id),
+            "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
         }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from state.db import copying
+from state.db import ledger_copy
 from state.db.ledger import Ledger
 from state.files.folder import Folder, make_private, replace
 from state.files.lost_ledger import backup_files
@@ -50,7 +50,7 @@ def write(ledger: Ledger, target: Path) -> None:
         left.unlink(missing_ok=True)
     part = target.with_name(f"{os.getpid()}-{id(ledger):x}.part")
     try:
-        wrong = copying.copy(ledger.connection, part)
+        wrong = ledger_copy.copy(ledger.connection, part)
         if wrong:
             raise LedgerUnusable(f"The ledger {ledger.path} is damaged: {wrong}.")
         ledger.crash_point("backup:copied")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from state.batches import batch_planning, charges, submissions
+from state.batches import batch_planning, possible_duplicate_charges, submissions
 from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
@@ -88,7 +88,7 @@ def record_charges(
         for batch in batches:
             if batch.key in found:
                 count = found[batch.key].possible_duplicate_charges
-                charges.record_recovered(ledger, tx, batch.id, count)
+                possible_duplicate_charges.record_recovered(ledger, tx, batch.id, count)
 
 
 def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
@@ -177,7 +177,9 @@ def add_batch(
             was=found.status,
             guessed=is_guess,
         )
-        charges.record_recovered(ledger, tx, batch_id, found.possible_duplicate_charges)
+        possible_duplicate_charges.record_recovered(
+            ledger, tx, batch_id, found.possible_duplicate_charges
+        )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 

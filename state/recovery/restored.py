@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from state.db import copying
+from state.db import ledger_copy
 from state.db.connection import connect_read_only
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -20,7 +20,7 @@ def copy_backup(backup: Path, target: Path) -> None:
     try:
         with closing(connect_read_only(backup)) as source:
             check_backup(source, backup)
-            wrong = copying.copy(source, target)
+            wrong = ledger_copy.copy(source, target)
     except UNREADABLE as error:
         wrong = reason(error)
     if wrong:

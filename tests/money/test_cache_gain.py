@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import Bench
 
-from core.intake.external_calls import record_sync
+from core.intake.recorded_calls import record_sync
 from core.money.cache_gain import cache_effect, gains
 from core.money.pricing import PriceBook
 from core.reporting import cache_report, savings

@@ -10,8 +10,8 @@ from support.builders import a_bench, a_request
 from support.error_codes import code_is
 
 from core.errors import PayloadError
-from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
+from core.intake.recorded_calls import record_sync
 from core.money.kpis import Facts, kpis, percentile, report, shown
 from core.reporting.history import History
 from state.db.reader import Source

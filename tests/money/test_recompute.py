@@ -7,8 +7,8 @@ from support.lifecycle import batches, check_billing
 
 from core.batches.recompute import Recomputed, recompute
 from core.config.catalogue import parse
-from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
+from core.intake.recorded_calls import record_sync
 from core.money.pricing import PriceBook
 from core.reporting import cost_log
 from state.batches.collection import change_sums

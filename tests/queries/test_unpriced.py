@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 from support.builders import KEY, Bench
 
-from core.intake.external_calls import record_sync
+from core.intake.recorded_calls import record_sync
 from state.queries import unpriced
 from state.queries.unpriced import UnpricedReason, reasons_text
 from titan_console.cli.main import cli

@@ -10,7 +10,7 @@ from support.lifecycle import batches, check_billing, json_lines, poll_until_don
 from support.rebuilt_ledger import rebuilt, restored
 
 from core.requests.payload import Limits
-from state.batches import request_runs
+from state.batches import request_ranges
 from state.model.records import BatchStatus, Counts, RequestStatus
 from state.operations import pauses
 from state.recovery import backups, fallback_import
@@ -129,18 +129,18 @@ def test_a_line_that_names_nonsense_is_used_without_it_and_told(split: Bench, wr
 
 
 def test_many_runs_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_runs, "MOST_RUNS", 2)
+    monkeypatch.setattr(request_ranges, "MOST_RANGES", 2)
     with a_bench(tmp_path) as bench:
         bench.submit(6)
         bench.engine.poll()
         ledger = bench.engine.context.ledger
         (batch,) = batches(bench)
         (last,) = ledger.rows("SELECT max(body_offset) FROM requests")[0]
-        assert request_runs.of_batch(ledger, batch) == [(0, last)]
+        assert request_ranges.of_batch(ledger, batch) == [(0, last)]
         ledger.execute("DELETE FROM attempts WHERE request_id = 3")
-        assert len(request_runs.of_batch(ledger, batch) or ()) == 2
+        assert len(request_ranges.of_batch(ledger, batch) or ()) == 2
         ledger.execute("DELETE FROM attempts WHERE request_id = 5")
-        assert request_runs.of_batch(ledger, batch) is None
+        assert request_ranges.of_batch(ledger, batch) is None
 
 
 def test_a_rebuild_keeps_the_betas(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from support.terminal import Terminal
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import problems_of
-from core.intake.external_calls import record_sync
+from core.intake.recorded_calls import record_sync
 from core.poll import poll_steps
 from core.reporting import json_reports, notifier, webhook
 from core.reporting.notifier import SIGNATURE, STAMP, signature

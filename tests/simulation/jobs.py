@@ -12,7 +12,7 @@ from core.api.protocol import BatchApi
 from core.clock import Clock
 from core.engine import Engine
 from core.errors import ApiError
-from core.intake import fallback_files, known_submission
+from core.intake import existing_submission, fallback_files
 from core.intake.options import SubmitOptions
 from core.requests.cache_control import CachePolicy
 from state.files.folder import Folder
@@ -117,7 +117,7 @@ class Submission:
 
     def _fall_back(self, at: Surroundings, error: LedgerError) -> str:
         requests, options = self._request()
-        known = known_submission.find(at.folder, requests, options, clock=at.clock)
+        known = existing_submission.find(at.folder, requests, options, clock=at.clock)
         at.crash_point("fallback:known")
         if known.key is not None:
             return known.key

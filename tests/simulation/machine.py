@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.patching import patched
 
+import core.batches.synchronous.parallel_calls
 import core.batches.synchronous.sync_run
-import core.batches.synchronous.sync_runner
 import core.batches.unresolved.listing
 import core.intake.fallback_files
 from state.db import access_lock
@@ -58,7 +58,7 @@ def a_machine(world: "World") -> Generator[None, None, None]:
         for owner, name, new in (
             (os, "fsync", world.synced),
             (core.batches.unresolved.listing, "_PAGE", world.profile.list_page),
-            (core.batches.synchronous.sync_runner, "DaemonPool", InlinePool),
+            (core.batches.synchronous.parallel_calls, "DaemonPool", InlinePool),
             (core.batches.synchronous.sync_run, "stop_on_signal", _no_signals),
             (core.intake.fallback_files, "stop_on_signal", _no_signals),
             # One thread runs all processes, so there is no waiting for locks.

@@ -8,18 +8,18 @@ from simulation.patching import never, nothing, patched
 
 import core.batches.budget_admission
 import core.batches.send
-import core.batches.synchronous.sync_runner
+import core.batches.synchronous.parallel_calls
 import core.batches.unresolved.stuck_policy
 import core.batches.unresolved.unconfirmed_creates
 import core.commands.executor
+import core.intake.existing_submission
 import core.intake.fallback_files
-import core.intake.known_submission
 import state.batches.stuck_batches
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
 from core.batches.unresolved.stuck_policy import Decision, Evidence
 from core.errors import ApiError, Blocked
-from core.intake.known_submission import KnownSubmission
+from core.intake.existing_submission import ExistingSubmission
 from state.model.records import Batch
 
 
@@ -35,8 +35,8 @@ def _none(*_args: object, **_options: object) -> list[Batch]:
     return []
 
 
-def _unknown(*_args: object, **_options: object) -> KnownSubmission:
-    return KnownSubmission(None, is_new=True)
+def _unknown(*_args: object, **_options: object) -> ExistingSubmission:
+    return ExistingSubmission(None, is_new=True)
 
 
 def _no_answers(_file: object) -> dict[str, object]:
@@ -66,7 +66,7 @@ def unwarned_sync_calls() -> Generator[None, None, None]:
 
 def unanswered_call_is_repeated() -> Generator[None, None, None]:
     """A synchronous call without a response counts as not run, and is made again."""
-    with patched(core.batches.synchronous.sync_runner, "is_not_run", _always):
+    with patched(core.batches.synchronous.parallel_calls, "is_not_run", _always):
         yield
 
 
@@ -120,7 +120,7 @@ def candidate_without_end() -> Generator[None, None, None]:
 def fallback_without_reading() -> Generator[None, None, None]:
     """A job whose ledger cannot be written does not look whether its call is known."""
     with (
-        patched(core.intake.known_submission, "find", _unknown),
+        patched(core.intake.existing_submission, "find", _unknown),
         patched(core.intake.fallback_files, "_was_imported", never),
     ):
         yield

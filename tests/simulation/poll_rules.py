@@ -10,7 +10,7 @@ from api import test_redaction
 from batches import (
     test_account_problems,
     test_odd_answers,
-    test_poll_time,
+    test_poll_time_limit,
     test_response_limits,
 )
 from delivery import test_delivery_hooks
@@ -19,10 +19,10 @@ from reporting import test_notifier, test_poller_health
 from simulation.patching import Rule, never, nothing
 from support.builders import Bench
 
-from core.batches import collect, poll_time, send
+from core.batches import collect, poll_time_limit, send
 from core.batches.create_error_policy import repeated_pause_s
 from core.batches.engine_context import Context
-from core.batches.poll_time import PollTime
+from core.batches.poll_time_limit import PollTimeLimit
 from core.batches.send import Sent
 from core.delivery import delivery_hooks
 from core.poll import poll_run
@@ -77,7 +77,7 @@ def _slow(test: Callable[[Bench], None]) -> Callable[[Bench], None]:
     """With batches that ended, and a limit of ten minutes."""
 
     def named(bench: Bench) -> None:
-        with test_poll_time.limited(bench.folder.root / "slow") as slow:
+        with test_poll_time_limit.limited(bench.folder.root / "slow") as slow:
             test(slow)
 
     return named
@@ -124,23 +124,23 @@ def _hanging_command(bench: Bench) -> None:
         )
 
 
-_LEFT = test_poll_time.test_a_poll_past_its_limit_begins_nothing_and_says_what_it_left
-_STEPS = test_poll_time.test_the_steps_that_were_left_come_first_in_the_next_poll
-_ITEMS = test_poll_time.test_items_begin_with_the_one_that_was_left
+_LEFT = test_poll_time_limit.test_a_poll_past_its_limit_begins_nothing_and_says_what_it_left
+_STEPS = test_poll_time_limit.test_the_steps_that_were_left_come_first_in_the_next_poll
+_ITEMS = test_poll_time_limit.test_items_begin_with_the_one_that_was_left
 RULES: dict[str, Rule] = {
     "one lock for all hooks of a workflow": (Folder, "hook_lock", _a_lock_each, _hook_that_runs),
     "a hook that may still run is waited for": (
         *(delivery_hooks, "_may_still_run", never),
         _hook_that_runs,
     ),
-    "nothing is begun after the time limit": (PollTime, "is_over", False, _slow(_LEFT)),
+    "nothing is begun after the time limit": (PollTimeLimit, "is_over", False, _slow(_LEFT)),
     "what the time limit left is named": (poll_run, "_note_left", nothing, _slow(_LEFT)),
     "the steps that were left come first in the next poll": (
         *(poll_run, "left_by", nothing),
         _slow(_STEPS),
     ),
     "the item that was left comes first in its step": (
-        *(poll_time, "rotated", _as_they_are),
+        *(poll_time_limit, "rotated", _as_they_are),
         _slow(_ITEMS),
     ),
     "a failed poll is recorded as failed": (poll_run, "_note_stop", nothing, _failed_poll),

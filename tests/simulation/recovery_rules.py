@@ -24,14 +24,14 @@ from core.config import titan_file, toml_reader
 from core.intake import fallback_files, submit
 from core.recovery import restore
 from core.reporting import output_file
-from state.db import access_lock, copying
+from state.db import access_lock, ledger_copy
 from state.files import lost_ledger
 from state.files.folder import Folder
 from state.recovery import backups, restored
 from titan_console.sandbox.model.timing import Plan
 from titan_console.text import safe_text
 
-_trim, _copy = backups.trim, copying.copy
+_trim, _copy = backups.trim, ledger_copy.copy
 
 
 class _Free:
@@ -150,7 +150,7 @@ RULES: dict[str, Rule] = {
         test_backups.test_their_size_together_is_a_setting,
     ),
     "a damaged ledger is not copied over a backup": (
-        *(copying, "copy", _unchecked_copy),
+        *(ledger_copy, "copy", _unchecked_copy),
         test_backups.test_a_damaged_ledger_is_not_copied_over_a_good_backup,
     ),
     "what was queued in a backup is looked for before it is sent": (

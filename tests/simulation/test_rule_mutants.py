@@ -20,7 +20,7 @@ from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
 from core.poll import poll_run
 from core.recovery import rebuild, recovered_files
-from state.batches import batch_planning, charges, guesses
+from state.batches import batch_planning, guessed_requests, possible_duplicate_charges
 from state.files import hook_log
 from state.model.records import BatchStatus, Submission
 from state.operations import affected_batches
@@ -159,7 +159,7 @@ RULES: dict[str, Rule] = {
         test_lost_mirror.test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third,
     ),
     "a possible duplicate charge survives the ledger": (
-        *(charges, "record_recovered", nothing),
+        *(possible_duplicate_charges, "record_recovered", nothing),
         _interrupted_run,
     ),
     "a batch that was not sent keeps its nonce": (
@@ -168,7 +168,7 @@ RULES: dict[str, Rule] = {
     ),
     "a fallback file is imported once": (*(fallback_import, "add_known", nothing), _killed_import),
     "requests of a wrong guess go to another guessed batch": (
-        *(guesses, "hand_over", nothing),
+        *(guessed_requests, "hand_over", nothing),
         _guess,
     ),
 }

@@ -17,8 +17,8 @@ from support.builders import START, Bench, a_bench
 from core.config.catalogue import Catalogue, parse
 from core.config.job import Job
 from core.config.titan_file import template
-from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
+from core.intake.recorded_calls import record_sync
 from core.money.kpis import Kpi, kpis
 from core.reporting.history import History
 from titan_console.sandbox.model.timing import Plan

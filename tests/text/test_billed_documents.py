@@ -2,8 +2,8 @@
 
 from support.builders import Bench, a_request
 
-from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
+from core.intake.recorded_calls import record_sync
 from core.money.explain import explain
 from core.money.pricing import PriceBook
 from core.reporting import export

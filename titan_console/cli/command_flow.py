@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.commands import executor, planner
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
-from core.commands.waiting import waits_for
+from core.commands.waiting_reason import waits_for
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError, problems_of

@@ -12,7 +12,7 @@ from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD, SYNC_SP
 from core.batches.engine_context import Context
 from core.batches.error_isolation import announce, isolated
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
-from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
 from core.requests.model_limits import needs_batch
 from core.text import pluralize
@@ -114,9 +114,9 @@ def _begin(
     )
 
 
-def _run(context: Context, api: BatchApi, batch: Batch) -> SyncRunner:
+def _run(context: Context, api: BatchApi, batch: Batch) -> ParallelCalls:
     """Run and collect; a signal stops it once the results of running calls are collected."""
-    run = SyncRunner(
+    run = ParallelCalls(
         api,
         context.clock,
         betas=batch.betas,

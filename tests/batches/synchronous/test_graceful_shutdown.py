@@ -16,8 +16,8 @@ from support.lifecycle import poll_until_done, requests
 import titan_batch
 from core.api.client import AnthropicApi
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
+from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.batches.synchronous.sync_run import run_queued
-from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import ManualClock, SystemClock
 from core.errors import ApiError, RateLimited
 from state.batches import sync_runs
@@ -179,7 +179,7 @@ def _said_to_be_paid_twice(bench: Bench) -> list[int]:
 
 def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
     api = FullApi(7, RateLimited("too many at once", status=429))
-    run = SyncRunner(api, ManualClock(START), betas=())
+    run = ParallelCalls(api, ManualClock(START), betas=())
     lines = [line for some_lines in run.results(some(400)) for line in some_lines]
     assert run.problem is None
     assert len({json.loads(line)["custom_id"] for line in lines}) == len(lines) == 400
@@ -187,7 +187,7 @@ def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
 
 def test_a_run_without_any_capacity_ends_after_few_calls() -> None:
     api = FullApi(0, RateLimited("later", status=429))
-    run = SyncRunner(api, ManualClock(START), betas=())
+    run = ParallelCalls(api, ManualClock(START), betas=())
     assert list(run.results(some(400))) == []
     assert str(run.problem) == "later"
     assert api.asked <= MOST_UNWRITTEN + 16
@@ -202,7 +202,7 @@ def test_what_a_busy_api_never_runs_waits_or_is_its_error(
         "busy", status=status, retry_after_s=retry_after_s
     )
     api, clock = FullApi(0, error), ManualClock(START)
-    run = SyncRunner(api, clock, betas=())
+    run = ParallelCalls(api, clock, betas=())
     come: list[bytes] = []
     _keep(run.results(some(3)), come)
     errors = [json.loads(line)["result"]["error"]["error"]["type"] for line in come]
@@ -216,7 +216,7 @@ def test_what_a_busy_api_never_runs_waits_or_is_its_error(
 def test_what_there_is_room_for_is_answered_whatever_there_is_none_for(sick: range) -> None:
     api = SickApi({str(number) for number in sick})
     come: list[bytes] = []
-    run = SyncRunner(api, ManualClock(START), betas=())
+    run = ParallelCalls(api, ManualClock(START), betas=())
     _keep(run.results(named(300)), come)
     well = {str(number) for number in range(300) if number not in sick}
     found = {json.loads(line)["custom_id"] for line in come}
@@ -242,7 +242,7 @@ def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> Non
 
     come: list[bytes] = []
     with pytest.raises(FileMissing, match="the spool is gone"):
-        _keep(SyncRunner(api, ManualClock(START), betas=()).results(cut_short()), come)
+        _keep(ParallelCalls(api, ManualClock(START), betas=()).results(cut_short()), come)
     assert len(come) == api.asked == 20
 
 
@@ -256,13 +256,13 @@ def test_running_calls_are_kept_after_an_unexpected_failure() -> None:
     api.told = told
     come: list[bytes] = []
     with pytest.raises(ZeroDivisionError):
-        _keep(SyncRunner(api, ManualClock(START), betas=()).results(some(400)), come)
+        _keep(ParallelCalls(api, ManualClock(START), betas=()).results(some(400)), come)
     assert 4 <= len(come) == api.asked - 1
 
 
 def test_a_stopped_run_repeats_no_call() -> None:
     api = FullApi(0, ApiError("overloaded", status=529, retry_after_s=8.0))
-    run = SyncRunner(api, ManualClock(START), betas=())
+    run = ParallelCalls(api, ManualClock(START), betas=())
     api.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None
     assert list(run.results(some(400))) == []
     assert api.asked <= MOST_UNWRITTEN

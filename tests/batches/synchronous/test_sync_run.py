@@ -9,7 +9,7 @@ from support.lifecycle import batches, poll_until_done, requests, results, statu
 
 from core.api.client import AnthropicApi
 from core.batches.synchronous import sync_run as runs
-from core.batches.synchronous.sync_runner import SyncRunner
+from core.batches.synchronous.parallel_calls import ParallelCalls
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import batch_planning, sending, sync_runs
@@ -65,7 +65,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     context = bench.engine.context
     batch = sync_runs.begin(context.ledger, submission, runner="dead")
     assert batch is not None
-    run = SyncRunner(context.api(), context.clock, betas=())
+    run = ParallelCalls(context.api(), context.clock, betas=())
     (answered,) = run.results(list(runs._requests(context, batch))[:1])
     path = sync_runs.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ import msgspec
 from core.bootstrap import open_engine
 from core.commands import planner
 from core.commands.body_edits import Params, parse_changes
-from core.commands.waiting import waits_for
+from core.commands.waiting_reason import waits_for
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
 from core.requests.model_limits import warnings_for

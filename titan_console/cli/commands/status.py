@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import click
 
-from core.batches.poll_time import left_by
+from core.batches.poll_time_limit import left_by
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
 from core.reporting.poller_health import assess, silent_after
-from core.reporting.queued_reasons import QueuedReasons
+from core.reporting.queued_reason import QueuedReasons
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict

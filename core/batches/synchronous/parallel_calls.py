@@ -76,7 +76,7 @@ class _Failed(Struct):
 _Done = bytes | _Failed | Rejection | _TurnedAway | _StopMark | None
 
 
-class SyncRunner:
+class ParallelCalls:
     """One run over a list of requests. Afterwards, `problem` says why some were not sent."""
 
     def __init__(

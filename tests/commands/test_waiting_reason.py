@@ -10,7 +10,7 @@ from support.lifecycle import batches
 
 from core.commands import planner
 from core.commands.command_request import CommandRequest
-from core.commands.waiting import waits_for
+from core.commands.waiting_reason import waits_for
 from state.operations import commands
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter

@@ -4,7 +4,7 @@ from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 
 
-def possible_duplicates(source: Source, batch_id: int) -> int:
+def count_of(source: Source, batch_id: int) -> int:
     """How many requests of that batch may have been charged a second time."""
     (found,) = source.rows(
         "SELECT coalesce(sum(json_extract(detail, '$.requests')), 0) FROM events"
@@ -17,7 +17,7 @@ def possible_duplicates(source: Source, batch_id: int) -> int:
 
 def record_recovered(ledger: Ledger, tx: Transaction, batch_id: int, count: int) -> None:
     """Inside a transaction: record what a lost ledger knew of `count` requests in all."""
-    new = count - possible_duplicates(ledger, batch_id)
+    new = count - count_of(ledger, batch_id)
     if new > 0:
         ledger.event(
             tx,

@@ -10,7 +10,7 @@ import httpx2
 from support.builders import BASE_URL, KEY
 
 from core.api.client import AnthropicApi
-from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.clock import SystemClock
 
 MESSAGE = {
@@ -49,7 +49,7 @@ def some(count: int) -> Iterator[tuple[str, bytes]]:
 def test_no_answer_waits_for_one_that_was_asked_before_it() -> None:
     api = PatientApi(slow="0")
     come: list[bytes] = []
-    for lines in SyncRunner(api, SystemClock(), betas=()).results(some(200)):
+    for lines in ParallelCalls(api, SystemClock(), betas=()).results(some(200)):
         come += lines
         if len(come) == 199:
             api.may_end.set()
@@ -59,7 +59,7 @@ def test_no_answer_waits_for_one_that_was_asked_before_it() -> None:
 
 def test_what_cannot_be_kept_is_not_asked_any_further() -> None:
     api = PatientApi(quick="0")
-    with closing(SyncRunner(api, SystemClock(), betas=()).results(some(10_000))) as answers:
+    with closing(ParallelCalls(api, SystemClock(), betas=()).results(some(10_000))) as answers:
         next(answers)
     api.may_end.set()
     for thread in enumerate_threads():

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.builders import Bench, a_bench
 from support.terminal import Terminal
 
-from core.batches.poll_time import PollTime
+from core.batches.poll_time_limit import PollTimeLimit
 from core.config.catalogue import parse
 from core.poll.poll_summary import PollSummary
 from titan_console.sandbox.model.timing import Plan
@@ -94,10 +94,11 @@ def test_a_poll_within_its_limit_leaves_nothing(slow: Bench) -> None:
 
 
 def test_items_begin_with_the_one_that_was_left(slow: Bench) -> None:
-    time = PollTime(slow.clock, 60, first={"collect": "b"})
+    time = PollTimeLimit(slow.clock, 60, first={"collect": "b"})
     assert list(time.items("collect", _BATCHES, str)) == ["b", "c", "a"]
     assert list(time.items("send", _BATCHES, str)) == ["a", "b", "c"]
-    assert list(PollTime(first={"collect": "x"}).items("collect", _BATCHES, str)) == [*_BATCHES]
+    unlimited = PollTimeLimit(first={"collect": "x"})
+    assert list(unlimited.items("collect", _BATCHES, str)) == [*_BATCHES]
     slow.clock.advance(60)
     assert list(time.items("deliver", _BATCHES, str)) == []
     assert (time.left["deliver"].count, time.left["deliver"].next) == (3, "a")

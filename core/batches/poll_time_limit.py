@@ -49,8 +49,8 @@ def left_by(summary: Mapping[str, object]) -> LeftWork | None:
         return None
 
 
-class PollTime:
-    """The time of one poll; without a clock it has no limit, as outside polls.
+class PollTimeLimit:
+    """The time limit of one poll; without a clock there is none, as outside polls.
 
     `first` names the item of each step that the last poll reached no more. `renew_lease` is called
     between items, once a minute.

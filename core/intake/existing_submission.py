@@ -22,7 +22,7 @@ from state.model.errors import AlreadySubmitted, LedgerError
 from state.model.records import SpooledRequest
 
 
-class KnownSubmission(Struct, frozen=True):
+class ExistingSubmission(Struct, frozen=True):
     """The key of the submission; None without one, and then `is_new` says if that is certain."""
 
     key: str | None
@@ -31,7 +31,7 @@ class KnownSubmission(Struct, frozen=True):
 
 def find(
     folder: Folder, requests: Iterable[object], options: SubmitOptions, *, clock: Clock
-) -> KnownSubmission:
+) -> ExistingSubmission:
     """Look for the same call in the ledger, else in the spool.
 
     Raises PayloadError and AlreadySubmitted as `submit` does.
@@ -46,8 +46,8 @@ def find(
         raise
     except LedgerError:
         may_be_known = spool.may_begin_with(folder.spool, lines[0].body)
-        return KnownSubmission(None, not may_be_known)
-    return KnownSubmission(earlier and earlier.key, earlier is None)
+        return ExistingSubmission(None, not may_be_known)
+    return ExistingSubmission(earlier and earlier.key, earlier is None)
 
 
 def _staged(lines: Iterable[Line]) -> Iterator[SpooledRequest]:

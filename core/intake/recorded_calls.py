@@ -8,7 +8,7 @@ from core.batches.engine_context import Context
 from core.batches.error_isolation import update_mirrors
 from core.errors import PayloadError
 from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date
-from state.batches import external_calls
+from state.batches import recorded_calls
 from state.model.records import BatchKind, CollectedResult, Outcome
 
 _KEY_LENGTH = 10
@@ -44,7 +44,7 @@ def record_sync(
             f"record_sync: usage is invalid: {error}.", code="usage_invalid"
         ) from error
     charge = context.prices.charge(model, found, at=now, kind=BatchKind.SYNC)
-    key = external_calls.record(
+    key = recorded_calls.record(
         context.ledger,
         key=f"tb_{word}",
         tag=tag,
