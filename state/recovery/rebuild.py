@@ -14,6 +14,7 @@ from state.files.folder import Folder, replace
 from state.model.crash_points import no_crash_point
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, BatchKind, BatchStatus, NewSubmission, Submission
+from state.recovery import recovered_batches
 from state.recovery.recovered_batches import RecoveredBatch
 
 _SIDES = ("", "-wal", "-shm")
@@ -151,7 +152,7 @@ def add_batch(
             found.betas,
             request_count,
             request_count,
-            found.submitted_ts,
+            recovered_batches.watermark_ts(found.submitted_ts),
             found.submitted_ts,
             found.submitted_ts,
             None if status in (BatchStatus.SENDING, BatchStatus.NOT_SENT) else found.submitted_ts,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,12 @@ from state.files.folder import Folder
 from state.files.lost_ledger import backup_files
 from state.model.errors import LedgerError
 from state.model.records import BatchKind, BatchStatus
+from state.model.timestamps import from_text, to_text
 
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
+# The local clock may have been ahead of the API's by a day, and by the tolerance of a listing.
+_CLOCK_ERROR = timedelta(hours=25)
 
 
 class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,11 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     def submission_key(self) -> str:
         """The key of its submission."""
         return submission_key(self.key)
+
+
+def watermark_ts(submitted_ts: str) -> str:
+    """The time before which the API had no batch of a create whose watermark is not known."""
+    return to_text(from_text(submitted_ts) - _CLOCK_ERROR)
 
 
 def submission_key(batch_key: str) -> str:

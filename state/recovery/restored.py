@@ -12,6 +12,7 @@ from state.db.schema import check_backup
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Submission
+from state.recovery import recovered_batches
 from state.recovery.recovered_batches import RecoveredBatch
 
 
@@ -93,8 +94,9 @@ def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
     with ledger.transaction("restore") as tx:
         # The recovery wait begins now: the batch may have been sent just before the restore.
         ledger.execute(
-            "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = created_ts,"
+            "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = ?,"
             " sent_ts = ? WHERE id = ? AND status = 'queued'",
+            recovered_batches.watermark_ts(batch.created_ts),
             tx.at,
             batch.id,
         )

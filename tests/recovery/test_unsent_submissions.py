@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from core.intake.options import SubmitOptions
 from state.files import fallback_file
 from state.model.errors import LedgerError
 from state.model.records import OnFailure, RequestStatus
+from state.model.timestamps import to_text
 from state.queries import mirrors
 from state.recovery import backups
 
@@ -56,6 +58,33 @@ def test_a_batch_that_a_killed_submit_created_is_found_by_its_nonce(
     poll_until_done(used)
     assert used.submit(3).repeated
     assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
+    assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
+
+
+def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench) -> None:
+    _killed_at(used, "accepted:begin", lambda: used.submit(3))
+    mirror = used.folder.jobs_mirror
+    now, ahead = (to_text(used.clock.now() + by) for by in (timedelta(), timedelta(days=1)))
+    mirror.write_text(mirror.read_text("utf-8").replace(now, ahead), "utf-8")
+    rebuilt(used)
+    poll_until_done(used)
+    assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
+
+
+def test_what_was_queued_in_a_backup_by_a_clock_that_was_ahead_is_found(used: Bench) -> None:
+    _killed_at(used, "submit:done", lambda: used.submit(3))
+    ahead = to_text(used.clock.now() + timedelta(days=1))
+    used.engine.context.ledger.execute(
+        "UPDATE batches SET created_ts = ? WHERE status = 'queued'", ahead
+    )
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    used.engine.poll()
+    used.folder.jobs_mirror.unlink()
+    restored(used, backup)
+    poll_until_done(used)
     assert used.sandbox.billing_log().creates == 2
     check_billing(used)
 
