@@ -5,7 +5,7 @@ TitanError                (state.model.errors)
  |   +- NeverBatched        it belongs to a job that is never batched
  |   +- OverBudget        it would cost more than titan.toml allows
  +- InputError            a file or an option is invalid
- |   +- CatalogueError    titan.toml is invalid; the message names the line and the key
+ |   +- TitanTomlError    titan.toml is invalid; the message names the line and the key
  +- SettingsError         a setting is missing or invalid
  +- ApiError              a call to the API failed
      +- Unreachable       nothing was sent
@@ -50,7 +50,7 @@ class InputError(TitanError, ValueError):
     default_code = "invalid_input"
 
 
-class CatalogueError(InputError):
+class TitanTomlError(InputError):
     """titan.toml is invalid."""
 
     default_code = "invalid_configuration"

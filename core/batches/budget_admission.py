@@ -7,8 +7,8 @@ import msgspec
 
 from core.batches.engine_context import Context
 from core.config import titan_file
-from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
+from core.config.titan_tables import TitanToml
 from core.errors import OverBudget, SettingsError
 from core.money import budgets
 from core.money.budgets import Used, Wanted
@@ -93,19 +93,19 @@ def costs_at_most(
 
 
 def at_most(
-    context: Context, rules: Catalogue, request_id: int, line: Line
+    context: Context, rules: TitanToml, request_id: int, line: Line
 ) -> tuple[int | None, int | None]:
     """What the request can cost with this body, in a batch and synchronously; None: not known."""
     return bound(context, rules, request_id, line).at_most
 
 
-def bound(context: Context, rules: Catalogue, request_id: int, line: Line) -> CostBound:
+def bound(context: Context, rules: TitanToml, request_id: int, line: Line) -> CostBound:
     """The bound of the request with this body."""
     cap, now = _stated(context, rules, request_id), context.clock.now()
     return cost_bound(context.prices, now, line, unbounded_nano=cap)
 
 
-def _stated(context: Context, rules: Catalogue, request_id: int) -> int | None:
+def _stated(context: Context, rules: TitanToml, request_id: int) -> int | None:
     # Its job may be in titan.toml only since it was submitted.
     job = rules.job_named(command_effects.names_of(context.ledger, request_id))
     return job.unbounded_nano if job else None

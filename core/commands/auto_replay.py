@@ -15,8 +15,8 @@ from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.config import titan_file
-from core.config.catalogue import Catalogue
 from core.config.job import Replay
+from core.config.titan_tables import TitanToml
 from core.text import pluralize
 from state.model.records import BatchKind
 from state.model.timestamps import to_text
@@ -90,7 +90,7 @@ def find_candidates(context: Context, problems: list[str]) -> list[ReplayCandida
 
 def _add_candidates(
     context: Context,
-    jobs: Catalogue,
+    jobs: TitanToml,
     submission_id: int,
     failed: list[failures.Failure],
     found: dict[str, ReplayCandidates],

@@ -9,7 +9,7 @@ import msgspec
 from core.batches.budget_admission import at_most
 from core.batches.engine_context import Context
 from core.config import titan_file
-from core.config.catalogue import Catalogue
+from core.config.titan_tables import TitanToml
 from core.errors import PayloadError
 from core.requests.payload import to_line
 from state.files.spool import LineReader, SpoolWriter
@@ -72,7 +72,7 @@ def _params(context: Context, lines: LineReader, request: SelectedRequest) -> Pa
 
 def _edit(
     context: Context,
-    rules: Catalogue,
+    rules: TitanToml,
     spool: SpoolWriter,
     name: str,
     request: SelectedRequest,

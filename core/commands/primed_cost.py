@@ -9,7 +9,7 @@ from msgspec import Struct
 from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.config import titan_file
-from core.config.catalogue import Catalogue
+from core.config.titan_tables import TitanToml
 from core.money.cache_costs import CacheCosts, costs, expected_change
 from core.money.estimate import CostBound, History
 from core.requests.common_prefix import Prefix, prefix_of
@@ -76,7 +76,7 @@ def primed_cost(
 class _Bodies:
     """The bodies of one submission's requests: what they cost uncached, and their prefixes."""
 
-    def __init__(self, context: Context, rules: Catalogue, group: PrimedRequests) -> None:
+    def __init__(self, context: Context, rules: TitanToml, group: PrimedRequests) -> None:
         self._context, self._group = context, group
         self.batch_costs = list[int | None]()
         self._requests, self._tokens = Counter[str](), Counter[str]()

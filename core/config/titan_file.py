@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.config.catalogue import Catalogue, parse
 from core.config.job import Job
+from core.config.titan_tables import TitanToml, parse
 from core.config.toml_reader import FILE, Problem
-from core.errors import CatalogueError
+from core.errors import TitanTomlError
 from state.files.folder import Folder, make_private, open_private, replace
 from state.files.system_errors import cause
 
@@ -40,39 +40,39 @@ def template() -> str:
     return files("core.config").joinpath("titan-template.toml").read_text("utf-8")
 
 
-def read(folder: Folder) -> Catalogue:
-    """The content of the file, with its problems; an empty catalogue without a file."""
+def read(folder: Folder) -> TitanToml:
+    """The content of the file, with its problems; an empty one without a file."""
     try:
         text = _text(folder)
-    except CatalogueError as error:
-        return Catalogue(problems=(Problem((), str(error), error.code),))
-    return Catalogue() if text is None else parse(text)
+    except TitanTomlError as error:
+        return TitanToml(problems=(Problem((), str(error), error.code),))
+    return TitanToml() if text is None else parse(text)
 
 
-def read_strictly(folder: Folder, *, or_template: bool = False) -> Catalogue:
-    """The content; without a file an empty catalogue, or with `or_template` the template.
+def read_strictly(folder: Folder, *, or_template: bool = False) -> TitanToml:
+    """The content; without a file an empty titan_toml, or with `or_template` the template.
 
-    Raises CatalogueError if anything in the file is wrong.
+    Raises TitanTomlError if anything in the file is wrong.
     """
     text = _text(folder)
     if text is None:
-        return parse(template()) if or_template else Catalogue()
+        return parse(template()) if or_template else TitanToml()
     return checked(parse(text))
 
 
-def checked(catalogue: Catalogue) -> Catalogue:
-    """The catalogue itself. Raises CatalogueError with its first problem and that one's code."""
-    if catalogue.problems:
-        more = len(catalogue.problems) - 1
+def checked(titan_toml: TitanToml) -> TitanToml:
+    """The valid content. Raises TitanTomlError with its first problem and that one's code."""
+    if titan_toml.problems:
+        more = len(titan_toml.problems) - 1
         rest = f" {more:,} more: run `titan-console jobs check`." if more else ""
-        raise CatalogueError(f"{catalogue.problems[0]}{rest}", code=catalogue.problems[0].code)
-    return catalogue
+        raise TitanTomlError(f"{titan_toml.problems[0]}{rest}", code=titan_toml.problems[0].code)
+    return titan_toml
 
 
 def begin(folder: Folder) -> list[str]:
     """Write the template; add the jobs that an existing file lacks and keep its comments.
 
-    Returns the names of the added jobs. Raises CatalogueError.
+    Returns the names of the added jobs. Raises TitanTomlError.
     """
     with _locked(folder):
         text = _text(folder)
@@ -88,7 +88,7 @@ def begin(folder: Folder) -> list[str]:
 
 
 def set_key(folder: Folder, job: str, key: str, value: str) -> None:
-    """Change one key of one job and nothing else in the file. Raises CatalogueError.
+    """Change one key of one job and nothing else in the file. Raises TitanTomlError.
 
     A key that excludes another one, or is its other spelling, replaces it.
     """
@@ -109,11 +109,11 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
 
 
 def unset_key(folder: Folder, job: str, key: str) -> None:
-    """Remove one key of one job from the file. Raises CatalogueError."""
+    """Remove one key of one job from the file. Raises TitanTomlError."""
 
     def change(table: "Table") -> None:
         if key not in table:
-            raise CatalogueError(f"Job {job!r} in {FILE} has no key {key!r}.", code="key_missing")
+            raise TitanTomlError(f"Job {job!r} in {FILE} has no key {key!r}.", code="key_missing")
         del table[key]
 
     _edit(folder, job, change)
@@ -121,7 +121,7 @@ def unset_key(folder: Folder, job: str, key: str) -> None:
 
 def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
     if not path_of(folder).exists():
-        raise CatalogueError(
+        raise TitanTomlError(
             f"{path_of(folder)} does not exist; run `titan-console jobs init`.", code="file_missing"
         )
     with _locked(folder):
@@ -129,11 +129,11 @@ def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
 
 
 def _changed(text: str, job: str, change: "Callable[[Table], None]") -> str:
-    """The file's text after the change of one job. Raises CatalogueError."""
+    """The file's text after the change of one job. Raises TitanTomlError."""
     import tomlkit  # noqa: PLC0415 - only an edit needs it
 
     if job not in checked(parse(text)).jobs:
-        raise CatalogueError(
+        raise TitanTomlError(
             f"No job {job!r} in {FILE}; `titan-console jobs` lists them.", code="unknown_job"
         )
     document: Any = tomlkit.parse(text)
@@ -143,7 +143,7 @@ def _changed(text: str, job: str, change: "Callable[[Table], None]") -> str:
     return changed
 
 
-def _with_jobs(text: str, names: list[str], known: Catalogue) -> str:
+def _with_jobs(text: str, names: list[str], known: TitanToml) -> str:
     """The file, followed by these jobs of the template and the workloads they need."""
     import tomlkit  # noqa: PLC0415 - only an edit needs it
 
@@ -171,10 +171,10 @@ def _text(folder: Folder) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise CatalogueError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
+        raise TitanTomlError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
     except OSError as error:
         message = f"Cannot read {path}: {cause(error, path).text}."
-        raise CatalogueError(message, code="file_unreadable") from error
+        raise TitanTomlError(message, code="file_unreadable") from error
 
 
 @contextmanager
@@ -188,10 +188,10 @@ def _locked(folder: Folder) -> Generator[None, None, None]:
         lock.acquire()
     except Timeout as error:
         message = f"Another process edits {path_of(folder)}; try again."
-        raise CatalogueError(message, code="file_locked") from error
+        raise TitanTomlError(message, code="file_locked") from error
     except OSError as error:
         message = f"Cannot write {path_of(folder)}: {cause(error, path_of(folder)).text}."
-        raise CatalogueError(message, code="file_unwritable") from error
+        raise TitanTomlError(message, code="file_unwritable") from error
     try:
         yield
     finally:
@@ -215,4 +215,4 @@ def _write(folder: Folder, text: str) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         message = f"Cannot write {path}: {cause(error, path).text}."
-        raise CatalogueError(message, code="file_unwritable") from error
+        raise TitanTomlError(message, code="file_unwritable") from error

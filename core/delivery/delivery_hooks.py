@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.config.catalogue import Catalogue
 from core.config.job import Job
 from core.config.settings import command_environment
 from core.config.titan_file import read
+from core.config.titan_tables import TitanToml
 from core.delivery import hook_runner
 from core.delivery.hook_runner import HookOrder, HookRunner
 from state.files import hook_log
@@ -41,11 +41,11 @@ def run_due(context: Context) -> Iterator[list[str]]:
 
     A hook that failed in all its tries is due again once titan.toml has another command for it.
     """
-    catalogue = read(context.folder)
+    titan_toml = read(context.folder)
     for run in hook_runs.failed(context.ledger):
         problems: list[str] = []
         with isolated(context, f"{run.file}: on_delivery", problems):
-            job = _job(context, catalogue, run)
+            job = _job(context, titan_toml, run)
             if job and job.on_delivery and _command_text(job) != run.command:
                 hook_runs.retry(context.ledger, run)
         yield problems
@@ -53,26 +53,26 @@ def run_due(context: Context) -> Iterator[list[str]]:
     for run in context.time.items("run hooks", due, lambda run: run.file):
         problems = []
         with isolated(context, f"{run.file}: on_delivery", problems):
-            problems += _run_or_skip(context, run, catalogue)
+            problems += _run_or_skip(context, run, titan_toml)
         yield problems
 
 
-def _run_or_skip(context: Context, run: HookRun, catalogue: Catalogue) -> list[str]:
-    job = _job(context, catalogue, run)
+def _run_or_skip(context: Context, run: HookRun, titan_toml: TitanToml) -> list[str]:
+    job = _job(context, titan_toml, run)
     if job and job.on_delivery:
         problem = _run(context, run, job)
         return [problem] if problem else []
-    if catalogue.problems:
-        return [f"{run.file}: on_delivery waits for a valid titan.toml: {catalogue.problems[0]}"]
+    if titan_toml.problems:
+        return [f"{run.file}: on_delivery waits for a valid titan.toml: {titan_toml.problems[0]}"]
     hook_runs.skip(context.ledger, run)
     return []
 
 
-def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:
+def _job(context: Context, titan_toml: TitanToml, run: HookRun) -> Job | None:
     """The job that the file belongs to."""
     submissions = delivery.finished(context.ledger, run.workflow, run.work_date)
     names = [name for s in submissions for name in (s.job, s.workflow, s.tag)]
-    return catalogue.job_named(names)
+    return titan_toml.job_named(names)
 
 
 def _command_text(job: Job) -> str:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from core.config.catalogue import Catalogue
+from core.config.titan_tables import TitanToml
 from core.intake import priming_plan
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.priming_plan import Primer
@@ -58,7 +58,7 @@ def plan(
     requests: Iterable[object],
     options: SubmitOptions,
     *,
-    rules: Catalogue,
+    rules: TitanToml,
     limits: Limits,
     estimate: Estimate,
     usual: Callable[[str], timedelta | None] = lambda _workflow: None,

@@ -15,7 +15,7 @@ from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCall
 from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
 from core.clock import Clock
 from core.config import titan_file
-from core.config.catalogue import Catalogue
+from core.config.titan_tables import TitanToml
 from core.errors import OverBudget, SettingsError
 from core.intake.fallback_budget import admit_run
 from core.intake.fallback_contents import decoded_answers
@@ -134,7 +134,7 @@ def import_all(context: Context) -> list[str]:
     """Import every fallback file that no other process works on; returns the problems."""
     problems: list[str] = []
     pending = fallback_file.pending(context.folder)
-    rules = titan_file.read(context.folder) if pending else Catalogue()
+    rules = titan_file.read(context.folder) if pending else TitanToml()
     for file in context.time.items("import fallback files", pending, lambda file: file.key):
         with (
             isolated(context, f"Cannot import the fallback file {file.path}", problems),
@@ -144,7 +144,7 @@ def import_all(context: Context) -> list[str]:
     return problems
 
 
-def _import_locked(context: Context, file: FallbackFile, rules: Catalogue) -> list[str]:
+def _import_locked(context: Context, file: FallbackFile, rules: TitanToml) -> list[str]:
     try:
         unwritten = _import(context, file, rules)
     except (OverBudget, SettingsError) as error:
@@ -154,7 +154,7 @@ def _import_locked(context: Context, file: FallbackFile, rules: Catalogue) -> li
     return problems + _remove(context, file)
 
 
-def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
+def _import(context: Context, file: FallbackFile, rules: TitanToml) -> int:
     """Store its requests as `submit` does, and its answers as paid attempts.
 
     Returns how many calls may have been paid for without an answer in the file.
@@ -257,7 +257,7 @@ def _new_submission(key: str, header: Header) -> NewSubmission:
 
 
 def _check_limits(
-    rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], now: datetime
+    rules: TitanToml, resolved: ResolvedOptions, lines: Iterable[Line], now: datetime
 ) -> None:
     """Raise OverBudget where a budget is too small for the requests alone."""
     cap = rules.unbounded_nano(resolved.job)

@@ -8,8 +8,8 @@ from typing import cast
 
 from msgspec import Struct
 
-from core.config.catalogue import Catalogue
 from core.config.job import DEFAULT_MODEL, Job
+from core.config.titan_tables import TitanToml
 from core.errors import NeverBatched, PayloadError, SettingsError
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
@@ -71,7 +71,7 @@ class ResolvedOptions(Struct, frozen=True, kw_only=True):
 
 
 def resolve_options(
-    options: SubmitOptions, requests: Iterable[object], rules: Catalogue, *, now: datetime
+    options: SubmitOptions, requests: Iterable[object], rules: TitanToml, *, now: datetime
 ) -> tuple[ResolvedOptions, Iterator[object]]:
     """The arguments of the call, else those of its job, else the defaults.
 
@@ -105,14 +105,14 @@ def resolve_options(
     return resolved, requests
 
 
-def check_never_batch(rules: Catalogue, names: Iterable[str | None]) -> None:
+def check_never_batch(rules: TitanToml, names: Iterable[str | None]) -> None:
     """Raise NeverBatched, with the reason, if one of the names is never batched."""
     found = rules.never_batch.reason_for(names)
     if found:
         raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
-def check_configuration(rules: Catalogue, job: Job | None = None) -> None:
+def check_configuration(rules: TitanToml, job: Job | None = None) -> None:
     """Raise SettingsError while titan.toml has a problem that may hide a limit or a job option."""
     for problem in rules.problems:
         of_the_job = job is not None and problem.path[:2] == ("jobs", job.name)
@@ -133,7 +133,7 @@ def _has_keys(request: object) -> bool:
     return isinstance(request, Mapping)
 
 
-def _job(options: SubmitOptions, workflow: str, rules: Catalogue) -> Job | None:
+def _job(options: SubmitOptions, workflow: str, rules: TitanToml) -> Job | None:
     if options.job is None:
         return rules.job_named([workflow])
     job = rules.job_named([options.job])

@@ -8,8 +8,8 @@ from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.batches.send import send_queued
 from core.batches.synchronous.sync_run import run_synchronously
-from core.config.catalogue import Catalogue
 from core.config.titan_file import read
+from core.config.titan_tables import TitanToml
 from core.errors import ApiError, PayloadError, SettingsError
 from core.intake import priming_plan
 from core.intake.options import (
@@ -139,7 +139,7 @@ def store(
     context: Context,
     lines: Iterable[Line],
     new: NewSubmission,
-    rules: Catalogue,
+    rules: TitanToml,
     *,
     stats: RequestStats | None = None,
     primer: Primer | None = None,
@@ -224,7 +224,7 @@ def _spooled(
             context.progress("checking", position, 0)
 
 
-def _admit(context: Context, rules: Catalogue, new: NewSubmission, sums: Sums) -> None:
+def _admit(context: Context, rules: TitanToml, new: NewSubmission, sums: Sums) -> None:
     """Raise OverBudget. Runs in the transaction, so that two submissions cannot use the same rest.
 
     Raises SettingsError while titan.toml has a problem that may hide a limit.

@@ -10,8 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.config.catalogue import Catalogue, Workload
-from core.errors import CatalogueError
+from core.config.titan_tables import TitanToml, Workload
+from core.errors import TitanTomlError
 from core.money.pricing import PriceBook, Rates, dollars
 
 _CENT = Decimal("0.01")
@@ -55,7 +55,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
-    """The rows and their sum. `elsewhere` is what jobs outside the catalogue used."""
+    """The rows and their sum. `elsewhere` is what jobs outside titan.toml used."""
 
     rows: tuple[Row, ...]
     total: Row
@@ -64,7 +64,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
 
 def forecast(
-    catalogue: Catalogue,
+    titan_toml: TitanToml,
     prices: PriceBook,
     *,
     at: datetime,
@@ -74,14 +74,14 @@ def forecast(
 ) -> Forecast:
     """Forecast a month at the prices of day `at`, multiplied by `scale`.
 
-    `measured` is by workflow. Raises CatalogueError for a model without a price.
+    `measured` is by workflow. Raises TitanTomlError for a model without a price.
     """
     history = measured or {}
     rows = tuple(
-        _row(catalogue, workload, prices, at, scale, cache, history)
-        for workload in catalogue.workloads.values()
+        _row(titan_toml, workload, prices, at, scale, cache, history)
+        for workload in titan_toml.workloads.values()
     )
-    unlisted = [m for name, m in history.items() if name not in catalogue.jobs]
+    unlisted = [m for name, m in history.items() if name not in titan_toml.jobs]
     return Forecast(
         rows=rows,
         total=_total(rows, history.values()),
@@ -96,7 +96,7 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def _row(
-    catalogue: Catalogue,
+    titan_toml: TitanToml,
     workload: Workload,
     prices: PriceBook,
     at: datetime,
@@ -106,10 +106,10 @@ def _row(
 ) -> Row:
     tokens_in = tokens_out = 0
     sync = cached = Decimal(0)
-    for name, model, month_in, month_out in _parts(catalogue, workload):
+    for name, model, month_in, month_out in _parts(titan_toml, workload):
         rates = prices.rates(model, prompt_tokens=0, at=at)
         if rates is None:
-            raise CatalogueError(
+            raise TitanTomlError(
                 f"titan.toml: {name}: model {model!r} has no price;"
                 " add it to [prices] or set another model.",
                 code="model_without_price",
@@ -130,12 +130,14 @@ def _row(
         planned={name: figure * scale for name, figure in workload.planned.figures().items()}
         or None,
         measured=_sum(
-            history[j.name] for j in catalogue.jobs_of(workload.name) if j.name in history
+            history[j.name] for j in titan_toml.jobs_of(workload.name) if j.name in history
         ),
     )
 
 
-def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, str, Decimal, Decimal]]:
+def _parts(
+    titan_toml: TitanToml, workload: Workload
+) -> Iterable[tuple[str, str, Decimal, Decimal]]:
     """Name, model, tokens in and tokens out of a month: as planned, else job by job."""
     if workload.month_in is not None and workload.month_out is not None:
         yield (
@@ -145,7 +147,7 @@ def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, str,
             Decimal(workload.month_out),
         )
         return
-    for job in catalogue.jobs_of(workload.name):
+    for job in titan_toml.jobs_of(workload.name):
         runs = job.schedule.runs_a_month
         tokens_in, tokens_out = job.tokens_in or 0, job.tokens_out or 0
         yield f"job {job.name}", job.model, tokens_in * runs, tokens_out * runs

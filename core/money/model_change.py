@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from core.config.catalogue import Catalogue, Workload
 from core.config.job import Job
-from core.errors import CatalogueError
+from core.config.titan_tables import TitanToml, Workload
+from core.errors import TitanTomlError
 from core.money.forecast import Measured
 from core.money.pricing import PriceBook
 from core.requests import retirements
@@ -31,7 +31,7 @@ class ModelChange(Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    catalogue: Catalogue,
+    titan_toml: TitanToml,
     prices: PriceBook,
     other: str,
     *,
@@ -42,10 +42,10 @@ def compare(
     """Each job, or the one of that name, on its own model and on the other one.
 
     The tokens are those planned for a month, else those `measured` in 30 days, by workflow. Raises
-    CatalogueError for a model without a price.
+    TitanTomlError for a model without a price.
     """
     found = list[ModelChange]()
-    for name, model, is_batched, tokens in _planned(catalogue, job, measured or {}):
+    for name, model, is_batched, tokens in _planned(titan_toml, job, measured or {}):
         own, new = (_rate(prices, asked, at, tokens, is_batched) for asked in (model, other))
         found.append(
             ModelChange(
@@ -64,16 +64,16 @@ _Planned = tuple[str, str, bool, tuple[int, int] | None]
 
 
 def _planned(
-    catalogue: Catalogue, only: str | None, measured: Mapping[str, Measured]
+    titan_toml: TitanToml, only: str | None, measured: Mapping[str, Measured]
 ) -> Iterator[_Planned]:
-    for job in catalogue.jobs.values():
+    for job in titan_toml.jobs.values():
         if only not in (None, job.name):
             continue
-        workload = catalogue.workloads.get(job.workload, Workload())
+        workload = titan_toml.workloads.get(job.workload, Workload())
         tokens = _tokens(job, measured)
         if only is not None or tokens is not None:
             yield job.name, job.model, workload.is_batched, tokens
-    for workload in catalogue.workloads.values() if only is None else ():
+    for workload in titan_toml.workloads.values() if only is None else ():
         if workload.month_in is not None and workload.month_out is not None:
             tokens = (workload.month_in, workload.month_out)
             yield workload.title or workload.name, workload.model, workload.is_batched, tokens
@@ -93,7 +93,7 @@ def _rate(
 ) -> Decimal:
     rates = prices.rates(model, prompt_tokens=0, at=at)
     if rates is None:
-        raise CatalogueError(
+        raise TitanTomlError(
             f"Model {model!r} has no price; add it to [prices] in titan.toml or choose another.",
             code="model_without_price",
         )

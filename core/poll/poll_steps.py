@@ -176,8 +176,8 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
 
 def _check_configuration(context: Context, summary: PollSummary) -> None:
     """Report the problems of titan.toml; first those that stop submissions, of all jobs or one."""
-    catalogue = titan_file.read(context.folder)
-    stopping, found = catalogue.submit_problems, catalogue.poll_problems
+    titan_toml = titan_file.read(context.folder)
+    stopping, found = titan_toml.submit_problems, titan_toml.poll_problems
     if found:
         effect = "It stops submissions" if stopping else "The key is ignored"
         more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""

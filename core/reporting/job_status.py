@@ -7,8 +7,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.config import titan_file
-from core.config.catalogue import Catalogue
 from core.config.job import Job, Window, next_window
+from core.config.titan_tables import TitanToml
 from core.config.toml_reader import Problem
 from core.requests import model_limits, retirements
 from state.db.reader import Source
@@ -29,7 +29,7 @@ class Mode(StrEnum):
 
 
 class JobStatus(Struct, frozen=True, kw_only=True):
-    """A job of the catalogue, or a workflow that the ledger knows and the catalogue does not.
+    """A job of titan.toml, or a workflow that the ledger knows and titan.toml does not.
 
     `runs` are newest first. `sync_run_at`: when the deadline guard runs what is missing of the open
     run, or of the next one if none is open.
@@ -57,32 +57,34 @@ class JobOverview(Struct, frozen=True, kw_only=True):
 
 def read(source: Source, folder: Folder, now: datetime) -> JobOverview:
     """The jobs in the order of titan.toml, then the other workflows."""
-    catalogue = titan_file.read(folder)
+    titan_toml = titan_file.read(folder)
     runs = dict[str, list[JobRun]]()
     for run in job_runs.latest_runs(source):
-        job = catalogue.job_named((run.job, run.workflow))
+        job = titan_toml.job_named((run.job, run.workflow))
         runs.setdefault(job.name if job else run.workflow, []).append(run)
     paused = {pause.workflow: pause for pause in pauses.paused(source)}
     commands = {found.workflow: found for found in job_runs.last_commands(source)}
-    names = [*catalogue.jobs, *sorted(set(runs) - set(catalogue.jobs))]
+    names = [*titan_toml.jobs, *sorted(set(runs) - set(titan_toml.jobs))]
     return JobOverview(
         has_file=titan_file.path_of(folder).exists(),
-        lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
-        never=catalogue.never_batch.reasons(),
-        problems=catalogue.problems,
+        lines=[
+            _line(titan_toml, name, runs.get(name, []), paused, commands, now) for name in names
+        ],
+        never=titan_toml.never_batch.reasons(),
+        problems=titan_toml.problems,
     )
 
 
 def _line(
-    catalogue: Catalogue,
+    titan_toml: TitanToml,
     name: str,
     runs: Sequence[JobRun],
     paused: Mapping[str, Pause],
     commands: Mapping[str, LastCommand],
     now: datetime,
 ) -> JobStatus:
-    job = catalogue.jobs.get(name)
-    workload = catalogue.workloads.get(job.workload) if job else None
+    job = titan_toml.jobs.get(name)
+    workload = titan_toml.workloads.get(job.workload) if job else None
     is_sync = workload is not None and not workload.is_batched
     window = _window(job, runs, now)
     workflows = (name, *(run.workflow for run in runs))
@@ -158,12 +160,12 @@ def report(line: JobStatus) -> JobStatusReport:
     )
 
 
-def model_warnings(catalogue: Catalogue, now: datetime) -> Iterator[str]:
+def model_warnings(titan_toml: TitanToml, now: datetime) -> Iterator[str]:
     """A line for each job whose model is unknown, or retires before its next results or soon."""
-    for job in catalogue.jobs.values():
+    for job in titan_toml.jobs.values():
         deadline = job.deadline_after(now)
         for warning in (
-            *model_limits.warnings_for([job.model], catalogue.prices),
+            *model_limits.warnings_for([job.model], titan_toml.prices),
             *retirements.warnings_for([job.model], now=now, deadline=deadline),
         ):
             yield f"Job {job.name}: {warning}"

@@ -10,7 +10,7 @@ from support.builders import Bench, a_bench
 from support.terminal import Terminal
 
 from core.batches.poll_time_limit import PollTimeLimit
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.poll.poll_summary import PollSummary
 from titan_console.sandbox.model.timing import Plan
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from support.builders import START
 
 from core.config import titan_file
-from core.config.catalogue import parse
 from core.config.job import Job, next_window
+from core.config.titan_tables import parse
 
 JOB = parse(titan_file.template()).jobs["titan-daily-feed"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -15,17 +15,17 @@ from support.terminal import Terminal, a_server
 
 from core.bootstrap import open_engine
 from core.clock import ManualClock
-from core.config import catalogue
-from core.config.catalogue import Catalogue, Document, parse
+from core.config import titan_tables
 from core.config.settings import Settings
 from core.config.titan_file import template
+from core.config.titan_tables import Document, TitanToml, parse
 from core.config.toml_reader import Record, load
 from core.engine import Engine
 from core.intake.options import SubmitOptions
 from state.model.timestamps import to_text
 from titan_console.sandbox.model.timing import Plan
 
-ROOT = Path(catalogue.__file__).parents[2]
+ROOT = Path(titan_tables.__file__).parents[2]
 MISTAKES = [
     ("[recovery]\nwait_after_timeout_s = 'never'", "wait_after_timeout_s", "invalid_value"),
     ("[recovery]\nwait_after_error_s = 0", "wait_after_error_s", "invalid_value"),
@@ -56,7 +56,7 @@ def test_jobs_check_reports_them(home: Path) -> None:
 
 
 def test_a_mistake_leaves_the_defaults() -> None:
-    found, default = parse("[recovery]\nwait_after_timeout_s = 'x'"), Catalogue()
+    found, default = parse("[recovery]\nwait_after_timeout_s = 'x'"), TitanToml()
     assert (found.recovery, found.limits) == (default.recovery, default.limits)
 
 
@@ -123,7 +123,7 @@ def names_read() -> set[str]:
     found = set[str]()
     for top in ("core", "titan_batch", "titan_console"):
         for path in (ROOT / top).rglob("*.py"):
-            if path.name not in ("catalogue.py", "toml_reader.py"):
+            if path.name not in ("titan_tables.py", "toml_reader.py"):
                 for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                     if isinstance(node, ast.Attribute):
                         found.add(node.attr)
@@ -148,4 +148,4 @@ def test_the_template_shows_every_table() -> None:
     assert (problems, shown.problems) == ([], ())
     tables = {field.encode_name for field in fields(Document)}
     assert set(document) | {"console"} == tables
-    assert (shown.recovery, shown.limits) == (Catalogue().recovery, Catalogue().limits)
+    assert (shown.recovery, shown.limits) == (TitanToml().recovery, TitanToml().limits)

@@ -11,7 +11,7 @@ from support.builders import a_bench, a_request, some_requests
 from support.error_codes import code_is
 
 from core.config import titan_file
-from core.errors import CatalogueError, NeverBatched
+from core.errors import NeverBatched, TitanTomlError
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from state.queries import ledger_status
@@ -47,9 +47,9 @@ def test_init_adds_what_a_file_lacks_and_keeps_the_rest(folder: Folder) -> None:
     assert len(added) == 14
     text = titan_file.path_of(folder).read_text("utf-8")
     assert text.startswith(MINE)
-    catalogue = titan_file.read_strictly(folder)
-    assert catalogue.jobs["titan-daily-feed"].workload == "own"
-    assert catalogue.jobs["titan-weekly-benchmark"].tokens_in == 120_000
+    titan_toml = titan_file.read_strictly(folder)
+    assert titan_toml.jobs["titan-daily-feed"].workload == "own"
+    assert titan_toml.jobs["titan-weekly-benchmark"].tokens_in == 120_000
 
 
 def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
@@ -91,7 +91,7 @@ def test_deadline_at_replaces_deadline_h_and_a_key_is_removed(tmp_path: Path) ->
     assert (now.deadline_at, now.deadline_h) == (None, None)
     before = titan_file.path_of(folder).read_text()
     for key in ("deadline_at", "schedule"):
-        with pytest.raises(CatalogueError, match=key) as caught:
+        with pytest.raises(TitanTomlError, match=key) as caught:
             titan_file.unset_key(folder, job, key)
         assert caught.value.code == "key_missing"
     assert titan_file.path_of(folder).read_text() == before
@@ -117,7 +117,7 @@ def test_an_invalid_edit_changes_nothing(
     folder: Folder, job: str, key: str, value: str, code: str
 ) -> None:
     titan_file.path_of(folder).write_text(MINE, "utf-8")
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(TitanTomlError) as caught:
         titan_file.set_key(folder, job, key, value)
     assert caught.value.code == code
     assert titan_file.path_of(folder).read_text("utf-8") == MINE
@@ -125,7 +125,7 @@ def test_an_invalid_edit_changes_nothing(
 
 def test_init_rejects_a_file_with_problems(folder: Folder) -> None:
     titan_file.path_of(folder).write_text("[jobs.x]\n", "utf-8")
-    with pytest.raises(CatalogueError, match="line 1"):
+    with pytest.raises(TitanTomlError, match="line 1"):
         titan_file.begin(folder)
     assert titan_file.path_of(folder).read_text("utf-8") == "[jobs.x]\n"
 
@@ -134,7 +134,7 @@ def test_a_file_that_is_not_utf8_is_reported(folder: Folder) -> None:
     titan_file.path_of(folder).write_bytes(b"\xff\xfe")
     (problem,) = titan_file.read(folder).problems
     assert problem.code == "not_utf8"
-    with pytest.raises(CatalogueError, check=code_is("not_utf8")):
+    with pytest.raises(TitanTomlError, check=code_is("not_utf8")):
         titan_file.read_strictly(folder)
 
 
@@ -198,7 +198,7 @@ def test_an_edit_beside_another_one_says_so(
 ) -> None:
     titan_file.path_of(folder).write_text(MINE, "utf-8")
     monkeypatch.setattr(titan_file, "_LOCK_S", 0.0)
-    with FileLock(folder.root / "titan.toml.lock"), pytest.raises(CatalogueError) as caught:
+    with FileLock(folder.root / "titan.toml.lock"), pytest.raises(TitanTomlError) as caught:
         titan_file.set_key(folder, "titan-daily-feed", "note", "x")
     assert caught.value.code == "file_locked"
     assert titan_file.path_of(folder).read_text("utf-8") == MINE

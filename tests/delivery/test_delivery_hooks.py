@@ -234,7 +234,7 @@ def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
         assert row["state"] == "none"
 
 
-def test_a_catalogue_with_a_slip_loses_no_command(desk: SandboxClient) -> None:
+def test_an_invalid_titan_toml_loses_no_command(desk: SandboxClient) -> None:
     good = (desk.bench.folder.root / "titan.toml").read_text()
     desk.bench.submit(1)
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")

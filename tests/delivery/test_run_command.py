@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.delivery import run_command
 from core.delivery.run_command import CommandEnd
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.terminal import Ended, Terminal, a_server
 
-from core.config.catalogue import parse
 from core.config.titan_file import template
+from core.config.titan_tables import parse
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "inputs.py")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
-from core.config.catalogue import parse
 from core.config.job import next_time_of_day
+from core.config.titan_tables import parse
 from core.errors import PayloadError, SettingsError
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.errors import OverBudget, PayloadError
 from core.intake.dry_run import plan
 from core.intake.options import SubmitOptions

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.builders import START, a_bench, a_request
 
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.errors import OverBudget
 from core.intake.dry_run import plan, report
 from core.intake.options import SubmitOptions

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from core.config.catalogue import parse
 from core.config.titan_file import template
-from core.errors import CatalogueError
+from core.config.titan_tables import parse
+from core.errors import TitanTomlError
 from core.money.forecast import Cache, Measured, cents, forecast, report
 from core.money.pricing import PriceBook
 
@@ -122,7 +122,7 @@ def _measured(tokens_in: int, tokens_out: int, parts: int = 1) -> Measured:
 
 def test_a_model_without_a_price_is_named() -> None:
     text = template().replace('model = "claude-sonnet-4-6"', 'model = "claude-next-9"')
-    with pytest.raises(CatalogueError, match="'claude-next-9' has no price"):
+    with pytest.raises(TitanTomlError, match="'claude-next-9' has no price"):
         forecast(parse(text), PRICES, at=AT)
 
 
@@ -130,7 +130,7 @@ def test_the_job_of_a_model_without_a_price_is_named() -> None:
     job = "[jobs.titan-daily-feed]\n"
     before, after = template().split(job)
     after = re.sub('model = ".*"', 'model = "claude-next-9"', after, count=1)
-    with pytest.raises(CatalogueError, match=r"job titan-daily-feed: .*'claude-next-9'") as caught:
+    with pytest.raises(TitanTomlError, match=r"job titan-daily-feed: .*'claude-next-9'") as caught:
         forecast(parse(before + job + after), PRICES, at=AT)
     assert caught.value.code == "model_without_price"
 

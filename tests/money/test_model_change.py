@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from core.config.catalogue import parse
 from core.config.titan_file import template
-from core.errors import CatalogueError
+from core.config.titan_tables import parse
+from core.errors import TitanTomlError
 from core.money.forecast import Measured, cents, forecast
 from core.money.model_change import compare, report, sums
 from core.money.pricing import PriceBook
@@ -63,6 +63,6 @@ def test_a_job_without_planned_tokens_uses_the_measured_ones() -> None:
 
 
 def test_a_model_without_a_price_is_named() -> None:
-    with pytest.raises(CatalogueError, match="'claude-next-9' has no price") as caught:
+    with pytest.raises(TitanTomlError, match="'claude-next-9' has no price") as caught:
         compare(TODAY, PRICES, "claude-next-9", at=AT, job="titan-daily-feed")
     assert caught.value.code == "model_without_price"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.money.pricing import Charge, PriceBook
 from state.model.records import BatchKind, Usage
 

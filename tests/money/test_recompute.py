@@ -6,7 +6,7 @@ from support.builders import KEY, Bench, a_request
 from support.lifecycle import batches, check_billing
 
 from core.batches.recompute import Recomputed, recompute
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
 from core.money.pricing import PriceBook

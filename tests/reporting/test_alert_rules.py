@@ -15,8 +15,8 @@ from core.batches.create_error_policy import (
     SYNC_SPEND_HOLD,
 )
 from core.config.alert_settings import AlertRules
-from core.config.catalogue import parse
 from core.config.titan_file import template
+from core.config.titan_tables import parse
 from core.money.kpis import Facts, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.poller_health import PollerHealth, PollerState

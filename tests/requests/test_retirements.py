@@ -7,7 +7,7 @@ import pytest
 from anthropic.resources.messages import messages as sdk
 from support.builders import a_bench, a_request
 
-from core.config.catalogue import parse
+from core.config.titan_tables import parse
 from core.intake.options import SubmitOptions
 from core.reporting.job_status import model_warnings
 from core.requests.model_limits import undated

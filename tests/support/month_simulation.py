@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.builders import START, Bench, a_bench
 
-from core.config.catalogue import Catalogue, parse
 from core.config.job import Job
 from core.config.titan_file import template
+from core.config.titan_tables import TitanToml, parse
 from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
 from core.money.kpis import Kpi, kpis
@@ -43,8 +43,8 @@ def is_due(job: Job, slot: int) -> bool:
 
 def simulate(bench: Bench, share: float, days: int = _MONTH_DAYS) -> tuple[Kpi, ...]:
     """Every run of tiers 1 and 2 on each day; one call in fifty is made synchronously instead."""
-    catalogue = parse(template())
-    jobs = [job for job in catalogue.jobs.values() if job.tokens_in is not None]
+    titan_toml = parse(template())
+    jobs = [job for job in titan_toml.jobs.values() if job.tokens_in is not None]
     for slot in range(days * 24 // _SLOT_H):
         for number, job in enumerate(job for job in jobs if is_due(job, slot)):
             _run(bench, job, slot, share, is_batch=(slot * 8 + number) % 50 != 0)
@@ -52,7 +52,7 @@ def simulate(bench: Bench, share: float, days: int = _MONTH_DAYS) -> tuple[Kpi, 
         bench.poll_after(_POLL_S)
         bench.clock.advance(_SLOT_H * 3600 - 2 * _POLL_S)
     bench.poll_after(_POLL_S)
-    return kpis(_history(bench, catalogue).facts(), days=days)
+    return kpis(_history(bench, titan_toml).facts(), days=days)
 
 
 def _run(bench: Bench, job: Job, slot: int, share: float, *, is_batch: bool) -> None:
@@ -76,11 +76,11 @@ def _date(now: datetime) -> str:
     return now.date().isoformat()
 
 
-def _history(bench: Bench, catalogue: Catalogue) -> History:
+def _history(bench: Bench, titan_toml: TitanToml) -> History:
     return History(
         bench.engine.context.ledger,
         since_day=START.date().isoformat(),
-        is_batchable=lambda name: catalogue.never_batch.reason_for([name]) is None,
+        is_batchable=lambda name: titan_toml.never_batch.reason_for([name]) is None,
     )
 
 

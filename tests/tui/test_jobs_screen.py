@@ -1,4 +1,4 @@
-"""The Jobs screen: the catalogue, what each job did last, when it is due, what is refused."""
+"""The Jobs screen: titan.toml, what each job did last, when it is due, what is refused."""
 
 import json
 from datetime import timedelta

@@ -6,7 +6,7 @@ from support.console_builders import LedgerBuilder
 from support.console_pilot import opened, shown, until, until_shown
 from support.terminal import Terminal
 
-from core.config.catalogue import ConsoleSettings, parse
+from core.config.titan_tables import ConsoleSettings, parse
 from titan_console.tui import keymap
 from titan_console.tui.app import TitanApp
 from titan_console.tui.keymap import KeyBinding, check
@@ -72,10 +72,10 @@ def test_the_consoles_own_keys_do_not_clash() -> None:
 
 def test_mistakes_in_a_table_are_reported_and_the_rest_is_valid() -> None:
     text = '[console]\ntheme = "pink"\nmouse = false\nmous = 1\nkeys = {"tool.copy" = 3}\n'
-    catalogue = parse(text)
-    found = catalogue.console
+    titan_toml = parse(text)
+    found = titan_toml.console
     assert (found.theme, found.mouse, dict(found.keys)) == (None, False, {})
-    assert len(catalogue.console_problems) == 3
+    assert len(titan_toml.console_problems) == 3
     assert parse("no toml [").console == ConsoleSettings()
 
 

@@ -26,7 +26,7 @@ def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
         ("packages", lambda: [_packages()]),
         ("server", lambda: [_server(settings)]),
         ("key", lambda: [_key(settings)]),
-        ("titan.toml", lambda: _catalogue(folder, check_keys)),
+        ("titan.toml", lambda: _titan_toml(folder, check_keys)),
         ("model", lambda: _retirements(folder)),
     ):
         yield from isolated(what, check)
@@ -78,14 +78,14 @@ def _key(settings: Settings) -> Finding:
     )
 
 
-def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
-    catalogue = titan_file.read(folder)
-    for problem in catalogue.problems:
-        if problem in catalogue.console_problems:
+def _titan_toml(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
+    titan_toml = titan_file.read(folder)
+    for problem in titan_toml.problems:
+        if problem in titan_toml.console_problems:
             yield Finding(Health.WARN, "console", str(problem))
         else:
             yield Finding(Health.BAD, "titan.toml", str(problem))
-    for problem in check_keys(catalogue.console.keys) if catalogue.console.keys else ():
+    for problem in check_keys(titan_toml.console.keys) if titan_toml.console.keys else ():
         yield Finding(Health.WARN, "console", problem)
 
 

@@ -123,9 +123,9 @@ class TitanApp(App[None]):
             self.add_mode(entry.tab.mode, entry.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
-        catalogue = titan_file.read(Folder(home))
-        self.state.silent_after = silent_after(catalogue.alerts)
-        self._wanted, self._wrong = catalogue.console, catalogue.console_problems
+        titan_toml = titan_file.read(Folder(home))
+        self.state.silent_after = silent_after(titan_toml.alerts)
+        self._wanted, self._wrong = titan_toml.console, titan_toml.console_problems
         self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:
             self._own_filters.append(AsciiFilter())

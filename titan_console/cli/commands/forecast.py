@@ -7,9 +7,9 @@ import click
 
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.catalogue import Catalogue
 from core.config.settings import from_environment
-from core.errors import CatalogueError
+from core.config.titan_tables import TitanToml
+from core.errors import TitanTomlError
 from core.money import model_change
 from core.money.forecast import Cache, Forecast, Measured, Row, cents, forecast, report
 from core.money.model_change import ModelChange, compare
@@ -59,17 +59,17 @@ def command(
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()
-    catalogue = titan_file.read_strictly(folder, or_template=True)
+    titan_toml = titan_file.read_strictly(folder, or_template=True)
     if model is not None or job is not None:
         if scale != "1" or cache_share is not None or cache_hits is not None:
             raise click.UsageError(
                 "--model cannot be combined with --scale, --cache-share or --cache-hits."
             )
-        _compare(folder, catalogue, now, model=model, job=job, as_json_=as_json_)
+        _compare(folder, titan_toml, now, model=model, job=job, as_json_=as_json_)
         return
     found = forecast(
-        catalogue,
-        PriceBook(catalogue.prices),
+        titan_toml,
+        PriceBook(titan_toml.prices),
         at=now,
         scale=_number(scale, "--scale", most=Decimal(1_000_000)),
         cache=_cache(cache_share, cache_hits),
@@ -85,7 +85,7 @@ def command(
 
 def _compare(
     folder: Folder,
-    catalogue: Catalogue,
+    titan_toml: TitanToml,
     now: datetime,
     *,
     model: str | None,
@@ -94,12 +94,12 @@ def _compare(
 ) -> None:
     if model is None or not model.strip():
         raise click.UsageError("--job needs --model: name the model to compare with.")
-    if job is not None and job not in catalogue.jobs:
+    if job is not None and job not in titan_toml.jobs:
         said = f"No job {job!r} in titan.toml; `titan-console jobs` lists them."
-        raise CatalogueError(said, code="unknown_job")
+        raise TitanTomlError(said, code="unknown_job")
     found = compare(
-        catalogue,
-        PriceBook(catalogue.prices),
+        titan_toml,
+        PriceBook(titan_toml.prices),
         model,
         at=now,
         job=job,

@@ -7,9 +7,9 @@ from msgspec import Struct, to_builtins
 
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.catalogue import Catalogue
 from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
+from core.config.titan_tables import TitanToml
 from core.money.pricing import usd
 from core.reporting import job_status
 from core.reporting.job_status import JobStatusReport, model_warnings
@@ -77,13 +77,13 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     folder = Folder(from_environment().home)
-    catalogue = titan_file.read_strictly(folder, or_template=True)
+    titan_toml = titan_file.read_strictly(folder, or_template=True)
     paused = _paused(folder)
     if as_json:
-        print_json(_report(catalogue, paused, _history(folder)))
+        print_json(_report(titan_toml, paused, _history(folder)))
         return
-    _print(catalogue)
-    for warning in model_warnings(catalogue, SystemClock().now()):
+    _print(titan_toml)
+    for warning in model_warnings(titan_toml, SystemClock().now()):
         echo(f"\n{clean(warning)}")
     for pause in paused:
         echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
@@ -113,17 +113,17 @@ def check(ctx: click.Context) -> None:
     """
     folder = Folder(from_environment().home)
     path = titan_file.path_of(folder)
-    catalogue = titan_file.read(folder)
-    for problem in catalogue.problems:
+    titan_toml = titan_file.read(folder)
+    for problem in titan_toml.problems:
         print_stderr(str(problem))
-    if catalogue.problems:
+    if titan_toml.problems:
         ctx.exit(Exit.USAGE)
     if not path.exists():
         print_stderr(f"{path} does not exist; the built-in never-batch list applies.")
         return
-    for warning in model_warnings(catalogue, SystemClock().now()):
+    for warning in model_warnings(titan_toml, SystemClock().now()):
         print_stderr(warning)
-    echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
+    echo(f"{path}: {pluralize(len(titan_toml.jobs), 'job')}, no problems.")
 
 
 @command.command("set")
@@ -153,7 +153,7 @@ def unset_key(*, job: str, key: str) -> None:
     print_stderr(f"{key} of {job} is removed from {titan_file.path_of(folder)}.")
 
 
-def _print(catalogue: Catalogue) -> None:
+def _print(titan_toml: TitanToml) -> None:
     print_table(
         _HEADER,
         (
@@ -170,11 +170,11 @@ def _print(catalogue: Catalogue) -> None:
                 job.cache,
                 _tokens(job.max_tokens),
             )
-            for job in catalogue.jobs.values()
+            for job in titan_toml.jobs.values()
         ),
     )
     echo()
-    print_table(("NEVER BATCHED", "REASON"), catalogue.never_batch.reasons().items())
+    print_table(("NEVER BATCHED", "REASON"), titan_toml.never_batch.reasons().items())
 
 
 def _deadline(job: Job) -> str:
@@ -204,15 +204,15 @@ def _history(folder: Folder) -> dict[str, JobStatusReport]:
 
 
 def _report(
-    catalogue: Catalogue, paused: list[Pause], done: dict[str, JobStatusReport]
+    titan_toml: TitanToml, paused: list[Pause], done: dict[str, JobStatusReport]
 ) -> dict[str, Any]:
     return {
         "jobs": [
             to_builtins(_job(job)) | (to_builtins(done[name]) if name in done else {})
-            for name, job in catalogue.jobs.items()
+            for name, job in titan_toml.jobs.items()
         ],
         "paused": paused,
-        "never_batch": catalogue.never_batch.reasons(),
+        "never_batch": titan_toml.never_batch.reasons(),
     }
 
 

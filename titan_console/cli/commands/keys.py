@@ -33,9 +33,9 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     To change one, add its id with a new key under [console.keys] in titan.toml, for example
     "tool.copy" = "c". Exits with 1 if an entry there is invalid.
     """
-    catalogue = titan_file.read(Folder(from_environment().home))
+    titan_toml = titan_file.read(Folder(from_environment().home))
     bindings = keymap.key_bindings()
-    checked = keymap.check(catalogue.console.keys, bindings)
+    checked = keymap.check(titan_toml.console.keys, bindings)
     # A binding that several screens share is listed once.
     rows = list({one.name: one for one in bindings}.values())
     if as_json:
@@ -49,7 +49,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
                 for one in rows
             ),
         )
-    problems = [*map(str, catalogue.console_problems), *checked.problems]
+    problems = [*map(str, titan_toml.console_problems), *checked.problems]
     for problem in problems:
         print_stderr(problem)
     if problems:

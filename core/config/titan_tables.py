@@ -83,7 +83,7 @@ class Document(Record, frozen=True, kw_only=True):
     backup: BackupSettings = BackupSettings()
 
 
-class Catalogue(Struct, frozen=True, kw_only=True):
+class TitanToml(Struct, frozen=True, kw_only=True):
     """Everything that could be read, and each problem in the rest."""
 
     jobs: Mapping[str, Job] = field(default_factory=dict[str, Job])
@@ -142,11 +142,11 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         return next((self.jobs[name] for name in plain if name in self.jobs), None)
 
 
-def parse(text: str) -> Catalogue:
+def parse(text: str) -> TitanToml:
     """Read titan.toml; invalid parts are listed in `problems`, the rest is valid."""
     document, problems = load(text)
     if problems:
-        return Catalogue(problems=tuple(problems))
+        return TitanToml(problems=tuple(problems))
     found = read(Document, document, problems)
     never_batch = NeverBatchList(found.never_batch)
     for job in found.jobs.values():
@@ -154,7 +154,7 @@ def parse(text: str) -> Catalogue:
     for model, day in repeated_days(found.prices):
         message = f"two rows begin on {day}: remove one."
         problems.append(Problem(("prices", model, "from"), message, "repeated_price"))
-    return Catalogue(
+    return TitanToml(
         jobs=found.jobs,
         workloads=found.workloads,
         never_batch=never_batch,

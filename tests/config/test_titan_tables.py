@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.config.catalogue import parse
 from core.config.job import Latency
 from core.config.never_batch import BUILT_IN, NeverBatchList
 from core.config.titan_file import template
+from core.config.titan_tables import parse
 from core.config.toml_reader import Problem, load, with_lines
 from core.requests.cache_control import CachePolicy
 from state.model.records import OnFailure
@@ -36,12 +36,12 @@ note = \"\"\"
 
 
 def test_the_template_has_every_job_and_no_problem() -> None:
-    catalogue = parse(template())
-    assert catalogue.problems == ()
+    titan_toml = parse(template())
+    assert titan_toml.problems == ()
     for tier, names in TIERS.items():
-        assert [job.name for job in catalogue.jobs_of(tier)] == names
-    assert len(catalogue.jobs) == sum(map(len, TIERS.values()))
-    assert catalogue.never_batch.added == dict(BUILT_IN)
+        assert [job.name for job in titan_toml.jobs_of(tier)] == names
+    assert len(titan_toml.jobs) == sum(map(len, TIERS.values()))
+    assert titan_toml.never_batch.added == dict(BUILT_IN)
 
 
 def test_a_job_carries_its_policy() -> None:
@@ -95,9 +95,9 @@ def test_a_problem_has_its_line_key_and_code(added: str, code: str, said: str, k
     [("on_delivery", "on_delivery_timeout_s"), ("on_settled", "on_settled_timeout_s")],
 )
 def test_the_delivery_hook_has_a_new_and_an_old_name(command: str, timeout: str) -> None:
-    catalogue = parse(f'{JOB}{command} = ["run", "{{file}}"]\n{timeout} = 7\n')
-    assert catalogue.problems == ()
-    job = catalogue.jobs["a"]
+    titan_toml = parse(f'{JOB}{command} = ["run", "{{file}}"]\n{timeout} = 7\n')
+    assert titan_toml.problems == ()
+    job = titan_toml.jobs["a"]
     assert (job.on_delivery, job.on_delivery_timeout_s) == (("run", "{file}"), 7)
 
 
@@ -172,10 +172,10 @@ def test_tokens_that_would_count_twice_are_a_problem() -> None:
     ],
 )
 def test_a_value_that_conflicts_is_not_used(text: str, table: str, key: str) -> None:
-    catalogue = parse(text)
-    (problem,) = catalogue.problems
+    titan_toml = parse(text)
+    (problem,) = titan_toml.problems
     assert problem.path[-1] == key
-    found = getattr(catalogue, table)
+    found = getattr(titan_toml, table)
     record = found if table == "alerts" else found[problem.path[1]]
     assert getattr(record, key) == getattr(type(record)(), key)
 
@@ -198,9 +198,9 @@ def test_a_poll_reports_what_it_cannot_use(text: str, is_used: bool) -> None:
 
 
 def test_the_rest_of_a_file_with_problems_still_holds() -> None:
-    catalogue = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
-    assert list(catalogue.jobs) == ["a"]
-    assert catalogue.never_batch.reason_for(["mine"]) == ("mine", "because")
+    titan_toml = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
+    assert list(titan_toml.jobs) == ["a"]
+    assert titan_toml.never_batch.reason_for(["mine"]) == ("mine", "because")
 
 
 def test_lines_are_right_in_a_document_of_every_shape() -> None:
