@@ -52,7 +52,7 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
                 world.folder,
                 ledger,
                 oracle,
-                spool_was_sick="unreadable file: spool" in world.figures.operations,
+                spool_was_unreadable="unreadable file: spool" in world.figures.operations,
             ),
         ]
         world.figures.ledger.update(_figures(ledger))

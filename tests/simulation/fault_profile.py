@@ -62,7 +62,7 @@ class FaultProfile:
     operators: float = 0.0
     sync_jobs: float = 0.0
     fallback: float = 0.0
-    sick_files: float = 0.0
+    unreadable_files: float = 0.0
     defects: float = 0.0
     vanish: float = 0.0
     endless: float = 0.0
@@ -196,7 +196,7 @@ def draw_with_operations(seed: int) -> FaultProfile:
         operators=rng.choice((0, 0.01, 0.03)),
         sync_jobs=rng.choice((0, 0.3, 1)),
         fallback=rng.choice((0, 0.2, 0.6)),
-        sick_files=rng.choice((0, 0.01, 0.03)),
+        unreadable_files=rng.choice((0, 0.01, 0.03)),
         defects=rng.choice((0, 0.1, 0.3)),
         vanish=rng.choice((0, 0, 0.03)),
         endless=rng.choice((0, 0, 0.03)),

@@ -18,12 +18,16 @@ _RETURNED = (
 
 
 def file_findings(
-    folder: Folder, ledger: sqlite3.Connection, oracle: Oracle, *, spool_was_sick: bool = False
+    folder: Folder,
+    ledger: sqlite3.Connection,
+    oracle: Oracle,
+    *,
+    spool_was_unreadable: bool = False,
 ) -> Iterator[str]:
     """One line per violation. Errors whose request could not be read then have none."""
     yield from _results(folder, ledger, oracle)
     yield from _jobs_mirror(folder, ledger)
-    yield from _errors_mirror(folder, ledger, needs_request=not spool_was_sick)
+    yield from _errors_mirror(folder, ledger, needs_request=not spool_was_unreadable)
     yield from _cost_mirror(folder, ledger)
     yield from _staging(folder, ledger)
 

@@ -158,10 +158,10 @@ def _machine_accident(world: World) -> None:
     profile = world.profile
     if world.operations.random() < profile.vanish + profile.endless:
         _doom(world)
-    if world.operations.random() < profile.sick_files:
-        world.sick_files.add(world)
+    if world.operations.random() < profile.unreadable_files:
+        world.unreadable_files.add(world)
     if world.operations.random() < 0.02:
-        world.sick_files.restore()
+        world.unreadable_files.restore()
 
 
 def _add_foreign(world: World) -> None:
@@ -222,7 +222,7 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
         {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
     )
     world.faults.clear()
-    world.sick_files.restore()
+    world.unreadable_files.restore()
     world.budget.remove()
     world.is_quiet = True
     world.note("no more faults")

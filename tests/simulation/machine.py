@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from simulation.patching import patched
+from simulation.mutants.patching import patched
 
 import core.batches.synchronous.parallel_calls
 import core.batches.synchronous.sync_run

@@ -14,7 +14,7 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation.history import History, relevant_lines, run_history
-from simulation.mutants import profile_for, switched_on
+from simulation.mutants.registry import profile_for, switched_on
 from simulation.world import Figures
 
 
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--tail", type=int, default=60)
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--workers", type=int, default=1, help="processes that run histories")
-    parser.add_argument("--mutant", help="a deliberate bug, named in mutants.py")
+    parser.add_argument("--mutant", help="a deliberate bug, named in mutants/registry.py")
     return run_seeds(parser.parse_args())
 
 

@@ -22,12 +22,12 @@ _SEED_GROUPS = [0, *(pytest.param(group, marks=pytest.mark.slow) for group in ra
 _FRESH_BASE = 1_000_000 + secrets.randbelow(1_000_000_000)
 KEPT = [
     int(line.split()[0])
-    for line in Path(__file__).with_name("kept_seeds.txt").read_text().splitlines()
+    for line in Path(__file__).with_name("regression_seeds.txt").read_text().splitlines()
     if not line.startswith("#")
 ]
 
 
-# Found with operators, synchronous runs and machine faults, which `kept_seeds.txt` is without.
+# Found with operators, synchronous runs and machine faults, unlike those in regression_seeds.txt.
 KEPT_WITH_OPERATIONS = (207, 214, 332, 440, 1127, 1165, 1334, 31665)
 
 
@@ -36,7 +36,7 @@ def assert_holds(seed: int, profile: FaultProfile | None = None) -> None:
     if history.violations:
         report = "\n".join((*history.violations[:8], "", *relevant_lines(history.log)[-60:]))
         pytest.fail(
-            f"seed {seed}: add it to kept_seeds.txt; again with"
+            f"seed {seed}: add it to regression_seeds.txt; again with"
             f" `python tests/simulation/run.py --start {seed} --seeds 1`\n{report}"
         )
 

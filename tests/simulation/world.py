@@ -16,9 +16,9 @@ from simulation.fault_profile import FaultProfile
 from simulation.jobs import Stubborn, Surroundings
 from simulation.process import Crash, Process
 from simulation.replacing import Replacing
-from simulation.sick_files import SickFiles
 from simulation.stepped_api import SteppedApi
 from simulation.sync_bill import custom_id_of, synchronous_cost
+from simulation.unreadable_files import UnreadableFiles
 from support.builders import BASE_URL, KEY
 
 from core.api.client import AnthropicApi
@@ -90,7 +90,7 @@ class World:
         self.log: list[str] = []
         self.replacing = Replacing(self)
         self.budget = Budget(self)
-        self.sick_files = SickFiles(home, self.operations)
+        self.unreadable_files = UnreadableFiles(home, self.operations)
         # What each synchronous call was billed, by custom_id, in nano-dollars.
         self.sync_bill: dict[str, list[int]] = {}
         self.is_quiet = False

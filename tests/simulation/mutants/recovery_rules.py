@@ -15,7 +15,7 @@ from recovery import (
     test_named_requests,
 )
 from reporting import test_output_file
-from simulation.patching import Rule, never, nothing
+from simulation.mutants.patching import Rule, never, nothing
 from support.builders import Bench, a_bench
 from support.terminal import a_server
 from text import test_safe_text

@@ -9,8 +9,8 @@ from batches.unresolved import test_listing
 from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
 from recovery import test_lost_mirror, test_named_requests, test_unsent_submissions
-from simulation import poll_rules, recovery_rules
-from simulation.patching import Rule, nothing, patched
+from simulation.mutants import poll_rules, recovery_rules
+from simulation.mutants.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
 
 from core.api import client

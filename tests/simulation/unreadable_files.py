@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _FOLDERS = ("spool", "batch-results", "staging", "fallback")
 
 
-class SickFiles:
+class UnreadableFiles:
     """Hides files behind folders of the same name, and puts them back."""
 
     def __init__(self, home: Path, rng: Random) -> None:

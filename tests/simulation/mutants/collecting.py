@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from simulation.patching import patched
+from simulation.mutants.patching import patched
 
 import core.batches.collect
 import state.batches.collection

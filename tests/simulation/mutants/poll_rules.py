@@ -16,7 +16,7 @@ from batches import (
 from delivery import test_delivery_hooks
 from msgspec.structs import replace as changed
 from reporting import test_notifier, test_poller_health
-from simulation.patching import Rule, never, nothing
+from simulation.mutants.patching import Rule, never, nothing
 from support.builders import Bench
 
 from core.batches import collect, poll_time_limit, send

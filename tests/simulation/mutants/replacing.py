@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
 
-from simulation.patching import nothing, patched
+from simulation.mutants.patching import nothing, patched
 
 import core.batches.collect
 import core.batches.send

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from simulation.history import run_history
-from simulation.mutants import (
+from simulation.mutants.registry import (
     FIRST_SEED,
     HARMLESS,
     QUICK,

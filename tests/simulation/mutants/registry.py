@@ -7,10 +7,6 @@ each was found, so that a test needs one seed for each; `run.py --mutant NAME` l
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from simulation import collecting_mutants as collecting
-from simulation import operation_mutants as operations
-from simulation import replacing_mutants as replacing
-from simulation import sending_mutants as sending
 from simulation.fault_profile import (
     FaultProfile,
     base_profile,
@@ -19,7 +15,8 @@ from simulation.fault_profile import (
     overtaken_lists,
     slow_lists,
 )
-from simulation.patching import Mutant
+from simulation.mutants import collecting, operations, replacing, sending
+from simulation.mutants.patching import Mutant
 
 _MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant

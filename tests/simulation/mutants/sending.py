@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from msgspec.structs import replace as changed
-from simulation.patching import patched
+from simulation.mutants.patching import patched
 
 import core.batches.refresh
 import core.batches.send

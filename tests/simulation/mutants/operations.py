@@ -4,7 +4,7 @@ from collections.abc import Generator
 from datetime import datetime
 
 from msgspec.structs import replace as changed
-from simulation.patching import never, nothing, patched
+from simulation.mutants.patching import never, nothing, patched
 
 import core.batches.budget_admission
 import core.batches.send
