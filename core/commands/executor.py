@@ -247,6 +247,8 @@ def _sync(context: Context, command: Command) -> StepResult:
         after = command_effects.statuses(context.ledger, ids)
     left = [status for status in after.values() if status in _OPEN]
     if left and (RequestStatus.IN_FLIGHT in left or hold_reason(context) is None):
+        if problem:
+            commands.record_wait(context.ledger, command, problem)
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
     message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"

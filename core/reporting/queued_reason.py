@@ -7,7 +7,7 @@ from state.batches import priming_records
 from state.db.reader import Source
 from state.model.records import Batch, BatchStatus
 from state.operations import pauses
-from state.queries import ledger_status
+from state.queries import ledger_status, queued_requests
 from state.queries.queued_requests import QueuedRequests
 
 
@@ -35,11 +35,20 @@ class QueuedReasons:
         own = next((p for p in self._problems if p.startswith(f"{batch.key} ")), None)
         return self._of(batch.workflow, own or batch.last_error)
 
+    def of_returned(self, batch: Batch) -> str:
+        """Why the requests that an unsent batch returned to the queue are not sent."""
+        command = queued_requests.sync_of(self._source, batch)
+        return self._of_returned(batch.workflow, command, batch.last_error)
+
     def of_requests(self, queued: QueuedRequests) -> str:
         """Why these requests are in no batch."""
-        if queued.command:
-            return f"waits for its synchronous run, {queued.command}"
-        return self._of(queued.workflow, queued.not_sent and queued.not_sent.last_error)
+        last_error = queued.not_sent and queued.not_sent.last_error
+        return self._of_returned(queued.workflow, queued.command, last_error)
+
+    def _of_returned(self, workflow: str, command: str | None, last_error: str | None) -> str:
+        if command:
+            return f"waits for its synchronous run, {command}"
+        return self._of(workflow, last_error)
 
     def _of(self, workflow: str, last_error: str | None) -> str:
         if pause := self._pauses.get(workflow):

@@ -116,7 +116,7 @@ class Command(Struct, frozen=True, kw_only=True):
     reason: str
     #: Requests, batches or workflows it names.
     item_count: int
-    #: Options of the action; for a pause or resume also the workflows.
+    #: Options of the action, the workflows of a pause or resume, and why it waits.
     options: dict[str, object]
     #: Steps completed, so that the next poll continues after the last one.
     step: int
@@ -133,6 +133,11 @@ class Command(Struct, frozen=True, kw_only=True):
     def workflows(self) -> list[str]:
         """The workflows of a pause or resume; empty for other actions."""
         return cast("list[str]", self.options.get(_WORKFLOWS, []))
+
+    @property
+    def waits(self) -> str | None:
+        """Why its last step could not run, recorded by `record_wait`; None without a reason."""
+        return cast("str | None", self.options.get("waits"))
 
 
 def enqueue(
@@ -279,6 +284,18 @@ def record_step(ledger: Ledger, command: Command, step: int) -> None:
             step,
             command.id,
         )
+
+
+def record_wait(ledger: Ledger, command: Command, reason: str) -> None:
+    """Record why a step of a running command could not run."""
+    with ledger.transaction("command") as tx:
+        if ledger.execute(
+            "UPDATE commands SET options = json_set(options, '$.waits', ?2)"
+            " WHERE id = ?1 AND state = 'running' AND options ->> '$.waits' IS NOT ?2",
+            command.id,
+            reason,
+        ):
+            ledger.event(tx, "command.waits", subject=command.key, reason=reason)
 
 
 def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:

@@ -1,9 +1,10 @@
 """Everything the console's first screen shows, read in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch
@@ -49,12 +50,22 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     commands: Sequence[Command]
     newest_event_id: int
     newest_event_ts: str | None
+    #: Why a batch is queued or a command has not ended, by their keys.
+    reasons: Mapping[str, str]
 
 
-def take(reader: Reader, now: datetime) -> Snapshot:
-    """Read everything in one short transaction, so that the figures agree."""
+def take(
+    reader: Reader,
+    now: datetime,
+    explain: Callable[[Source, Snapshot], Mapping[str, str]] = lambda _source, _snapshot: {},
+) -> Snapshot:
+    """Read everything in one short transaction, so that the figures agree.
+
+    `explain` returns the reasons.
+    """
     with reader.read_transaction():
-        return _read(reader, now)
+        found = _read(reader, now)
+        return replace(found, reasons=explain(reader, found))
 
 
 def _read(source: Source, now: datetime) -> Snapshot:
@@ -77,6 +88,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         commands=commands.open_and_recent(source, latest=COMMANDS_SHOWN),
         newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,
+        reasons={},
     )
 
 

@@ -33,6 +33,26 @@ class QueuedRequests(Struct, frozen=True, kw_only=True):
     not_sent: Batch | None
 
 
+def sync_of(source: Source, batch: Batch) -> str | None:
+    """The key of the `sync` that will run all queued requests of the batch's submission.
+
+    None where there is none, or where some of them go to a batch.
+    """
+    if not source.rows(
+        "SELECT 1 FROM commands WHERE action = 'sync' AND state IN ('pending', 'running') LIMIT 1"
+    ):
+        return None
+    rows = source.rows(
+        f"SELECT DISTINCT ({_COMMAND}) FROM requests r"  # noqa: S608 - our own words
+        f" WHERE r.submission_id = ? AND {QUEUED}",
+        batch.submission_id,
+    )
+    ids = [row[0] for row in rows]
+    if not ids or None in ids:
+        return None
+    return str(source.rows("SELECT key FROM commands WHERE id = ?", min(ids))[0][0])
+
+
 def without_batch(source: Source) -> list[QueuedRequests]:
     """Every queued request that is in no batch, by submission, oldest first."""
     rows = source.rows(

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, a_bench
+from support.builders import START, Bench, a_bench
 from support.lifecycle import batches
 
 from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.commands.waiting_reason import waits_for
+from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
@@ -33,7 +34,8 @@ def _give(bench: Bench, action: Action) -> None:
 def _waits(bench: Bench) -> str | None:
     ledger = bench.engine.context.ledger
     (command,) = commands.latest(ledger, limit=9)
-    return waits_for(ledger, command)
+    waiting = waits_for(ledger, command)
+    return waiting and waiting.text
 
 
 def _lost(bench: Bench) -> str:
@@ -79,6 +81,48 @@ def test_a_command_that_waits_says_for_what(
             _give(bench, action)
             assert said in (_waits(bench) or "")
             assert batches(bench)[0].key in (_waits(bench) or "")
+
+
+def _unsent(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("messages:429:retry=3600", "rate limit"),
+        ("messages:429:retry=3600", f"wait until {to_text(START + timedelta(seconds=3600))}"),
+        ("messages:connect", "the next poll tries again"),
+    ],
+)
+def test_a_sync_whose_calls_could_not_run_says_why(manual: Bench, fault: str, said: str) -> None:
+    _unsent(manual)
+    manual.faults.add(fault)
+    _give(manual, Action.SYNC)
+    assert said in (_waits(manual) or "")
+    assert manual.engine.context.ledger.rows("SELECT 1 FROM events WHERE kind = 'command.waits'")
+    manual.faults.clear()
+    manual.faults.add(fault)
+    manual.poll_after(60)
+    assert "has not ended at the API; its calls could not run: " in (_waits(manual) or "")
+    manual.faults.clear()
+    for _ in range(3):
+        manual.poll_after(3600)
+    assert _waits(manual) is None
+
+
+def test_a_replay_that_waits_for_its_canary_says_so(bench: Bench) -> None:
+    bench.faults.add("row:overloaded")
+    bench.submit(3)
+    bench.poll_after(3600)
+    bench.faults.clear()
+    context = bench.engine.context
+    wanted = Filter(names=("daily-feed",))
+    asked = CommandRequest(action=Action.REPLAY, wanted=wanted, canary=True)
+    planner.submit(context, planner.plan(context, asked), delay=timedelta())
+    bench.engine.poll()
+    assert "canary" in (_waits(bench) or "")
 
 
 def test_a_command_that_ended_or_did_not_start_waits_for_nothing(manual: Bench) -> None:

@@ -13,9 +13,13 @@ from core.commands.command_request import CommandRequest
 from core.errors import SettingsError
 from core.reporting import json_reports
 from core.reporting.json_reports import StatusReport
+from state.db.reader import Reader
 from state.model.records import BatchStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
+from state.queries import console_snapshot
+from titan_console.session import reasons
+from titan_console.tui.screens import batch_rows
 
 
 def _status(bench: Bench) -> StatusReport:
@@ -125,6 +129,18 @@ def test_every_queued_request_is_listed_with_why_it_waits(
     assert counted == report.totals.queued == 3
     for reason in [row.queued_because for row in (*queued, *report.queued)]:
         assert said in (reason or "")
+
+
+@pytest.mark.parametrize("happens", [happens for happens, _ in _CASES.values()], ids=_CASES)
+def test_the_console_says_the_same_reasons(bench: Bench, happens: Callable[[Bench], None]) -> None:
+    happens(bench)
+    report = _status(bench)
+    with Reader(bench.folder.ledger) as reader:
+        seen = console_snapshot.take(reader, bench.clock.now(), reasons.of)
+    rows = batch_rows.open_rows(seen, bench.clock.now(), {})
+    assert {row.cells["problem"].text for row in rows} == {
+        row.queued_because for row in (*report.open, *report.queued)
+    }
 
 
 def test_a_batch_that_was_sent_is_not_queued(bench: Bench) -> None:

@@ -145,9 +145,17 @@ def _after_a_failed_poll(made: Recorder) -> None:
     sync = NewCommand(
         action=Action.SYNC, items=items[:1], reason="", not_before=SystemClock().now()
     )
-    commands.enqueue(builder.ledger, sync)
+    command, _ = commands.enqueue(builder.ledger, sync)
+    lost = builder.lose_the_answer(builder.submit("lost"))
+    cancel = NewCommand(
+        action=Action.CANCEL, items=[lost.id], reason="", not_before=SystemClock().now()
+    )
+    for one in (command, commands.enqueue(builder.ledger, cancel)[0]):
+        commands.claim(builder.ledger, one)
+    commands.record_wait(builder.ledger, command, "429: too many requests")
     builder.close()
     made.run("status", "status")
+    made.run("commands", "commands")
 
 
 def _prime(real: Recorder) -> None:

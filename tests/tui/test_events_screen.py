@@ -96,6 +96,17 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
         await until_shown(pilot, "◔ pending, next poll")
 
 
+async def test_a_running_command_says_what_it_waits_for(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.accept(made.submit("feed"))
+    given = NewCommand(action=Action.CANCEL, items=[batch.id], reason="", not_before=NOW)
+    command, _ = commands.enqueue(made.ledger, given)
+    commands.claim(made.ledger, command)
+    async with opened(made, (160, 24)) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, f"{batch.key} has not ended")
+
+
 @pytest.mark.parametrize(
     ("line", "kinds"),
     [

@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.commands import executor, planner
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
-from core.commands.waiting_reason import waits_for
+from core.commands.waiting_reason import Waiting, waits_for
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError, problems_of
@@ -193,7 +193,7 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         polled = poll_once(engine)
     command = commands.get(context.ledger, command.id)
     if as_json:
-        print_json(as_report(command))
+        print_json(as_report(command, waits_for(context.ledger, command)))
     else:
         echo(command.key)
         print_stderr(command.outcome or _unfinished(context.ledger, command))
@@ -229,8 +229,9 @@ def _unfinished(source: Source, command: Command) -> str:
             f"Starts at {command.not_before_ts}; to withdraw it before then:"
             f" titan-console withdraw {command.key}"
         )
-    reason = waits_for(source, command)
-    return f"Not finished yet{f': {reason}' if reason else ''}. The next poll continues it."
+    waiting = waits_for(source, command)
+    reason = f": {waiting.text}" if waiting else ""
+    return f"Not finished yet{reason}. The next poll continues it."
 
 
 class CommandReport(Struct, frozen=True, kw_only=True):
@@ -247,10 +248,11 @@ class CommandReport(Struct, frozen=True, kw_only=True):
     not_before_ts: str
     ended_ts: str | None
     outcome: str | None
+    waiting_for: Waiting | None
 
 
-def as_report(command: Command) -> CommandReport:
-    """A command as JSON."""
+def as_report(command: Command, waiting: Waiting | None) -> CommandReport:
+    """A command as JSON, with what it waits for."""
     return CommandReport(
         command=command.key,
         action=command.action,
@@ -263,4 +265,5 @@ def as_report(command: Command) -> CommandReport:
         not_before_ts=command.not_before_ts,
         ended_ts=command.ended_ts,
         outcome=command.outcome,
+        waiting_for=waiting,
     )

@@ -1,6 +1,6 @@
 """The current state of the console, which the screens draw."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ class ConsoleState:
         self.snapshot: Snapshot | None = None
         # Never frozen: a countdown goes on.
         self.commands: Sequence[Command] = ()
+        self.reasons: Mapping[str, str] = {}
         # The lines about commands on every page.
         self.command_lines: Callable[[datetime], Sequence[Sequence[Part]]] = lambda _now: ()
         self.problem: LedgerProblem | None = None
@@ -60,7 +61,7 @@ class ConsoleState:
             self.problem = message.problem
             return
         self.problem = None
-        self.commands = message.snapshot.commands
+        self.commands, self.reasons = message.snapshot.commands, message.snapshot.reasons
         if self.is_frozen and self.snapshot is not None:
             self._pending_update = message
         else:

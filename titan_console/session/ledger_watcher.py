@@ -15,6 +15,7 @@ from state.model.errors import LedgerError
 from state.model.timestamps import from_text
 from state.queries import console_snapshot
 from state.queries.console_snapshot import Snapshot
+from titan_console.session import reasons
 from titan_console.session.messages import LedgerChanged, LedgerLost, LedgerProblem
 from titan_console.session.query_worker import ReopeningReader
 
@@ -53,7 +54,7 @@ class SnapshotReader:
             version = (self._kept.file, reader.data_version())
             if version == self._version and not force:
                 return None
-            snapshot = console_snapshot.take(reader, self._clock.now())
+            snapshot = console_snapshot.take(reader, self._clock.now(), reasons.of)
         except FileNotFoundError:
             return self._lost(LedgerProblem(f"No ledger at {self._path}.", missing=True))
         except LedgerError as error:

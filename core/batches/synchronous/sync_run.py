@@ -23,6 +23,7 @@ from state.files.folder import make_private, open_private
 from state.files.spool import LineReader
 from state.files.system_errors import cause
 from state.model.records import Batch, BatchKind, Counts, Outcome, Submission
+from state.model.timestamps import to_text
 
 _INTERRUPTED = "The run was interrupted."
 BATCH_ONLY = "Requests with a max_tokens too large for a synchronous call stay queued for a batch"
@@ -74,7 +75,7 @@ def run_queued(
             run = _run(context, api, batch)
             if run.problem:
                 _hold_if_blocked(context, run.problem)
-                return str(run.problem)
+                return _said(context, run.problem)
     return next(iter(problems), None)
 
 
@@ -83,6 +84,13 @@ def hold_reason(context: Context) -> str | None:
     holds = (leases.active_hold(context.ledger, name) for name in (SYNC_HOLD, SYNC_SPEND_HOLD))
     hold = next(filter(None, holds), None)
     return hold and f"Synchronous calls are on hold until {hold.until_ts}: {hold.reason}"
+
+
+def _said(context: Context, error: ApiError) -> str:
+    if not error.retry_after_s:
+        return str(error)
+    until = to_text(context.clock.now() + timedelta(seconds=error.retry_after_s))
+    return f"{str(error).rstrip('.')}; the API asks to wait until {until}."
 
 
 def _hold_if_blocked(context: Context, error: ApiError) -> None:

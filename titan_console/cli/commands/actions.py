@@ -8,7 +8,7 @@ import msgspec
 from core.bootstrap import open_engine
 from core.commands import planner
 from core.commands.body_edits import Params, parse_changes
-from core.commands.waiting_reason import waits_for
+from core.commands.waiting_reason import Waiting, waits_for
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
 from core.requests.model_limits import warnings_for
@@ -168,18 +168,19 @@ def commands(*, limit: int | None, as_json: bool) -> None:
     with open_reader() as reader:
         found = latest(reader, limit=row_limit(limit, _COMMANDS, as_json=as_json))
         total = count(reader)
-        waiting = {one.key: waits_for(reader, one) or "" for one in found}
+        waiting = {one.key: waits_for(reader, one) for one in found}
     print_rest(len(found), total, "commands")
     if as_json:
         for one in found:
-            print_json(command_flow.as_report(one))
+            print_json(command_flow.as_report(one, waiting[one.key]))
         return
     header = ("COMMAND", "ACTION", "STATE", "ITEMS", "CREATED", "ACTOR", "RESULT")
     print_rows(found, header, lambda one: _cells(one, waiting[one.key]), empty="No commands.")
 
 
-def _cells(c: Command, waits: str) -> tuple[str, ...]:
-    return (c.key, c.action, c.state, f"{c.item_count:,}", c.created_ts, c.who, c.outcome or waits)
+def _cells(c: Command, waiting: Waiting | None) -> tuple[str, ...]:
+    result = c.outcome or (waiting.text if waiting else "")
+    return (c.key, c.action, c.state, f"{c.item_count:,}", c.created_ts, c.who, result)
 
 
 def _bodies(file: IO[bytes]) -> dict[str, Params]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.money.eta import Eta, by_risk, estimate_eta
-from state.model.records import Batch, BatchStatus
+from state.model.records import Batch
 from state.queries.console_snapshot import Snapshot
 from state.queries.error_list import ErrorRow
 from titan_console.text import eta_labels, links
@@ -73,16 +73,15 @@ def open_rows(
         found.sort(key=lambda pair: pair[0].deadline_ts or pair[0].expires_ts or "~")
     elif sort == "requests":
         found.sort(key=lambda pair: -pair[0].request_count)
-    return [_open_row(batch, eta, now) for batch, eta in found]
+    return [_open_row(batch, eta, now, snapshot.reasons.get(batch.key)) for batch, eta in found]
 
 
-def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
+def _open_row(batch: Batch, found: Eta, now: datetime, why: str | None) -> Row:
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
-    problem = fmt.problem(batch, now)
-    shown = problem or ("requests queued again" if batch.status == BatchStatus.NOT_SENT else "")
+    problem = why or fmt.problem(batch, now)
     return Row(
         key=batch.key,
         cells={
@@ -94,7 +93,7 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
             "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
             "risk": Cell(str(risk), risk.tone),
-            "problem": Cell(shown, Tone.WARN if problem else Tone.DIM),
+            "problem": Cell(problem, Tone.WARN),
         },
         about=_about(batch.tag, problem, eta_labels.reason(found), batch.key, batch.remote_id),
         link=links.to_batch(batch.key),

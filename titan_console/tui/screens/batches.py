@@ -11,11 +11,13 @@ from textual.containers import Vertical
 
 from state.db.reader import Source
 from state.model.records import Batch
+from state.model.timestamps import to_text
 from state.operations import deadlines
 from state.operations.commands import Action
 from state.queries import batch_list
 from state.queries.batch_list import BatchMatches
 from state.queries.console_snapshot import Snapshot
+from titan_console.session import reasons
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text.filters import Vocabulary
@@ -67,6 +69,7 @@ class BatchesScreen(SplitPage):
         self._recent = Section("No batch has ended yet.", batch_rows.RECENT_COLUMNS, id="recent")
         self._errors = Section("No errors.", batch_rows.ERROR_COLUMNS, id="errors")
         self._matched: BatchMatches | None = None
+        self._reasons: Mapping[str, str] = {}
         self._is_asking = False
         self._answers_of_filter = self.add_query(self._read_matched, self._take_matched)
         self._workflows: frozenset[str] = frozenset()
@@ -123,7 +126,13 @@ class BatchesScreen(SplitPage):
         matched = self._matched_now()
         if matched is None:
             return snapshot
-        return replace(snapshot, open_batches=matched.open, not_sent=(), recent=matched.others)
+        return replace(
+            snapshot,
+            open_batches=matched.open,
+            not_sent=(),
+            recent=matched.others,
+            reasons=self._reasons,
+        )
 
     def narrow(self) -> None:
         """Query what matches the filter."""
@@ -181,12 +190,16 @@ class BatchesScreen(SplitPage):
     def _read_histories(self, source: Source) -> Mapping[str, Sequence[float]]:
         return deadlines.turnarounds_of(source, self._workflows)
 
-    def _read_matched(self, source: Source) -> BatchMatches | None:
-        terms = self.filter.terms
-        return batch_list.matching(source, terms, self.state.now()) if terms else None
+    def _read_matched(self, source: Source) -> tuple[BatchMatches | None, Mapping[str, str]]:
+        terms, now = self.filter.terms, self.state.now()
+        if not terms:
+            return None, {}
+        found = batch_list.matching(source, terms, now)
+        return found, reasons.of_open(source, found.open, to_text(now))
 
-    def _take_matched(self, matched: BatchMatches | None) -> None:
-        self._matched, self._is_asking = matched, False
+    def _take_matched(self, answer: tuple[BatchMatches | None, Mapping[str, str]]) -> None:
+        self._matched, self._reasons = answer
+        self._is_asking = False
 
     def _take_histories(self, histories: Mapping[str, Sequence[float]]) -> None:
         self._histories = histories

@@ -88,10 +88,12 @@ class FoundEvents:
         )
 
 
-def command_rows(commands: Sequence[Command], now: datetime) -> list[Row]:
-    """Open commands first, then finished ones, newest first."""
+def command_rows(
+    commands: Sequence[Command], now: datetime, reasons: Mapping[str, str]
+) -> list[Row]:
+    """Open commands first, then finished ones, newest first. `reasons`: why one has not ended."""
     ordered = sorted(commands, key=lambda c: (not _is_open(c), -c.id))
-    return [_command_row(command, now) for command in ordered]
+    return [_command_row(command, now, reasons.get(command.key)) for command in ordered]
 
 
 def commands_title(commands: Sequence[Command]) -> str:
@@ -104,13 +106,13 @@ def _is_open(command: Command) -> bool:
     return command.state in (CommandState.PENDING, CommandState.RUNNING)
 
 
-def _command_row(command: Command, now: datetime) -> Row:
+def _command_row(command: Command, now: datetime, waits: str | None) -> Row:
     label = _STATES[command.state]
     left = from_text(command.not_before_ts) - now
     count = ""
     if command.state == CommandState.PENDING:
         count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next poll"
-    message = command.outcome or ""
+    message = command.outcome or waits or ""
     return Row(
         key=command.key,
         cells={

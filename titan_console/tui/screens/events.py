@@ -78,7 +78,9 @@ class EventsScreen(FilteredPage):
     def draw(self, now: datetime) -> None:
         """Redraw the countdowns; the log refreshes itself."""
         commands = self.state.commands
-        self._commands.show(command_rows(commands, now), commands_title(commands))
+        self._commands.show(
+            command_rows(commands, now, self.state.reasons), commands_title(commands)
+        )
         self.table.tick()
         self.show_problem(self.table.problem)
 
