@@ -22,7 +22,7 @@ from state.files.folder import Folder, make_private, open_private
 from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.files.system_errors import cause
-from state.model.errors import FileMissing
+from state.model.errors import FileMissing, FileUnusable, LedgerUnusable
 from state.model.records import Batch
 from state.queries.event_list import events_from
 
@@ -43,11 +43,9 @@ def update(
     Raises FileUnusable where one cannot be written.
     """
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
-    for path, lines in (
-        (folder.jobs_mirror, _job_lines),
-        (folder.errors_mirror, _error_lines),
-        (folder.cost_mirror, _cost_lines),
-    ):
+    with guard(folder.jobs_mirror):
+        _update_jobs(ledger, folder, newest)
+    for path, lines in ((folder.errors_mirror, _error_lines), (folder.cost_mirror, _cost_lines)):
         with guard(path):
             _update(ledger, folder, path, lines, newest)
 
@@ -63,7 +61,27 @@ def has_newest_line(ledger: Ledger, folder: Folder, batch: Batch) -> bool:
 def update_jobs(ledger: Ledger, folder: Folder) -> None:
     """Append all new lines to the mirror of jobs. Raises FileUnusable, LedgerError."""
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
-    _update(ledger, folder, folder.jobs_mirror, _job_lines, newest)
+    _update_jobs(ledger, folder, newest)
+
+
+def _update_jobs(ledger: Ledger, folder: Folder, newest: int) -> None:
+    """A rebuild needs these lines most where the ledger is damaged: they do without one table.
+
+    That of the imported fallback files is read before the transaction, which its damage would end.
+    A rebuild takes what the lines lack from the earlier ones of the same batch.
+    """
+    damage = None
+    try:
+        ledger.rows("SELECT key, submission_id FROM fallback_imports")
+    except LedgerUnusable as error:
+        damage = error
+    lines = _job_lines if damage is None else _job_lines_without_imports
+    _update(ledger, folder, folder.jobs_mirror, lines, newest)
+    if damage is not None:
+        raise FileUnusable(
+            f"New lines of {folder.jobs_mirror} do not name imported fallback files: {damage}",
+            code=damage.code,
+        ) from damage
 
 
 def _is_written(ledger: Ledger, path: Path, event: int) -> bool:
@@ -143,7 +161,14 @@ def _batches_after(
         position = page[-1].id
 
 
-def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[str, object]]:
+def _job_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict[str, object]]:
+    for line in _job_lines_without_imports(ledger, folder, position):
+        yield line | {"fallback_imports": _fallback_imports(ledger, str(line["batch_id"]))}
+
+
+def _job_lines_without_imports(
+    ledger: Ledger, _folder: Folder, position: int
+) -> Iterator[dict[str, object]]:
     for _at, batch in _batches_after(ledger, position, None):
         results = f"/v1/messages/batches/{batch.remote_id}/results"
         yield {
@@ -167,16 +192,16 @@ def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[
             "account": batch.account,
             "requests": request_ranges.of_batch(ledger, batch),
             "betas": ",".join(batch.betas),
-            "fallback_imports": _fallback_imports(ledger, batch),
             "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
         }
 
 
-def _fallback_imports(ledger: Ledger, batch: Batch) -> list[str]:
-    """The keys of the files that were imported into its submission."""
+def _fallback_imports(ledger: Ledger, batch_key: str) -> list[str]:
+    """The keys of the files that were imported into the submission of the batch."""
     rows = ledger.rows(
-        "SELECT key FROM fallback_imports WHERE submission_id = ? ORDER BY key LIMIT 100",
-        batch.submission_id,
+        "SELECT key FROM fallback_imports WHERE submission_id ="
+        " (SELECT submission_id FROM batches WHERE key = ?) ORDER BY key LIMIT 100",
+        batch_key,
     )
     return [row[0] for row in rows]
 

@@ -1,7 +1,7 @@
 """Recovers batches and bodies from the files beside a lost ledger."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -85,9 +85,15 @@ _FORMER_STATUSES = {
 _OPTIONAL = ("requests", "betas", "fallback_imports", "possible_duplicate_charges")
 
 
-def _decode(line: bytes) -> tuple[RecoveredBatch, bool]:
-    """The batch of a line, and whether all of it could be read."""
+def _decode(line: bytes, known: Mapping[str, RecoveredBatch]) -> tuple[RecoveredBatch, bool]:
+    """The batch of a line, and whether all of it could be read.
+
+    `known` has the batches of the lines before: what a line of a damaged ledger lacks is in them.
+    """
     fields = msgspec.json.decode(line, type=dict[str, object])
+    earlier = known.get(str(fields.get("batch_id")))
+    if earlier:
+        fields = {name: getattr(earlier, name) for name in _OPTIONAL} | fields
     status = str(fields.get("status"))
     fields["status"] = _FORMER_STATUSES.get(status, status)
     try:
@@ -122,7 +128,7 @@ def mirror(folder: Folder) -> Mirror:
     if folder.jobs_mirror.exists():
         for number, line in enumerate(folder.jobs_mirror.read_bytes().splitlines(), 1):
             try:
-                batch, is_whole = _decode(line)
+                batch, is_whole = _decode(line, found.batches)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.unreadable.append(number)
             else:

@@ -11,12 +11,16 @@ from support.builders import a_request, some_requests
 
 import titan_batch
 from core.bootstrap import rebuild_ledger
+from core.clock import SystemClock
 from core.config.settings import from_environment
+from core.intake.fallback_files import save
+from core.intake.options import SubmitOptions
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.folder import Folder
-from state.model.errors import LedgerError
+from state.model.errors import LedgerError, LedgerUnusable
 from state.queries import doctor_figures
+from state.recovery import recovered_batches
 from titan_console.sandbox.api import Sandbox
 
 _PAGE = 4096
@@ -67,6 +71,37 @@ def test_requests_that_a_damaged_ledger_refused_run_once(
     assert titan_batch.reconcile("new")["by_status"]["missing"] == 0
     billed = sandbox.billing_log()
     assert billed.creates + len(billed.messages) == 2
+
+
+def test_a_damaged_table_of_fallback_imports_stops_no_line_of_the_mirror(
+    home: Path, sandbox: Sandbox
+) -> None:
+    """The lines lack the keys of the files; those before have them, and a rebuild takes them."""
+    kept = save(
+        Folder(home),
+        some_requests(2),
+        SubmitOptions(tag="kept"),
+        clock=SystemClock(),
+        actor="job",
+        error=LedgerUnusable("The disk was full."),
+    )
+    poll()
+    later = titan_batch.submit([a_request("later")], tag="later")
+    _zero(home / "titan.db", _page_of(home / "titan.db", "fallback_imports"))
+    key = titan_batch.submit([a_request("new")], tag="new")
+    problems = poll().problems
+    (problem,) = [line for line in problems if "fallback files" in line]
+    assert "damaged" in problem
+    mirror = recovered_batches.mirror(Folder(home))
+    assert {key, later, kept.key} == {batch.submission_key for batch in mirror.batches.values()}
+    assert {batch.status for batch in mirror.batches.values()} <= {"in_progress", "ended"}
+    assert [batch.fallback_imports for batch in mirror.batches.values()] == [[kept.key], [], []]
+    rebuilt, _ = rebuild_ledger(from_environment(), actor="test")
+    assert (rebuilt.submissions, rebuilt.missing) == (3, 0)
+    for known in (kept.key, later, key):
+        poll()
+        assert set(_outcomes(known)) == {"succeeded"}
+    assert sandbox.billing_log().creates == 3
 
 
 @pytest.mark.slow
