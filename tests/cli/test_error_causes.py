@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,13 +34,19 @@ needs_root = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def used() -> Generator[Terminal, None, None]:
+@contextmanager
+def a_used_home() -> Generator[Terminal, None, None]:
     """A home with three answered requests; another user may enter the folder above it."""
     with TemporaryDirectory() as folder, a_server(Plan.instant()) as (_, address):
         Path(folder).chmod(0o755)
         terminal = Terminal(Path(folder) / "home", address)
         terminal.submit_and_poll(tag="t")
+        yield terminal
+
+
+@pytest.fixture
+def used() -> Generator[Terminal, None, None]:
+    with a_used_home() as terminal:
         yield terminal
 
 

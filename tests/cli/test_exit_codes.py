@@ -13,6 +13,7 @@ from support.broken_ledger import corrupt, too_new
 from support.builders import Bench, some_requests
 from support.terminal import Ended, Terminal, a_server
 
+from core.batches.unresolved.stuck_reason import ABSENT
 from core.clock import SystemClock
 from core.poll.poll_run import POLL_LEASE
 from state.batches import leases
@@ -30,12 +31,18 @@ from titan_console.sandbox.model.timing import Plan
 Shell = tuple[Terminal, Sandbox]
 
 
+@contextmanager
+def queued_in(home: Path, plan: Plan | None = None) -> Generator[Shell, None, None]:
+    """Four requests that could not be sent, and a sandbox that would take them."""
+    _submit(Terminal(home))
+    with a_server(plan) as (sandbox, address):
+        yield Terminal(home, address), sandbox
+
+
 @pytest.fixture
 def queued(tmp_path: Path) -> Generator[Shell, None, None]:
-    """Four requests that could not be sent, and a sandbox that would take them."""
-    _submit(Terminal(tmp_path / "home"))
-    with a_server() as (sandbox, address):
-        yield Terminal(tmp_path / "home", address), sandbox
+    with queued_in(tmp_path / "home") as shell:
+        yield shell
 
 
 def _submit(terminal: Terminal, *options: str) -> Ended:
@@ -113,6 +120,17 @@ def test_the_code_of_a_poll(queued: Shell, fault: str, code: Exit, *, as_json: b
         sandbox.faults.add(fault)
     done = [terminal.run("--poll", *["--json"] * as_json) for _ in range(2)]
     assert max(one.code for one in done) == code, done
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_poll_with_a_batch_that_cannot_be_found_fails(tmp_path: Path, *, as_json: bool) -> None:
+    with queued_in(tmp_path / "home", Plan.manual()) as (terminal, sandbox):
+        assert terminal.run("--poll").code == Exit.DONE
+        (batch,) = sandbox.billing_log().batches
+        sandbox.vanish(batch.batch_id)
+        for _ in range(2):
+            done = terminal.run("--poll", *["--json"] * as_json)
+            assert (done.code, ABSENT in done.err) == (Exit.ATTENTION, True), done.err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,14 @@
 """Replaces production code temporarily."""
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 
+import pytest
+from support import forked_command
 from support.builders import Bench
 
 Mutant = Callable[[], Generator[None, None, None]]
@@ -28,3 +34,27 @@ def patched(owner: object, name: str, new: object) -> Generator[None, None, None
         yield
     finally:
         setattr(owner, name, old)
+
+
+@contextmanager
+def in_commands() -> Generator[None, None, None]:
+    """Commands of a `Terminal` are forked from this process, with what is replaced in it."""
+    if not forked_command.IS_POSSIBLE:
+        pytest.skip("needs fork, so that a command has the bug")
+    with (
+        patched(forked_command, "_server", partial(get_context, "fork")),
+        patched(forked_command, "_command", _forked_from_here),
+    ):
+        yield
+
+
+_command = forked_command._command
+
+
+def _forked_from_here(
+    arguments: tuple[str, ...], environment: dict[str, str], cwd: Path, files: Path
+) -> None:
+    # In place of those of pytest.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    _command(arguments, environment, cwd, files)

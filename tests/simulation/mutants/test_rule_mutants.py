@@ -9,7 +9,7 @@ from batches.unresolved import test_listing
 from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
 from recovery import test_lost_mirror, test_named_requests, test_unsent_submissions
-from simulation.mutants import poll_rules, recovery_rules
+from simulation.mutants import error_cause_rules, exit_code_rules, poll_rules, recovery_rules
 from simulation.mutants.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
 
@@ -124,6 +124,8 @@ def _known_hook(bench: Bench) -> None:
 RULES: dict[str, Rule] = {
     **poll_rules.RULES,
     **recovery_rules.RULES,
+    **exit_code_rules.RULES,
+    **error_cause_rules.RULES,
     "server check of a synchronous run": (
         *(account_check, "check_server", nothing),
         _another_server,
