@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from support.builders import Bench, a_bench
-from support.ledger_builders import a_ledger
-from support.terminal import a_server
+from support.ledgers.ledger_builders import a_ledger
+from support.processes.terminal import a_server
 
 from state.db.ledger import Ledger
 from titan_console.sandbox.api import Sandbox

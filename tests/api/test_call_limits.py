@@ -7,8 +7,8 @@ from itertools import repeat
 
 import httpx2
 import pytest
-from support.mock_transport import KEY, a_batch, a_body, an_api
-from support.slow_server import a_trickling_server
+from support.api.mock_transport import KEY, a_batch, a_body, an_api
+from support.api.slow_server import a_trickling_server
 
 from core.api.call_limits import CallLimits, most_result_bytes, paced, up_to
 from core.api.client import AnthropicApi

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from support.api.mock_transport import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 from support.builders import a_bench
-from support.mock_transport import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 
 from core.api.client import AnthropicApi
 from core.errors import ApiError, Blocked, NoResponse, NotFound

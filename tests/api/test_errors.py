@@ -6,7 +6,7 @@ import anthropic
 import httpx2
 import pytest
 from anthropic._error_classes import ERROR_CLASSES
-from support.mock_transport import a_body, an_api, answering
+from support.api.mock_transport import a_body, an_api, answering
 
 from core.api.client import AnthropicApi
 from core.errors import (

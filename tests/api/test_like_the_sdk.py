@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 from anthropic import Anthropic
-from support.mock_transport import BASE_URL, KEY, a_batch, a_body, an_api
+from support.api.mock_transport import BASE_URL, KEY, a_batch, a_body, an_api
 
 from core.api.client import AnthropicApi
 

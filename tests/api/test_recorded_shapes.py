@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from support.mock_transport import a_batch, a_body, an_api, streamed
+from support.api.mock_transport import a_batch, a_body, an_api, streamed
 
 from core.api.line_splitter import split_lines
 from core.api.result_schema import decode

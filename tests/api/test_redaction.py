@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from support.builders import BASE_URL, JOB_WITH_HOOK, Bench, a_bench, client, some_requests
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.api.client import AnthropicApi
 from core.config.settings import forget_key, from_environment

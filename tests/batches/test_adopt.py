@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.errors import ApiError, InputError
 from core.intake.options import SubmitOptions

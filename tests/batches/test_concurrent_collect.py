@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.api_wrapper import ApiWrapper
+from support.api.api_wrapper import ApiWrapper
 from support.builders import a_bench
 
 from core.api.protocol import BatchApi

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.api_wrapper import ApiWrapper
+from support.api.api_wrapper import ApiWrapper
 from support.builders import a_bench
 
 from state.queries import batch_list

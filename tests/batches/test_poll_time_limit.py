@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from support.builders import Bench, a_bench
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.batches.poll_time_limit import PollTimeLimit
 from core.config.titan_tables import parse

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.builders import a_request
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 import titan_batch
 

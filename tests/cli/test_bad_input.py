@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import a_request
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 
 def _lines(*requests: object) -> str:

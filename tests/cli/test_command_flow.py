@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.clock import SystemClock
 from core.engine import Engine

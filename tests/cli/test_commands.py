@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import a_request
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from titan_console.cli.main import COMMANDS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.clock import SystemClock
 from titan_console.demo.texts import standard_library

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from support.builders import some_requests
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 LINES = "".join(json.dumps(request) + "\n" for request in some_requests(3))
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from support.builders import a_request, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from titan_console.sandbox.model.timing import Plan
 

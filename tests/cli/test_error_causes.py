@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.builders import some_requests
-from support.terminal import Ended, Terminal, a_server
+from support.processes.terminal import Ended, Terminal, a_server
 
 from core.config.settings import Settings, child_environment
 from state.db.connection import sqlite3

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from support.console_builders import Failure, LedgerBuilder
-from support.terminal import Terminal
+from support.console.console_builders import Failure, LedgerBuilder
+from support.processes.terminal import Terminal
 
 
 def test_errors_come_in_groups_for_people_and_for_programs(tmp_path: Path) -> None:

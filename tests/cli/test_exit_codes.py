@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import corrupt, too_new
 from support.builders import Bench, some_requests
-from support.terminal import Ended, Terminal, a_server
+from support.ledgers.broken_ledger import corrupt, too_new
+from support.processes.terminal import Ended, Terminal, a_server
 
 from core.batches.unresolved.stuck_reason import ABSENT
 from core.clock import SystemClock

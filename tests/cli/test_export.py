@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import a_bench
-from support.console_builders import Failure, LedgerBuilder
-from support.terminal import Terminal
+from support.console.console_builders import Failure, LedgerBuilder
+from support.processes.terminal import Terminal
 
 from core.reporting.export import safe_cell
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 
 def test_it_prints_the_missions_table_without_a_ledger(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 
 def test_jobs_are_shown_begun_checked_and_edited(tmp_path: Path) -> None:

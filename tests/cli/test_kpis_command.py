@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from support.builders import some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 NAMES = {
     *("batch_share", "saved_usd_30d", "turnaround_p50_h", "turnaround_p95_h"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.terminal import NOWHERE, Terminal
+from support.processes.terminal import NOWHERE, Terminal
 
 from core.config.settings import Settings, child_environment
 

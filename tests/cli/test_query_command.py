@@ -8,8 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from support.console_builders import Failure, LedgerBuilder
-from support.terminal import Terminal
+from support.console.console_builders import Failure, LedgerBuilder
+from support.processes.terminal import Terminal
 
 from state.db.public_query import select
 from state.db.reader import Reader

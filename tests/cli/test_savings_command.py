@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.clock import SystemClock
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.ledger_builders import a_ledger
-from support.terminal import NOWHERE, Terminal, a_server
+from support.ledgers.ledger_builders import a_ledger
+from support.processes.terminal import NOWHERE, Terminal, a_server
 
 from core.clock import SystemClock
 from core.config.settings import Settings, child_environment

@@ -7,9 +7,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from support.console_builders import Failure, LedgerBuilder
+from support.console.console_builders import Failure, LedgerBuilder
 from support.hostile_text import EVIL
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.config.settings import Settings, child_environment
 from state.operations import pauses

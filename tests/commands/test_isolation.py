@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.broken_code import breaks
-from support.broken_ledger import corrupt, heal
 from support.builders import Bench, a_bench, a_request
+from support.ledgers.broken_ledger import corrupt, heal
 
 import titan_batch
 from core.commands import auto_replay, deadline_guard, executor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import JOB_WITH_HOOK, a_bench, a_request
-from support.terminal import NOWHERE
+from support.processes.terminal import NOWHERE
 
 import titan_batch
 from core.config.settings import (

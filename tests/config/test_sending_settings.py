@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import fields
 from support.builders import KEY, START, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.bootstrap import open_engine
 from core.clock import ManualClock

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.error_codes import code_is
-from support.ledger_builders import a_ledger
-from support.lock_holder import killed_holder
+from support.ledgers.ledger_builders import a_ledger
+from support.ledgers.lock_holder import killed_holder
 
 from state.db import access_lock
 from state.model.errors import LedgerBusy

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.ledger_builders import START, a_ledger
+from support.ledgers.ledger_builders import START, a_ledger
 
 from core.clock import ManualClock
 from state.batches import leases

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.lock_holder import killed_holder
+from support.ledgers.lock_holder import killed_holder
 
 from state.db import liveness_lock
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, a_bench, a_request
 from support.error_codes import code_is
-from support.ledger_builders import a_ledger
+from support.ledgers.ledger_builders import a_ledger
 
 from core.requests.payload import Limits, to_line
 from state.db.reader import Reader

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.error_codes import code_is
-from support.ledger_builders import a_ledger
+from support.ledgers.ledger_builders import a_ledger
 
 from state.db.ledger import Ledger
 from state.db.reader import Reader
@@ -155,7 +155,7 @@ def test_a_half_made_ledger_is_never_left_behind(tmp_path: Path) -> None:
 MIGRATE = """
 import sys
 from pathlib import Path
-from support.ledger_builders import a_ledger, spooled, submit
+from support.ledgers.ledger_builders import a_ledger, spooled, submit
 sys.stdin.readline()
 for number in range(10):
     with a_ledger(Path(sys.argv[1])) as ledger:

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 from support.error_codes import code_is
-from support.ledger_builders import spooled, submit
+from support.ledgers.ledger_builders import spooled, submit
 
 from state.db.ledger import Ledger
 from state.model.errors import IllegalTransition, LedgerUnusable

@@ -3,7 +3,15 @@
 from itertools import product
 
 import pytest
-from support.ledger_builders import a_result, batch, remote, send, spooled, store_results, submit
+from support.ledgers.ledger_builders import (
+    a_result,
+    batch,
+    remote,
+    send,
+    spooled,
+    store_results,
+    submit,
+)
 
 from state.batches import remote_status, sending
 from state.db.ledger import Ledger

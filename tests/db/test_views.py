@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
-from support.console_builders import Failure, LedgerBuilder
-from support.ledger_builders import a_ledger
+from support.console.console_builders import Failure, LedgerBuilder
+from support.ledgers.ledger_builders import a_ledger
 
 from state.db.reader import Reader
 from state.db.schema import VERSION

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.builders import START, Bench, a_bench, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.delivery.delivery_hooks import MOST_TRIES, next_try
 from core.intake.options import SubmitOptions

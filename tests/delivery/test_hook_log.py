@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import JOB_WITH_HOOK, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from state.files import hook_log
 from state.files.folder import Folder

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.builders import JOB_WITH_HOOK, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.config.settings import Settings, child_environment
 from state.db.connection import connect, sqlite3

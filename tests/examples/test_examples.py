@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.terminal import Ended, Terminal, a_server
+from support.processes.terminal import Ended, Terminal, a_server
 
 from core.config.titan_file import template
 from core.config.titan_tables import parse

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 from support.builders import START, Bench, a_bench
 from support.lifecycle import check_once, poll_until_done, requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from state.db import schema, tables_v1
 from state.db.connection import sqlite3

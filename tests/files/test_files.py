@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.error_codes import code_is
-from support.ledger_builders import (
+from support.ledgers.ledger_builders import (
     START,
     a_ledger,
     a_result,

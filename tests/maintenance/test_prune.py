@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.rebuilt_ledger import rebuilt
+from support.ledgers.rebuilt_ledger import rebuilt
 
 from core.intake.options import SubmitOptions
 from core.maintenance.prune import Pruned, preview, prune

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.api.client import AnthropicApi
 from core.config.never_batch import NeverBatchList

@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.budgets import (
+from support.builders import Bench, a_bench, some_requests
+from support.error_codes import code_is
+from support.ledgers.budgets import (
     AUTOMATIC,
     budget_alerts,
     cost,
@@ -18,9 +20,7 @@ from support.budgets import (
     state,
     used,
 )
-from support.builders import Bench, a_bench, some_requests
-from support.error_codes import code_is
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.commands import planner
 from core.commands.planner import CommandRequest

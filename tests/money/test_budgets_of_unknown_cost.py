@@ -4,9 +4,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support.budgets import AUTOMATIC, budget_alerts, failed, limit, plan, used
 from support.builders import Bench, a_bench, some_requests
 from support.error_codes import code_is
+from support.ledgers.budgets import AUTOMATIC, budget_alerts, failed, limit, plan, used
 
 from core.errors import OverBudget
 from core.intake.options import SubmitOptions

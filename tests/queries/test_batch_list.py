@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder, a_busy_ledger
-from support.console_pilot import opened, shown, table, until, until_shown
+from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_pilot import opened, shown, table, until, until_shown
 
 from state.operations.commands import Action
 from state.queries import batch_list

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from support.console_builders import CENT, Failure, LedgerBuilder
+from support.console.console_builders import CENT, Failure, LedgerBuilder
 
 from state.db.reader import Reader
 from state.queries import console_snapshot

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from support.console_builders import NOW, Failure, LedgerBuilder
+from support.console.console_builders import NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
 from state.batches import batch_planning

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
-from support.console_builders import Failure, LedgerBuilder
-from support.terminal import Terminal
+from support.console.console_builders import Failure, LedgerBuilder
+from support.processes.terminal import Terminal
 
 from core.commands.command_request import CommandRequest, command_line
 from state.model.errors import UnknownId

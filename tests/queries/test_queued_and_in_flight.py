@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.console_builders import LedgerBuilder
+from support.console.console_builders import LedgerBuilder
 
 from core.api.client import AnthropicApi
 from core.errors import SettingsError

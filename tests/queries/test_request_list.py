@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.console_builders import CENT, NOW, Failure, LedgerBuilder
+from support.console.console_builders import CENT, NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
 from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm

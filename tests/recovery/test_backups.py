@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench
 from support.lifecycle import check_once, poll_until_done
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from state.db.connection import sqlite3
 from state.recovery import backups

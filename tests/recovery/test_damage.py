@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.builders import Bench, a_bench, some_requests
-from support.ledger_builders import a_ledger
+from support.ledgers.ledger_builders import a_ledger
+from support.ledgers.rebuilt_ledger import rebuilt
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core.intake.options import SubmitOptions
 from core.requests.payload import Limits

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import poll
 from support.builders import a_request, some_requests
+from support.ledgers.broken_ledger import poll
 
 import titan_batch
 from core.bootstrap import rebuild_ledger

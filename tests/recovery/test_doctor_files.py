@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from state.files.folder import Folder
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.broken_ledger import corrupt, poll
 from support.builders import a_request, some_requests
-from support.terminal import Terminal
+from support.ledgers.broken_ledger import corrupt, poll
+from support.processes.terminal import Terminal
 
 import titan_batch
 from core.intake import fallback_contents

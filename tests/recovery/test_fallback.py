@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import corrupt, heal, no_folder, poll, too_new
 from support.builders import a_request, some_requests
 from support.error_codes import code_is
-from support.terminal import Terminal
+from support.ledgers.broken_ledger import corrupt, heal, no_folder, poll, too_new
+from support.processes.terminal import Terminal
 
 import titan_batch
 from core.bootstrap import open_engine

@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import corrupt, heal, poll
 from support.builders import a_bench, a_request, some_requests
 from support.error_codes import code_is
+from support.ledgers.broken_ledger import corrupt, heal, poll
 
 import titan_batch
 from core.bootstrap import open_engine

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.ledgers.rebuilt_ledger import rebuilt
 from support.lifecycle import poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions

@@ -9,7 +9,7 @@ import click
 import pytest
 from support.builders import some_requests
 from support.error_codes import code_is
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 import titan_batch
 from state.db.connection import sqlite3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench
+from support.ledgers.rebuilt_ledger import rebuilt
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt
 
 from state.batches import batch_planning
 from state.files import archive

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from support.builders import Bench, a_bench
+from support.ledgers.rebuilt_ledger import rebuilt, restored
 from support.lifecycle import batches, check_billing, json_lines, poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt, restored
 
 from core.requests.payload import Limits
 from state.batches import request_ranges

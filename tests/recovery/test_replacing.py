@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.broken_ledger import poll
 from support.builders import a_bench, some_requests
-from support.terminal import Terminal, a_server
+from support.ledgers.broken_ledger import poll
+from support.processes.terminal import Terminal, a_server
 
 import titan_batch
 from core.config.settings import Settings, child_environment

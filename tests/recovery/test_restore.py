@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import START, some_requests
-from support.terminal import Terminal, a_server
+from support.processes.terminal import Terminal, a_server
 
 from core import bootstrap
 from core.clock import ManualClock

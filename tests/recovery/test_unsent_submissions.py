@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
+from support.ledgers.rebuilt_ledger import rebuilt, restored
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
-from support.rebuilt_ledger import rebuilt, restored
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions

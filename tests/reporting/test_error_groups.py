@@ -2,7 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.console_builders import NOW, Failure, LedgerBuilder
+from support.console.console_builders import NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
 from core.reporting import error_groups

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from support.json_outputs import outputs
-from support.terminal import Terminal
+from support.processes.json_outputs import outputs
+from support.processes.terminal import Terminal
 
 from titan_console.cli.main import COMMANDS
 

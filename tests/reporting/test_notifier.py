@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from support.api.slow_server import a_trickling_server
 from support.builders import Bench, a_bench, a_request
-from support.slow_server import a_trickling_server
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.commands import planner
 from core.commands.planner import CommandRequest

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder
+from support.console.console_builders import LedgerBuilder
 from support.error_codes import code_is
-from support.terminal import Ended, Terminal
+from support.processes.terminal import Ended, Terminal
 
 from core.errors import InputError
 from core.reporting.output_file import open_output

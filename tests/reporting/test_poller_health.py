@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.broken_code import breaks
 from support.builders import START, Bench, a_bench
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.batches import refresh
 from core.errors import SettingsError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from anthropic.types import Message
 from pydantic import TypeAdapter
-from support.sandbox_client import a_desk, a_params
+from support.api.sandbox_client import a_desk, a_params
 
 from titan_console.sandbox.answers.messages import events
 from titan_console.sandbox.model.prompt_cache import PromptCache

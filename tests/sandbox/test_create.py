@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from support.sandbox_client import BATCHES, a_desk, a_params, a_request, create_body
+from support.api.sandbox_client import BATCHES, a_desk, a_params, a_request, create_body
 
 PATTERN = "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
 

@@ -5,7 +5,7 @@ import json
 import anthropic
 import httpx2
 import pytest
-from support.sandbox_client import BATCHES, SandboxClient, a_desk, a_params, create_body
+from support.api.sandbox_client import BATCHES, SandboxClient, a_desk, a_params, create_body
 
 from titan_console.sandbox.faults.profile import (
     AFTER_STATUSES,

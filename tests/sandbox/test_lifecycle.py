@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.sandbox_client import BATCHES, a_desk
+from support.api.sandbox_client import BATCHES, a_desk
 
 from titan_console.sandbox.model.provider import Limits
 from titan_console.sandbox.model.timing import Plan

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.sandbox_client import BATCHES, HAIKU, a_desk, a_params
+from support.api.sandbox_client import BATCHES, HAIKU, a_desk, a_params
 
 WORDS = """
 model messages max_tokens system tools tool_choice thinking output_config format schema type

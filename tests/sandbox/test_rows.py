@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.sandbox_client import BATCHES, a_desk, a_params
+from support.api.sandbox_client import BATCHES, a_desk, a_params
 
 INVALID = "invalid_request_error"
 IMAGE = "messages.0.content.0.image.source.base64.data"

@@ -6,7 +6,7 @@ from typing import Any, cast
 import anthropic
 import pytest
 from anthropic.types import Message
-from support.sandbox_client import HAIKU, a_desk, a_params, create_body
+from support.api.sandbox_client import HAIKU, a_desk, a_params, create_body
 
 from titan_console.sandbox.model.timing import Plan
 

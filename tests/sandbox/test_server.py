@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
-from support.sandbox_client import BATCHES, START, create_body
+from support.api.sandbox_client import BATCHES, START, create_body
 
 from core.clock import ManualClock
 from titan_console.sandbox.api import Sandbox

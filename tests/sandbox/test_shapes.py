@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from sandbox.compare_recordings import Replay, Report
-from support.sandbox_client import BATCHES, a_desk
+from support.api.sandbox_client import BATCHES, a_desk
 
 from titan_console.sandbox.model.timing import Plan
 

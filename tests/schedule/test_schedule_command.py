@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fake_schedulers import Machine
-from support.terminal import Terminal
+from support.processes.fake_schedulers import Machine
+from support.processes.terminal import Terminal
 
 OTHERS = "MAILTO=me\n0 1 * * * date +\\%F\n"
 NAME = "titan-batch-poll-15m"

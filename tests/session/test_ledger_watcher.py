@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder
-from support.console_pilot import in_another_process
+from support.console.console_builders import LedgerBuilder
+from support.console.console_pilot import in_another_process
 from textual.message import Message
 
 from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader

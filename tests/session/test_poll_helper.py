@@ -12,8 +12,8 @@ from queue import Queue
 
 import pytest
 from support.builders import START, some_requests
-from support.console_pilot import until, until_seen, until_shown
-from support.terminal import NOWHERE, Terminal, a_server
+from support.console.console_pilot import until, until_seen, until_shown
+from support.processes.terminal import NOWHERE, Terminal, a_server
 
 from core.bootstrap import open_engine
 from core.clock import ManualClock, SystemClock

@@ -1,7 +1,7 @@
 import gc
 from pathlib import Path
 
-from support.console_builders import LedgerBuilder
+from support.console.console_builders import LedgerBuilder
 
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 

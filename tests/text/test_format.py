@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
-from support.console_builders import NOW, Failure, LedgerBuilder
+from support.console.console_builders import NOW, Failure, LedgerBuilder
 
 from core.money.pricing import dollars_text
 from core.reporting.poller_health import assess

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from support.console_builders import NOW
+from support.console.console_builders import NOW
 
 from core.commands.command_request import with_reason
 from core.commands.preview import Preview

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, a_request
-from support.console_builders import Failure, LedgerBuilder
-from support.console_pilot import (
+from support.console.console_builders import Failure, LedgerBuilder
+from support.console.console_pilot import (
     app_of,
     lines,
     opened,

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from support.console_builders import LedgerBuilder, a_busy_ledger
-from support.console_pilot import (
+from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_pilot import (
     app_of,
     in_another_process,
     lines,

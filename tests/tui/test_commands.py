@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.command_pilot import (
+from support.console.command_pilot import (
     LARGE,
     SMALL,
     BenchPollRunner,
@@ -17,7 +17,7 @@ from support.command_pilot import (
     to_errors,
     to_preview,
 )
-from support.console_pilot import app_of, shown, until, until_seen, until_shown
+from support.console.console_pilot import app_of, shown, until, until_seen, until_shown
 
 from core.api.client import AnthropicApi
 from core.commands import planner

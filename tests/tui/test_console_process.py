@@ -8,7 +8,7 @@ import sys
 import termios
 from pathlib import Path
 
-from support.console_builders import Failure, LedgerBuilder
+from support.console.console_builders import Failure, LedgerBuilder
 
 from state.operations import pauses
 

@@ -3,8 +3,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from support.builders import Bench, a_bench, a_request
-from support.console_builders import Failure, LedgerBuilder
-from support.console_pilot import app_of, lines, shown, table, until, until_seen, until_shown
+from support.console.console_builders import Failure, LedgerBuilder
+from support.console.console_pilot import (
+    app_of,
+    lines,
+    shown,
+    table,
+    until,
+    until_seen,
+    until_shown,
+)
 from support.hostile_text import EVIL, hidden
 from textual.pilot import Pilot
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder
-from support.console_pilot import opened, until
+from support.console.console_builders import LedgerBuilder
+from support.console.console_pilot import opened, until
 from textual.screen import ModalScreen
 
 from titan_console.tui.pages.page import Page

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from support.console_builders import NOW, LedgerBuilder, a_busy_ledger
-from support.console_pilot import (
+from support.console.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console.console_pilot import (
     app_of,
     in_another_process,
     lines,

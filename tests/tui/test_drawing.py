@@ -5,8 +5,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder, a_busy_ledger
-from support.console_pilot import opened, shown, table, until, until_shown
+from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_pilot import opened, shown, table, until, until_shown
 from textual.strip import Strip
 from textual.widgets._footer import FooterKey
 

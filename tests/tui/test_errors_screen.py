@@ -2,8 +2,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.console_builders import NOW, Failure, LedgerBuilder
-from support.console_pilot import opened, shown, until, until_shown
+from support.console.console_builders import NOW, Failure, LedgerBuilder
+from support.console.console_pilot import opened, shown, until, until_shown
 from textual.pilot import Pilot
 
 from core.clock import ManualClock

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from msgspec import to_builtins
-from support.console_builders import NOW, LedgerBuilder
-from support.console_pilot import lines, opened, shown, table, until, until_shown
+from support.console.console_builders import NOW, LedgerBuilder
+from support.console.console_pilot import lines, opened, shown, table, until, until_shown
 
 from core.clock import ManualClock
 from core.money.eta import Eta, Risk, Stage

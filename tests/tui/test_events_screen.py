@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console_builders import NOW, LedgerBuilder, a_busy_ledger
-from support.console_pilot import lines, opened, shown, table, until, until_shown
+from support.console.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console.console_pilot import lines, opened, shown, table, until, until_shown
 from support.hostile_text import EVIL, hidden
 
 from state.model.filter_terms import Field

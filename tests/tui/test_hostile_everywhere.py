@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import a_bench, a_request
-from support.console_builders import Failure, LedgerBuilder
-from support.console_pilot import lines
+from support.console.console_builders import Failure, LedgerBuilder
+from support.console.console_pilot import lines
+from support.console.snapshot_scenes import SceneWalk, until_idle, walking
 from support.hostile_text import EVIL, hidden
-from support.snapshot_scenes import SceneWalk, until_idle, walking
 from textual.screen import Screen
 
 from core.intake.options import SubmitOptions

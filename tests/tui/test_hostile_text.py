@@ -3,8 +3,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
-from support.console_builders import Failure, LedgerBuilder
-from support.console_pilot import lines, shown, table, until_seen, until_shown
+from support.console.console_builders import Failure, LedgerBuilder
+from support.console.console_pilot import lines, shown, table, until_seen, until_shown
 from support.hostile_text import EVIL, hidden
 from textual.color import Color
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder, a_month
-from support.console_pilot import opened, shown, table, until, until_shown
+from support.console.console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder, a_month
+from support.console.console_pilot import opened, shown, table, until, until_shown
 
 from core.config import titan_file
 from core.reporting import job_status

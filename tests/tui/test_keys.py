@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support.console_builders import LedgerBuilder
-from support.console_pilot import opened, shown, until, until_shown
-from support.terminal import Terminal
+from support.console.console_builders import LedgerBuilder
+from support.console.console_pilot import opened, shown, until, until_shown
+from support.processes.terminal import Terminal
 
 from core.config.titan_tables import ConsoleSettings, parse
 from titan_console.tui import keymap

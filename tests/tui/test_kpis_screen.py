@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from support.console_builders import NOW, a_month
-from support.console_pilot import lines, opened, shown, table, until_shown
+from support.console.console_builders import NOW, a_month
+from support.console.console_pilot import lines, opened, shown, table, until_shown
 
 from core.config.never_batch import NeverBatchList
 from core.reporting import history

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from support.console_builders import CENT, Failure, LedgerBuilder
-from support.console_pilot import lines, opened, shown, until, until_shown
+from support.console.console_builders import CENT, Failure, LedgerBuilder
+from support.console.console_pilot import lines, opened, shown, until, until_shown
 from textual.events import Key
 from textual.pilot import Pilot
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from support.console_builders import LedgerBuilder
-from support.console_pilot import opened, until, until_shown
+from support.console.console_builders import LedgerBuilder
+from support.console.console_pilot import opened, until, until_shown
 from textual.command import CommandList
 from textual.pilot import Pilot
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_preview
-from support.console_pilot import shown, until, until_shown
+from support.console.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_preview
+from support.console.console_pilot import shown, until, until_shown
 from textual.widgets import Button, Input
 
 from titan_console.sandbox.model.timing import Plan

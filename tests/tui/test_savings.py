@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console_builders import LedgerBuilder, a_month
-from support.console_pilot import lines, opened, shown, table, until, until_shown
+from support.console.console_builders import LedgerBuilder, a_month
+from support.console.console_pilot import lines, opened, shown, table, until, until_shown
 
 from core.config import titan_file
 from state.files.folder import Folder

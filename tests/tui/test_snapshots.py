@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
-from support.snapshot_scenes import (
+from support.console.snapshot_scenes import (
     SIZES,
     SceneWalk,
     a_full_ledger,
@@ -21,7 +21,7 @@ from support.snapshot_scenes import (
     three_screens,
     walking,
 )
-from support.snapshots import KEPT, Album, difference
+from support.console.snapshots import KEPT, Album, difference
 
 Keep = Callable[[Album], None]
 # The smaller size runs in every test run.

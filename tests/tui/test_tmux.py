@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.terminal import Terminal, a_server
-from support.tmux import Pane, settings
+from support.processes.terminal import Terminal, a_server
+from support.processes.tmux import Pane, settings
 
 from titan_console.sandbox.model.timing import Plan
 

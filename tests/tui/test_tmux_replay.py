@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.terminal import a_server
-from support.tmux import Pane, settings
+from support.processes.terminal import a_server
+from support.processes.tmux import Pane, settings
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock

@@ -9,8 +9,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from support.console_builders import a_busy_ledger
-from support.web_server import served
+from support.console.console_builders import a_busy_ledger
+from support.processes.web_server import served
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 # Runs in a page of another site: whether it can get at the console.

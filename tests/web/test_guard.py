@@ -6,9 +6,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from support.console_builders import a_busy_ledger
-from support.terminal import Terminal
-from support.web_server import KEY, LINK, Served, served
+from support.console.console_builders import a_busy_ledger
+from support.processes.terminal import Terminal
+from support.processes.web_server import KEY, LINK, Served, served
 
 from titan_console.web.guard import Guard
 

@@ -9,8 +9,8 @@ from threading import BoundedSemaphore, Lock
 
 import httpx2
 import pytest
-from support.broken_ledger import corrupt, heal, poll
 from support.builders import BASE_URL, KEY, START, Bench, some_requests
+from support.ledgers.broken_ledger import corrupt, heal, poll
 from support.lifecycle import poll_until_done, requests
 
 import titan_batch

@@ -1,7 +1,7 @@
 """A create that the API accepts twice, or late, after it was sent again: found, with its cost."""
 
 import pytest
-from support.api_wrapper import ApiWrapper
+from support.api.api_wrapper import ApiWrapper
 from support.builders import Bench, some_requests
 from support.lifecycle import (
     QUARTER,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.api_wrapper import ApiWrapper
+from support.api.api_wrapper import ApiWrapper
 from support.builders import START, a_bench
 
 from core.batches.unresolved.listing import Listing

@@ -17,7 +17,7 @@ from recovery import (
 from reporting import test_output_file
 from simulation.mutants.patching import Rule, never, nothing
 from support.builders import Bench, a_bench
-from support.terminal import a_server
+from support.processes.terminal import a_server
 from text import test_safe_text
 
 from core.config import titan_file, toml_reader

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from support import forked_command
 from support.builders import some_requests
+from support.processes import forked_command
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock

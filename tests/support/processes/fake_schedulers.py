@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 _PROGRAM = """#!{python}
 import json, os, pathlib, sys

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.console_builders import A_CATALOGUE, LedgerBuilder, a_busy_ledger, repeatable_ids
-from support.console_pilot import app_of, shown, until, until_seen, until_shown
-from support.snapshots import Album
+from support.console.console_builders import (
+    A_CATALOGUE,
+    LedgerBuilder,
+    a_busy_ledger,
+    repeatable_ids,
+)
+from support.console.console_pilot import app_of, shown, until, until_seen, until_shown
+from support.console.snapshots import Album
 from textual.pilot import Pilot
 from textual.widgets import Input
 from textual.worker import Worker

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from support.builders import Bench
-from support.console_pilot import until, until_seen, until_shown
+from support.console.console_pilot import until, until_seen, until_shown
 from textual.pilot import Pilot
 
 from state.operations import commands

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.screen import Screen
 from textual.strip import Strip
 
-KEPT = Path(__file__).parents[1] / "tui" / "snapshots"
+KEPT = Path(__file__).parents[2] / "tui" / "snapshots"
 _LETTERS = (
     ascii_letters + "".join(map(chr, range(0x3B1, 0x3CA))) + "".join(map(chr, range(0x430, 0x450)))
 )

@@ -12,8 +12,8 @@ from typing import Any
 from click.testing import CliRunner
 from msgspec import structs, to_builtins
 from support.builders import a_request, some_requests
-from support.console_builders import Failure, LedgerBuilder
-from support.terminal import a_server
+from support.console.console_builders import Failure, LedgerBuilder
+from support.processes.terminal import a_server
 
 from core.clock import ManualClock, SystemClock
 from core.config import titan_file

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from msgspec.structs import replace
-from support.ledger_builders import store_results
+from support.ledgers.ledger_builders import store_results
 
 from core.clock import ManualClock
 from state.batches import leases, remote_status, sending, submissions

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from support import shared_css
-from support.console_builders import LedgerBuilder
+from support.console import shared_css
+from support.console.console_builders import LedgerBuilder
 from textual.pilot import Pilot
 
 from titan_console.tui.app import TitanApp
@@ -71,10 +71,10 @@ async def in_another_process(home: Path, code: str) -> None:
     """Run `code` elsewhere, with `made`, a LedgerBuilder on the ledger in `home`."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from support.console_builders import LedgerBuilder, Failure\n"
+        "from support.console.console_builders import LedgerBuilder, Failure\n"
         f"made = LedgerBuilder(Path(sys.argv[2]))\n{code}\nmade.close()\n"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, str(Path(__file__).parents[1]), str(home)
+        sys.executable, "-c", script, str(Path(__file__).parents[2]), str(home)
     )
     assert await process.wait() == 0
