@@ -1,6 +1,6 @@
 """Plans a submission without making it: batches, bytes, cost and warnings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from core.config.titan_tables import TitanToml
 from core.intake import priming_plan
+from core.intake.existing_submission import staged
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.priming_plan import Primer
 from core.intake.submit import checked_lines
@@ -24,7 +25,7 @@ from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits
 from core.text import pluralize
 from state.batches.priming_records import Stop
-from state.model.records import OnFailure
+from state.model.records import OnFailure, SpooledRequest, Submission
 
 # Thinking counts towards max_tokens; with less than this, little is left for the answer.
 _SMALL_WITH_THINKING = 4096
@@ -42,8 +43,29 @@ _UNBOUNDED = "The cost of {} has no upper bound: {}; the estimate counts {}."
 _UNPRICED = "No price is known for {}; it is not included in the estimate."
 
 
+class Earlier(Struct, frozen=True, kw_only=True):
+    """What the ledger has of a workflow, or of these requests; without a ledger, nothing."""
+
+    #: The 90th percentile of how long the batches of the workflow took. None: no history.
+    usual: Callable[[str], timedelta | None] = lambda _workflow: None
+    #: What its answers cost.
+    history: Callable[[str], History] = lambda _workflow: {}
+    #: Why it is not primed.
+    stop: Callable[[str], Stop | None] = lambda _workflow: None
+    #: The submission that has exactly these requests under the tag.
+    submission: Callable[[Sequence[SpooledRequest], str], Submission | None] = (
+        lambda _compared, _tag: None
+    )
+
+
+_NOTHING_EARLIER = Earlier()
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """What one submission would be. The estimate is an upper bound."""
+    """What one submission would be. The estimate is an upper bound.
+
+    `existing` is the submission that already has these requests: nothing would be sent.
+    """
 
     options: ResolvedOptions
     batches: int
@@ -52,6 +74,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     sums: Sums
     warnings: tuple[str, ...]
     cache: CacheCosts | None = None
+    existing: Submission | None = None
 
 
 def plan(
@@ -61,28 +84,28 @@ def plan(
     rules: TitanToml,
     limits: Limits,
     estimate: Estimate,
-    usual: Callable[[str], timedelta | None] = lambda _workflow: None,
-    history: Callable[[str], History] = lambda _workflow: {},
-    stop: Callable[[str], Stop | None] = lambda _workflow: None,
+    earlier: Earlier = _NOTHING_EARLIER,
 ) -> Plan:
-    """Validate every request as `submit` does, and add up. Raises PayloadError, SettingsError.
+    """Validate every request as `submit` does, and add up.
 
-    `usual(workflow)` is the 90th percentile of how long its batches took, None without history;
-    `history(workflow)` is what its answers cost, and `stop(workflow)` why it is not primed.
+    Raises PayloadError, SettingsError, and AlreadySubmitted where only some requests are new.
     """
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
+    usual = earlier.usual(resolved.workflow)
     estimate.unbounded_nano = rules.unbounded_nano(resolved.job)
     primer = priming_plan.begin(
-        resolved, now=now, usual=usual(resolved.workflow), stop=stop(resolved.workflow)
+        resolved, now=now, usual=usual, stop=earlier.stop(resolved.workflow)
     )
     finder = primer.finder if isinstance(primer, Primer) else None
     uncached = Estimate.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     splitter, stats = BatchSplitter(limits, extra=MARK_BYTES if finder else 0), RequestStats()
     sums = Sums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     has_cache, short_on_tokens = False, 0
+    compared: list[SpooledRequest] = []
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
+        compared.append(staged(line))
         splitter.assign(line)
         if finder is not None:
             finder.add(line)
@@ -91,7 +114,9 @@ def plan(
         sums.add(as_marked(line) if finder else line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
-    past = history(resolved.workflow)
+    if existing := earlier.submission(compared, resolved.tag):
+        return _of_existing(existing, resolved, estimate)
+    past = earlier.history(resolved.workflow)
     estimate.expect(past)
     if finder is not None:
         uncached.expect(past)
@@ -104,12 +129,22 @@ def plan(
         sums=sums,
         warnings=(
             *_plan_warnings(stats, estimate, has_cache=has_cache, short_on_tokens=short_on_tokens),
-            *warnings_for(
-                stats, resolved, now=now, usual=usual(resolved.workflow), priced=rules.prices
-            ),
+            *warnings_for(stats, resolved, now=now, usual=usual, priced=rules.prices),
             *priming_plan.lines(primer),
         ),
         cache=_cache_costs(finder, uncached) if finder else None,
+    )
+
+
+def _of_existing(existing: Submission, options: ResolvedOptions, estimate: Estimate) -> Plan:
+    return Plan(
+        options=options,
+        batches=0,
+        bytes=0,
+        estimate=Estimate.begin(estimate.prices, estimate.at),
+        sums=Sums.begin(estimate.prices, estimate.at),
+        warnings=(),
+        existing=existing,
     )
 
 
@@ -194,6 +229,8 @@ class DryRunReport(Struct, frozen=True, kw_only=True):
     deadline_ts: str | None
     on_failure: OnFailure
     request_count: int
+    repeated: bool
+    submission_id: str | None
     batches: int
     bytes: int
     input_tokens: int
@@ -213,7 +250,7 @@ class DryRunReport(Struct, frozen=True, kw_only=True):
 
 def report(found: Plan) -> DryRunReport:
     """The plan as JSON."""
-    estimate = found.estimate
+    estimate, existing = found.estimate, found.existing
     return DryRunReport(
         tag=found.options.tag,
         workflow=found.options.workflow,
@@ -221,7 +258,9 @@ def report(found: Plan) -> DryRunReport:
         model=found.options.model,
         deadline_ts=found.options.deadline_ts,
         on_failure=found.options.on_failure,
-        request_count=estimate.requests,
+        request_count=existing.request_count if existing else estimate.requests,
+        repeated=existing is not None,
+        submission_id=existing and existing.key,
         batches=found.batches,
         bytes=found.bytes,
         input_tokens=estimate.tokens_in,

@@ -4,7 +4,7 @@ A writer never blocks the readers of the ledger. What was submitted before is no
 what may have been, where the ledger cannot be read either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,7 +41,7 @@ def find(
     lines = list(checked_lines(requests, resolved, rules.limits.limits()))
     try:
         with Reader(folder.ledger) as reader:
-            earlier = submissions.read_existing(reader, _staged(lines), resolved.tag)
+            earlier = submissions.read_existing(reader, map(staged, lines), resolved.tag)
     except AlreadySubmitted:
         raise
     except LedgerError:
@@ -50,7 +50,7 @@ def find(
     return ExistingSubmission(earlier and earlier.key, earlier is None)
 
 
-def _staged(lines: Iterable[Line]) -> Iterator[SpooledRequest]:
-    for line in lines:
-        betas = ",".join(line.betas) if line.betas else ""
-        yield SpooledRequest(line.custom_id, 0, len(line.body), line.digest, 0, betas)
+def staged(line: Line) -> SpooledRequest:
+    """The request as `submissions.read_existing` compares it."""
+    betas = ",".join(line.betas) if line.betas else ""
+    return SpooledRequest(line.custom_id, 0, len(line.body), line.digest, 0, betas)

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import datetime
 
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.intake import dry_run as planned
-from core.intake.dry_run import Plan, plan
+from core.intake.dry_run import Earlier, Plan, plan
 from core.intake.options import SubmitOptions
 from core.money.budgets import Used, check, used_in
 from core.money.estimate import Estimate, ModelEstimate, history_since, mean_costs
 from core.money.pricing import PriceBook
 from core.text import pluralize
 from state.batches.priming_records import stop_of
+from state.batches.submissions import read_existing
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
+from state.model.records import Submission
 from state.operations.deadlines import usual_turnaround
 from state.queries.mean_costs import answer_costs
 from titan_console.cli.output import echo, print_fields, print_json
@@ -24,7 +27,7 @@ from titan_console.text import format as cells
 
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
-    """Print the plan. Raises like `submit`: PayloadError, NeverBatched, OverBudget."""
+    """Print the plan. Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted."""
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now, prices = SystemClock().now(), PriceBook(rules.prices)
@@ -38,26 +41,35 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             rules=rules,
             limits=rules.limits.limits(),
             estimate=Estimate.begin(prices, now),
-            usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
-            stop=lambda workflow: stop_of(reader, workflow) if reader else None,
-            history=lambda workflow: mean_costs(
-                answer_costs(reader, workflow, since_day=history_since(now)) if reader else (),
-                prices,
-                now,
-            ),
+            earlier=_earlier(reader, prices, now) if reader else Earlier(),
         )
-        check(
-            rules.budgets,
-            [found.sums.wanted(found.options.workflow, found.options.tag)],
-            used_in(reader, folder) if reader else lambda _scope: Used(0),
-            day=now.date().isoformat(),
-        )
+        if not found.existing:
+            check(
+                rules.budgets,
+                [found.sums.wanted(found.options.workflow, found.options.tag)],
+                used_in(reader, folder) if reader else lambda _scope: Used(0),
+                day=now.date().isoformat(),
+            )
     _print(found, as_json=as_json)
+
+
+def _earlier(reader: Reader, prices: PriceBook, now: datetime) -> Earlier:
+    return Earlier(
+        usual=lambda workflow: usual_turnaround(reader, workflow),
+        stop=lambda workflow: stop_of(reader, workflow),
+        history=lambda workflow: mean_costs(
+            answer_costs(reader, workflow, since_day=history_since(now)), prices, now
+        ),
+        submission=lambda compared, tag: read_existing(reader, compared, tag),
+    )
 
 
 def _print(found: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(planned.report(found))
+        return
+    if found.existing:
+        _print_existing(found.existing)
         return
     estimate = found.estimate
     is_open = bool(estimate.unpriced or (estimate.unbounded and not estimate.is_capped))
@@ -86,6 +98,18 @@ def _print(found: Plan, *, as_json: bool) -> None:
         ]
     )
     echo("Nothing was sent.")
+
+
+def _print_existing(existing: Submission) -> None:
+    print_fields(
+        [
+            ("tag", existing.tag),
+            ("workflow", existing.workflow),
+            ("submission", f"{existing.key}, submitted {existing.created_ts}"),
+            ("requests", f"{existing.request_count:,}, all of them already submitted"),
+        ]
+    )
+    echo("Nothing was sent, and a submit would send nothing.")
 
 
 def _cache(found: Plan) -> list[tuple[str, str]]:

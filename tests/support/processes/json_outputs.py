@@ -192,6 +192,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     sandbox.faults.add("create:connect:times=1")
     real.run("submit", "submit", "-", "--tag", "unsent", stdin=json.dumps(a_request("u-1")))
     (sent,) = real.run("submit", "submit", "-", "--tag", "feed", *given, stdin=lines)
+    real.run("submit --dry-run", "submit", "-", "--tag", "feed", *given, "--dry-run", stdin=lines)
     real.run("poll", "poll")
     real.run("submit --dry-run", "submit", "-", "--tag", "t", *given, "--dry-run", stdin=lines)
     real.run("show ID", "show", "feed")
