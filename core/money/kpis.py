@@ -23,8 +23,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     `fee_nano` is the part of the cost, and of the synchronous price, that is not for tokens.
 
     Tokens (in and out) are those of jobs that may be batched: `batch_tokens` in batches,
-    `sync_tokens` synchronously. `lost` requests expired or were missing from the results; with
-    `errored` ones they make up the error rate.
+    `sync_tokens` synchronously. `lost` requests expired or were missing from the results, but
+    for those that a batch without results lost and another attempt answered; with `errored` ones
+    they make up the error rate.
     """
 
     batch_tokens: int = 0

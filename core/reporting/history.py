@@ -17,9 +17,9 @@ from state.db.reader import Source
 from state.model.records import Batch, BatchKind
 from state.operations import deadlines
 from state.queries import kpi_figures, spending
-from state.queries.kpi_figures import SyncRuns, Turnaround, Volume
+from state.queries.kpi_figures import Answered, SyncRuns, Turnaround, Volume
 
-_Found = TypeVar("_Found", Volume, Turnaround, SyncRuns)
+_Found = TypeVar("_Found", Volume, Turnaround, SyncRuns, Answered)
 Kpis = tuple[Kpi, ...]
 # None: all workflows, or all days.
 _WorkflowDay = tuple[str | None, str | None]
@@ -56,6 +56,7 @@ class History:
         self._volumes = _grouped(kpi_figures.volumes(source, since_day=since_day))
         self._turnarounds = _grouped(kpi_figures.turnarounds(source, since_day=since_day))
         self._sync_runs = _grouped(kpi_figures.sync_runs(source, since_ts=since_day))
+        self._answered = _grouped(kpi_figures.answered_elsewhere(source, since_day=since_day))
         self._is_batchable = cache(is_batchable)
 
     def workflows(self) -> list[str]:
@@ -65,6 +66,8 @@ class History:
     def facts(self, workflow: str | None = None, day: str | None = None) -> Facts:
         """Of one workflow or of all together, of one UTC day or of all."""
         volumes = self._volumes.get((workflow, day), [])
+        # A request that was answered in the end is counted there, and is no error.
+        answered = sum(found.number for found in self._answered.get((workflow, day), []))
         return Facts(
             batch_tokens=self._tokens(volumes, BatchKind.BATCH),
             sync_tokens=self._tokens(volumes, BatchKind.SYNC),
@@ -72,9 +75,9 @@ class History:
             cost_nano=sum(v.cost_nano for v in volumes),
             fee_nano=sum(v.fee_nano for v in volumes),
             unpriced=sum(v.unpriced for v in volumes),
-            requests=sum(v.requests for v in volumes),
+            requests=sum(v.requests for v in volumes) - answered,
             errored=sum(v.errored for v in volumes),
-            lost=sum(v.lost for v in volumes),
+            lost=sum(v.lost for v in volumes) - answered,
             sync_runs=sum(found.number for found in self._sync_runs.get((workflow, day), [])),
             turnarounds_s=[f.seconds for f in self._turnarounds.get((workflow, day), [])],
         )

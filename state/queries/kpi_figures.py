@@ -57,6 +57,29 @@ class SyncRuns(NamedTuple):
     number: int
 
 
+class Answered(NamedTuple):
+    """Number of requests without a result in their batch that another attempt answered."""
+
+    day: str
+    workflow: str
+    number: int
+
+
+def answered_elsewhere(source: Source, *, since_day: str) -> list[Answered]:
+    """Requests of batches without results (written off, or no longer kept) that have an answer.
+
+    By the UTC day on which the batch was given up, which counts them as lost, and by workflow.
+    """
+    rows = source.rows(
+        "SELECT substr(b.collected_ts, 1, 10), b.workflow, count(*) FROM batches b"
+        " JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+        " WHERE b.collection IN ('deleted', 'results_expired') AND b.collected_ts >= ?"
+        " AND a.outcome = 'missing' AND r.status = 'succeeded' GROUP BY 1, 2",
+        since_day,
+    )
+    return [Answered(*row) for row in rows]
+
+
 def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
     """The turnaround of each batch collected since that day.
 

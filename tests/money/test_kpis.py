@@ -1,5 +1,6 @@
 """The KPIs: pure, over the ledger, and over a simulated month."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,20 @@ from hypothesis import strategies as st
 from msgspec import to_builtins
 from support.builders import a_bench, a_request
 from support.error_codes import code_is
+from support.lifecycle import batches
 
+from core.commands import planner
+from core.commands.command_request import CommandRequest
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
 from core.money.kpis import Facts, kpis, percentile, report, shown
 from core.reporting.history import History
 from state.db.reader import Source
+from state.operations.commands import Action
+from state.operations.selection import Filter
 from state.queries import ledger_status
+from titan_console.sandbox.model.timing import Plan
 
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 GOOD = Facts(
@@ -110,6 +117,32 @@ def test_the_ledger_has_the_facts_for_all_kpis(tmp_path: Path) -> None:
         )
         assert after.sync_runs == 0
         assert history(context.ledger).workflows() == ["feed-classify", "live", "report"]
+
+
+def test_what_a_vanished_batch_lost_and_a_sync_answered_is_a_fallback_and_no_error(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path / "home", plan=Plan.manual()) as bench:
+        key = bench.submit(3).submission.key
+        context = bench.engine.context
+        (batch,) = batches(bench)
+        bench.sandbox.vanish(batch.remote_id or "")
+        for _ in range(12):
+            bench.poll_after(900)
+        lost = history(context.ledger).facts()
+        assert (lost.requests, lost.lost, lost.errored, lost.sync_runs) == (3, 3, 0, 0)
+        wanted = CommandRequest(action=Action.SYNC, wanted=Filter(names=(key,)))
+        planner.submit(context, planner.plan(context, wanted), delay=timedelta())
+        bench.engine.poll()
+        answered = history(context.ledger).facts()
+        assert (answered.requests, answered.lost, answered.errored) == (3, 0, 0)
+        assert answered.sync_runs == 1
+        assert (answered.batch_tokens, answered.turnarounds_s) == (0, [])
+        assert answered.sync_tokens > 0
+        found = {kpi.name: kpi.value for kpi in kpis(answered)}
+        assert (found["error_rate"], found["fallbacks_30d"], found["batch_share"]) == (0, 1, 0)
+        day = str(bench.clock.now().date())
+        assert history(context.ledger).facts("feed-classify", day) == answered
 
 
 def test_a_recorded_call_is_priced_in_full_and_saves_nothing(tmp_path: Path) -> None:
