@@ -14,9 +14,9 @@ import pytest
 from cli import test_error_causes, test_streams
 from recovery import test_missing_results
 from simulation.mutants.patching import Rule, in_commands, never, nothing, patched
-from support import forked_command
 from support.builders import Bench
-from support.terminal import Ended, Terminal
+from support.processes import forked_command
+from support.processes.terminal import Ended, Terminal
 
 from state.db import sqlite_errors
 from state.files import system_errors

@@ -8,8 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from support import forked_command
 from support.builders import Bench
+from support.processes import forked_command
 
 Mutant = Callable[[], Generator[None, None, None]]
 # What a bug replaces: owner, name, replacement; and the test that finds it.
