@@ -1,7 +1,6 @@
 """Staged rows: a temporary table that is passed on, dropped at the end, and fails in one line."""
 
 from collections.abc import Iterator
-from threading import Thread
 
 import pytest
 from support.error_codes import code_is
@@ -43,17 +42,6 @@ def test_a_row_that_violates_a_constraint_is_one_error(ledger: Ledger) -> None:
     assert not ledger.connection.in_transaction
 
 
-def test_rows_that_break_off_leave_a_ledger_that_works(ledger: Ledger) -> None:
-    def broken() -> Iterator[tuple[int, str, None]]:
-        yield from rows(5000)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), ledger.staged(COLUMNS, broken()):
-        pass
-    submit(ledger, [spooled("a")])
-    assert ledger.rows("SELECT count(*) FROM requests")[0][0] == 1
-
-
 def test_a_full_temporary_folder_is_one_error(ledger: Ledger) -> None:
     ledger.execute("CREATE TEMP TABLE other (n INTEGER)")
     ledger.execute("PRAGMA temp.max_page_count=20")
@@ -70,18 +58,3 @@ def test_a_full_temporary_folder_is_one_error(ledger: Ledger) -> None:
     ledger.execute("PRAGMA temp.max_page_count=1000000")
     submit(ledger, [spooled("a")])
     assert ledger.rows("SELECT count(*) FROM requests")[0][0] == 1
-
-
-def test_no_other_thread_writes_with_a_ledger(ledger: Ledger) -> None:
-    refused: list[str] = []
-
-    def write() -> None:
-        try:
-            submit(ledger, [spooled("a")])
-        except LedgerUnusable as error:
-            refused.append(str(error))
-
-    thread = Thread(target=write)
-    thread.start()
-    thread.join()
-    assert "opened on another thread" in refused[0]

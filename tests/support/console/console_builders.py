@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from msgspec.structs import replace
-from support.ledgers.ledger_builders import store_results
+from support.ledgers.ledger_builders import spooled, store_results
 
 from core.clock import ManualClock
 from state.batches import leases, remote_status, sending, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import ALPHABET, Ledger, random_id
-from state.db.rows import to_batch
 from state.model.records import (
     Batch,
     BatchStatus,
@@ -24,10 +24,11 @@ from state.model.records import (
     Counts,
     NewSubmission,
     Outcome,
-    SpooledRequest,
     Usage,
 )
 from state.model.timestamps import to_text
+from state.queries import batch_detail
+from state.recovery import restored
 
 NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
 CENT = 10_000_000
@@ -69,15 +70,20 @@ class LedgerBuilder:
 
     def __init__(
         self,
-        home: Path,
+        home: Path | Ledger,
         clock: ManualClock | None = None,
         *,
         new_id: Callable[[int], str] = random_id,
     ) -> None:
+        """Write into the ledger of a folder, or into one that is open under this clock."""
         self.clock = clock or ManualClock(NOW)
-        self.path = home / "titan.db"
-        self.ledger = Ledger(self.path, now=self.clock.now, actor="test", new_id=new_id)
-        (self._number,) = self.ledger.rows("SELECT count(*) FROM submissions")[0]
+        self.ledger = (
+            Ledger(home / "titan.db", now=self.clock.now, actor="test", new_id=new_id)
+            if isinstance(home, Path)
+            else home
+        )
+        self.path = self.ledger.path
+        self._number = len(restored.submissions(self.ledger))
 
     def close(self) -> None:
         self.ledger.close()
@@ -89,8 +95,9 @@ class LedgerBuilder:
         *,
         due_in: timedelta | None = None,
         workflow: str = "feed",
+        **each: Any,
     ) -> Batch:
-        """A queued batch; `requests` may give the custom_ids."""
+        """A queued batch; `requests` may give the custom_ids, `each` fields of each request."""
         self._number += 1
         ids = [f"{tag}-{i:03d}" for i in range(requests)] if isinstance(requests, int) else requests
         new = NewSubmission(
@@ -104,13 +111,15 @@ class LedgerBuilder:
             created_ts=self.ledger.now_text(),
             spool_file="requests.jsonl",
         )
-        rows = [SpooledRequest(i, offset=0, length=100, sha256=b"x", part=0) for i in ids]
+        rows = [spooled(custom_id, **each) for custom_id in ids]
         with submissions.staged(self.ledger, rows) as staged:
             submission, _ = submissions.store(self.ledger, staged, new, wire_overhead=10)
         return self.batch(submission.key)
 
     def batch(self, key: str) -> Batch:
-        return to_batch(self.ledger.rows("SELECT * FROM batches WHERE key = ?", key)[0])
+        found = batch_detail.batch(self.ledger, key)
+        assert found is not None
+        return found
 
     def sending(self, batch: Batch) -> Batch:
         sending.mark_sending(self.ledger, batch, watermark_id="", watermark_ts=None, owner="test")

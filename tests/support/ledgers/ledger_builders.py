@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
 
 from core.clock import ManualClock
 from state.batches import collection, sending, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import Ledger
-from state.db.rows import to_batch
 from state.model.crash_points import no_crash_point
 from state.model.records import (
     Batch,
@@ -23,6 +25,7 @@ from state.model.records import (
     Usage,
 )
 from state.model.timestamps import to_text
+from state.queries import batch_list
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 OVERHEAD = 65
@@ -45,17 +48,18 @@ def a_ledger(
     )
 
 
-def spooled(custom_id: str, *, sha: bytes = b"1" * 32, part: int = 0) -> SpooledRequest:
+def spooled(
+    custom_id: str, *, sha: bytes = b"1" * 32, part: int = 0, **fields: Any
+) -> SpooledRequest:
     """A request as if its body lay in the spool."""
-    return SpooledRequest(custom_id=custom_id, offset=0, length=100, sha256=sha, part=part)
+    made = SpooledRequest(custom_id=custom_id, offset=0, length=100, sha256=sha, part=part)
+    return made._replace(**fields)
 
 
-def submit(
-    ledger: Ledger, requests: Iterable[SpooledRequest], *, tag: str = "daily-feed"
-) -> tuple[Submission, bool]:
-    """Take requests in."""
+def a_submission(ledger: Ledger, tag: str = "daily-feed", **fields: Any) -> NewSubmission:
+    """What `submit` stores beside the requests."""
     key = f"tb_{ledger.new_id(10)}"
-    new = NewSubmission(
+    made = NewSubmission(
         key=key,
         tag=tag,
         workflow="feed-classify",
@@ -65,13 +69,22 @@ def submit(
         created_ts=ledger.now_text(),
         spool_file=f"{key}.jsonl",
     )
+    return replace(made, **fields)
+
+
+def submit(
+    ledger: Ledger, requests: Iterable[SpooledRequest], *, tag: str = "daily-feed", **fields: Any
+) -> tuple[Submission, bool]:
+    """Take requests in; `fields` are those of the submission."""
     with submissions.staged(ledger, requests) as staged:
+        new = a_submission(ledger, tag, **fields)
         return submissions.store(ledger, staged, new, wire_overhead=OVERHEAD)
 
 
 def batch(ledger: Ledger, number: int = 1) -> Batch:
-    """That row of `batches` as it is now."""
-    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", number)[0])
+    """The first batch that was made, or the one with that number, as it is now."""
+    found = batch_list.matching(ledger, (), START)
+    return sorted((*found.open, *found.others), key=lambda one: one.id)[number - 1]
 
 
 def remote(number: int = 1, *, status: BatchStatus = BatchStatus.IN_PROGRESS) -> RemoteState:

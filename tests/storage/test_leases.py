@@ -1,11 +1,9 @@
 """Leases save double work, holds keep things back; both end by themselves."""
 
-from collections.abc import Generator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
-from support.ledgers.ledger_builders import START, a_ledger
+from support.ledgers.ledger_views import detail, kinds
+from support.ledgers.storage import START, Storage
 
 from core.clock import ManualClock
 from state.batches import leases
@@ -14,17 +12,6 @@ from state.queries import ledger_status
 
 SOON = START + timedelta(minutes=10)
 LATER = START + timedelta(minutes=20)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Generator[Ledger, None, None]:
-    with a_ledger(tmp_path, clock=clock) as made:
-        yield made
 
 
 def test_a_lease_is_one_holders_until_it_is_given_back(ledger: Ledger) -> None:
@@ -75,3 +62,57 @@ def test_a_poll_leaves_its_start_its_end_and_what_it_did(
     assert poller.last_started_ts == "2026-11-22T06:00:00.000Z"
     assert poller.last_finished_ts == "2026-11-22T06:00:05.000Z"
     assert poller.last_summary == {"sent": 1}
+
+
+def test_of_two_connections_one_gets_the_lease(storage: Storage, ledger: Ledger) -> None:
+    other = storage.open("other")
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    assert not leases.acquire(other, "poll", "b", until=LATER)
+    assert leases.acquire(other, "poll", "b", until=LATER, is_abandoned=True)
+    assert not leases.acquire(ledger, "poll", "a", until=LATER)
+
+
+def test_a_change_of_the_time_of_day_ends_no_lease(ledger: Ledger, clock: ManualClock) -> None:
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    clock.jump(86_400)
+    assert not leases.acquire(ledger, "poll", "b", until=LATER + timedelta(days=1))
+    clock.jump(-2 * 86_400)
+    assert not leases.acquire(ledger, "poll", "b", until=LATER - timedelta(days=1))
+
+
+def test_a_hold_is_recorded_and_named_after_it_has_ended(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    leases.set_hold(ledger, "create", until=SOON, reason="429")
+    clock.advance(3600)
+    last = leases.last_hold(ledger, "create")
+    assert last is not None
+    assert (last.reason, last.since_ts) == ("429", "2026-11-22T06:00:00.000Z")
+    leases.end_hold(ledger, "create", reason="resumed")
+    leases.end_hold(ledger, "create", reason="again")
+    assert leases.last_hold(ledger, "create") is None
+    assert kinds(ledger) == ["hold", "hold.lifted"]
+
+
+def test_the_poller_names_its_last_failure_and_its_last_success(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    leases.end_poll(ledger, leases.begin_poll(ledger), {})
+    clock.advance(60)
+    failed = leases.begin_poll(ledger)
+    leases.end_poll(ledger, failed, {"left": ["collect"]}, error="the API is unreachable")
+    leases.begin_poll(ledger)
+    poller = ledger_status.poller(ledger)
+    assert poller.last_error == "the API is unreachable"
+    assert poller.last_success_ts == "2026-11-22T06:00:00.000Z"
+    assert poller.last_summary == {"left": ["collect"]}
+    assert detail(ledger, "poll.time_limit") == {"left": '["collect"]'}
+
+
+def test_the_median_interval_needs_three_polls(ledger: Ledger, clock: ManualClock) -> None:
+    found = list[timedelta | None]()
+    for seconds in (0, 60, 900, 60):
+        clock.advance(seconds)
+        leases.begin_poll(ledger)
+        found.append(ledger_status.median_poll_interval(ledger))
+    assert found == [None, None, timedelta(minutes=15), timedelta(minutes=1)]
