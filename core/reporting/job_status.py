@@ -37,7 +37,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
 
     name: str
     job: Job | None
-    tier: str
+    workload: str
     mode: Mode
     runs: Sequence[JobRun]
     window: Window | None
@@ -91,7 +91,7 @@ def _line(
     return JobStatus(
         name=name,
         job=job,
-        tier=job.workload if job else "",
+        workload=job.workload if job else "",
         mode=Mode.SYNC if is_sync else Mode.BATCH,
         runs=runs[: job_runs.LATEST],
         window=window,

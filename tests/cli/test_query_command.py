@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 from support.console.console_builders import Failure, LedgerBuilder
 from support.processes.terminal import Terminal
 
+from state.db.connection import sqlite3
 from state.db.public_query import select
 from state.db.reader import Reader
+from titan_console.cli.commands import query
 
+_ALL = "SELECT custom_id FROM v_requests"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
@@ -130,3 +134,46 @@ def test_values_that_json_does_not_have(terminal: Terminal) -> None:
 def test_no_ledger_is_an_error_with_its_code(tmp_path: Path) -> None:
     ended = Terminal(tmp_path).run("query", "--json", "SELECT 1")
     assert (ended.code, ended.error_code()) == (3, "ledger_missing")
+
+
+class _StoppedReader(StringIO):
+    """A stdout that is read no further: meanwhile a writer truncates the WAL."""
+
+    def __init__(self, ledger: Path) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self.busy: list[int] = []
+
+    def write(self, text: str) -> int:
+        with closing(sqlite3.connect(self._ledger, timeout=0)) as connection:
+            self.busy.append(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return super().write(text)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
+def test_a_reader_that_stops_keeps_no_transaction_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: list[str]
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("daily", 3)
+    monkeypatch.setenv("TITAN_HOME", str(tmp_path))
+    stdout = _StoppedReader(made.path)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    query.command.main([_ALL, *form], standalone_mode=False)
+    monkeypatch.undo()
+    made.close()
+    assert stdout.getvalue().count("daily-00") == 3
+    assert set(stdout.busy) == {0}
+
+
+def test_rows_that_are_printed_as_they_are_read_keep_one_open(tmp_path: Path) -> None:
+    """The stdout of the test above notices it."""
+    made = LedgerBuilder(tmp_path)
+    made.collected("daily", 3)
+    stdout = _StoppedReader(made.path)
+    with Reader(made.path) as reader, select(reader, _ALL, timeout_s=60) as found:
+        for (custom_id,) in found.rows:
+            stdout.write(f"{custom_id}\n")
+            made.poll()
+    made.close()
+    assert 1 in stdout.busy

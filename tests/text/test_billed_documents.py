@@ -54,7 +54,7 @@ def test_the_cost_of_a_recorded_call_names_its_speed_and_tier(bench: Bench) -> N
     key = record_sync(bench.engine.context, tag="t", model="claude-opus-5-5", usage=usage)
     attempts = spending.priced_attempts(bench.engine.context.ledger, key)
     explained = [explain(one, PriceBook()) for one in attempts]
-    assert "Tier standard Speed fast" in squeezed(request_documents.cost(explained).text())
+    assert "Service tier standard Speed fast" in squeezed(request_documents.cost(explained).text())
 
 
 def test_details_name_why_a_cost_is_unknown(bench: Bench) -> None:

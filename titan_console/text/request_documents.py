@@ -179,7 +179,7 @@ def cost(explained: Sequence[Explanation]) -> Document:
         region = found.attempt.usage.inference_geo
         builder.field("Region", region if region != "not_available" else "")
         tier = found.attempt.usage.service_tier or ""
-        builder.field("Tier", tier if tier != found.attempt.kind else "")
+        builder.field("Service tier", tier if tier != found.attempt.kind else "")
         builder.field("Speed", found.attempt.usage.speed or "")
         builder.field("Formula", found.formula)
         builder.field("Cost", _exactly(found.cost_nano))

@@ -21,7 +21,7 @@ OPEN_COLUMNS = (
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
     Column("due", "Deadline", 12, 3, right=True),
     Column("risk", "Deadline risk", 13, 4),
-    Column("problem", "Last problem", 16, 7, grow=4),
+    Column("problem", "Problem", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
     Column("status", "Status", 11, 0),

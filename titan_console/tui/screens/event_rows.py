@@ -25,7 +25,7 @@ EVENT_COLUMNS = (
 )
 COMMAND_COLUMNS = (
     Column("state", "State", 20, 0),
-    Column("action", "Command", 11, 1),
+    Column("action", "Action", 11, 1),
     Column("items", "Items", 8, 2, right=True),
     Column("who", "Actor", 14, 5, grow=1, widest=30),
     Column("why", "Reason", 14, 4, grow=3),

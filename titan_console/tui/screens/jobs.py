@@ -26,7 +26,7 @@ from titan_console.tui.widgets.section import Section
 JOB_COLUMNS = (
     Column("job", "Job", 18, 0, grow=3, widest=34),
     Column("mode", "Mode", 8, 2),
-    Column("tier", "Tier", 7, 8, grow=1, widest=14),
+    Column("workload", "Workload", 8, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
     Column("submit", "Not before", 13, 3),
@@ -123,7 +123,7 @@ def _row(line: JobStatus, now: datetime) -> Row:
         cells={
             "job": Cell(line.name),
             "mode": Cell(str(mode), mode.tone),
-            "tier": Cell(line.tier, Tone.DIM),
+            "workload": Cell(line.workload, Tone.DIM),
             "schedule": Cell(line.job.schedule if line.job else fmt.NOTHING, Tone.DIM),
             "outcomes": Cell(strip(line.runs) or fmt.NOTHING, _tone(last)),
             "submit": Cell(_submit(line, now)),
