@@ -17,6 +17,7 @@ from state.queries import result_rows
 from state.queries.result_rows import DeliveredRow
 
 _NULL = msgspec.Raw(b"null")
+_QUOTE = ord('"')
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -39,13 +40,14 @@ class _Line(msgspec.Struct, gc=False):
 
 _line = msgspec.json.Decoder(_Line)
 _message = msgspec.json.Decoder(_Message)
+_encode = msgspec.json.Encoder().encode
 
 
 def lines(context: Context, submission: Submission) -> Iterator[bytes]:
     """A line for each request of the submission, in input order, its newline included."""
     with LineReader(context.folder.results) as files:
         for row in result_rows.delivered_rows(context.ledger, submission):
-            yield to_line(row, _read(files, row)) + b"\n"
+            yield to_line(row, _read(files, row))
 
 
 def _read(files: LineReader, row: DeliveredRow) -> bytes | None:
@@ -55,41 +57,61 @@ def _read(files: LineReader, row: DeliveredRow) -> bytes | None:
 
 
 def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
-    """The line for a row of the ledger and the API's result line."""
+    """The line for a row of the ledger and the API's result line, its newline included."""
     if line and row.outcome == "succeeded":
-        try:
-            return _copied(row, line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _OddError):
-            pass
-    return msgspec.json.encode(to_result(row, line))
+        for message_in in (_cut_out, _decoded):
+            try:
+                return _copied(row, message_in(row, line))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _OddError):
+                continue
+    return _encode(to_result(row, line)) + b"\n"
 
 
 class _OddError(ValueError):
     """A line that must be decoded."""
 
 
-def _copied(row: DeliveredRow, line: bytes) -> bytes:
-    """The line with the API's message copied. Raises where it has not exactly one text block."""
+def _cut_out(row: DeliveredRow, line: bytes) -> memoryview:
+    """The bytes of a line around which everything is as the API writes it.
+
+    If they are one JSON value, which `_copied` checks, they are the message, and the line has no
+    other member. Raises _OddError.
+    """
+    head = b'{"custom_id":"%b","result":{"type":"succeeded","message":' % row.custom_id.encode()
+    if not (line.startswith(head) and line.endswith(b"}}")):
+        raise _OddError
     if not line.isascii():
         line.decode()
-    message = _line.decode(line).result.message
+    return memoryview(line)[len(head) : -2]
+
+
+def _decoded(_row: DeliveredRow, line: bytes) -> msgspec.Raw:
+    """The message of a line with its members in any order."""
+    if not line.isascii():
+        line.decode()
+    return _line.decode(line).result.message
+
+
+def _copied(row: DeliveredRow, message: memoryview | msgspec.Raw) -> bytes:
+    """The line with the API's message copied. Raises where it has not exactly one text block."""
     read = _message.decode(message)
     texts = [block.text for block in read.content if block.type == "text"]
-    if len(texts) != 1 or not bytes(texts[0]).startswith(b'"'):
+    if len(texts) != 1 or memoryview(texts[0])[0] != _QUOTE:
         raise _OddError
     return b"".join(
         (
-            b'{"custom_id":"%b","outcome":"succeeded","text":' % row.custom_id.encode(),
+            b'{"custom_id":"',
+            row.custom_id.encode(),
+            b'","outcome":"succeeded","text":',
             texts[0],
             b',"message":',
             message,
             b',"error":null,"usage":',
             read.usage,
-            b',"cost_usd":%b,"batch_id":"%b"}'
-            % (_cost(row.cost_nano), (row.batch_key or "").encode()),
+            b',"cost_usd":',
+            b"null" if row.cost_nano is None else _encode(dollars_float(row.cost_nano)),
+            b',"batch_id":"',
+            (row.batch_key or "").encode(),
+            b'"}\n',
         )
     )
-
-
-def _cost(nano: int | None) -> bytes:
-    return b"null" if nano is None else msgspec.json.encode(dollars_float(nano))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.db import effective_attempt
+from state.db.ledger import Ledger
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
@@ -40,6 +41,7 @@ class ResultRow(Struct, frozen=True, kw_only=True):
 class DeliveredRow(NamedTuple):
     """A request and the attempt that counts, as a delivered file reports them."""
 
+    request_id: int
     custom_id: str
     outcome: str | None
     error_type: str | None
@@ -56,19 +58,20 @@ _OF_SUBMISSION = (
 )
 
 
-def delivered_rows(source: Source, submission: Submission) -> Iterator[DeliveredRow]:
+def delivered_rows(ledger: Ledger, submission: Submission) -> Iterator[DeliveredRow]:
     """A row for each request of the submission, in input order."""
     last = 0
     while True:
-        page = source.rows(
-            "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
-            f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
-            submission.id,
-            last,
-            _PAGE,
+        page = list(
+            ledger.tuples(
+                "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
+                f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
+                submission.id,
+                last,
+                _PAGE,
+            )
         )
-        for row in page:
-            yield DeliveredRow(*row[1:])
+        yield from map(DeliveredRow._make, page)
         if len(page) < _PAGE:
             return
         last = page[-1][0]
