@@ -56,11 +56,12 @@ class Preview(Struct, frozen=True, kw_only=True):
     cli: str
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`, costs in dollars. `verb` is the old name of `action`."""
+        """For `--json`, costs in dollars; with the old names of some keys, for one release."""
         report = to_builtins(self)
         report["verb"] = report["action"]
-        report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
-        report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
+        for old in ("batch_cost", "sync_cost"):
+            new = f"{old.removesuffix('_cost')}_usd"
+            report[new] = report[f"{old}_usd"] = usd(report.pop(f"{old}_nano"))
         report["expected_batch_usd"] = usd(report.pop("expected_batch_nano"))
         report["expected_sync_usd"] = usd(report.pop("expected_sync_nano"))
         report["duplicate_cost_usd"] = usd(report.pop("duplicate_cost_nano"))

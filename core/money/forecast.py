@@ -227,22 +227,25 @@ class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ForecastReport(Struct, frozen=True, kw_only=True):
-    """A forecast, dollars to the cent."""
+    """A forecast, dollars to the cent. `saving_usd` is the old name of `savings_usd`."""
 
     rows: list[RowReport]
     total: RowReport
     scale: int | float
+    savings_usd: float
     saving_usd: float
     elsewhere: MeasuredReport | None
 
 
 def report(result: Forecast) -> ForecastReport:
     """The forecast as JSON."""
+    savings = float(cents(result.total.sync_usd) - cents(result.total.batch_usd))
     return ForecastReport(
         rows=[_row_report(row) for row in result.rows],
         total=_row_report(result.total),
         scale=_number(result.scale),
-        saving_usd=float(cents(result.total.sync_usd) - cents(result.total.batch_usd)),
+        savings_usd=savings,
+        saving_usd=savings,
         elsewhere=_measured_report(result.elsewhere),
     )
 

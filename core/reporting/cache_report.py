@@ -9,8 +9,12 @@ from state.queries import cache_usage
 
 
 class CacheGainReport(Struct, frozen=True, kw_only=True):
-    """The cache of one batch, as JSON. `gain_usd` is negative where the cache lost money."""
+    """The cache of one batch, as JSON. `gain_usd` is negative where the cache lost money.
 
+    `batch` is the old name of `batch_id`.
+    """
+
+    batch_id: str
     batch: str
     tag: str
     workflow: str
@@ -52,6 +56,7 @@ def of_batch(source: Source, prices: PriceBook, key: str) -> CacheGain | None:
 def report(found: CacheGain) -> CacheGainReport:
     """One batch as JSON."""
     return CacheGainReport(
+        batch_id=found.batch_key,
         batch=found.batch_key,
         tag=found.tag,
         workflow=found.workflow,

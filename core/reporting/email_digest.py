@@ -147,9 +147,15 @@ class RetentionReport(Struct, frozen=True, kw_only=True):
 
 
 class DigestReport(Struct, frozen=True, kw_only=True):
-    """The digest as JSON. `fallbacks` is the old name of `sync_runs`."""
+    """The digest as JSON.
 
+    `fallbacks`, `since` and `saved_usd` are the old names of `sync_runs`, `since_ts` and
+    `savings_usd`.
+    """
+
+    since_ts: str
     since: str
+    savings_usd: float
     saved_usd: float
     cost_usd: float
     duplicate_spend_usd: float
@@ -175,7 +181,9 @@ def report(found: Digest) -> DigestReport:
     """The digest as JSON."""
     seen = found.happened
     return DigestReport(
+        since_ts=found.since_ts,
         since=found.since_ts,
+        savings_usd=float(dollars(seen.savings_nano)),
         saved_usd=float(dollars(seen.savings_nano)),
         cost_usd=float(dollars(seen.cost_nano)),
         duplicate_spend_usd=float(dollars(seen.duplicate_nano)),

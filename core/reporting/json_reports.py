@@ -67,11 +67,16 @@ class OpenBatchReport(BatchReport, frozen=True, kw_only=True):
 
 
 class QueuedReport(Struct, frozen=True, kw_only=True):
-    """Queued requests of one submission that are in no batch, and why."""
+    """Queued requests of one submission that are in no batch, and why.
 
+    `submission` and `requests` are the old names of `submission_id` and `request_count`.
+    """
+
+    submission_id: str
     submission: str
     tag: str
     workflow: str
+    request_count: int
     requests: int
     submitted_ts: str
     command: str | None
@@ -128,6 +133,16 @@ class OrphanCounts(Struct, frozen=True, kw_only=True):
     unknown: int
 
 
+class PauseReport(Struct, frozen=True, kw_only=True):
+    """A paused workflow. `who` is the old name of `actor`, kept for one release."""
+
+    workflow: str
+    since_ts: str
+    actor: str
+    who: str
+    reason: str
+
+
 class StatusReport(Struct, frozen=True, kw_only=True):
     """The whole ledger. `on_settled` is the old name of `on_delivery`, kept for one release.
 
@@ -142,7 +157,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     savings_usd: float | None
     poller: PollerReport
     holds: list[Hold]
-    paused: list[Pause]
+    paused: list[PauseReport]
     on_delivery: list[HookRunReport]
     on_settled: list[HookRunReport]
     alerts: list[Alert]
@@ -272,12 +287,23 @@ def status(
         savings_usd=usd(totals.savings_nano),
         poller=_poller(source, now_ts, silent_after),
         holds=ledger_status.holds(source, now_ts=now_ts),
-        paused=pauses.paused(source),
+        paused=[pause(row) for row in pauses.paused(source)],
         on_delivery=hooks,
         on_settled=hooks,
         alerts=alerts.raised(source),
         orphans=_orphans(source),
         fallback_files=fallback_files,
+    )
+
+
+def pause(row: Pause) -> PauseReport:
+    """One paused workflow."""
+    return PauseReport(
+        workflow=row.workflow,
+        since_ts=row.since_ts,
+        actor=row.who,
+        who=row.who,
+        reason=row.reason,
     )
 
 
@@ -421,9 +447,11 @@ def _queued(source: Source, now_ts: str) -> list[QueuedReport]:
     reasons = QueuedReasons(source, now_ts)
     return [
         QueuedReport(
+            submission_id=queued.submission,
             submission=queued.submission,
             tag=queued.tag,
             workflow=queued.workflow,
+            request_count=queued.count,
             requests=queued.count,
             submitted_ts=queued.submitted_ts,
             command=queued.command,

@@ -15,7 +15,7 @@ from support.processes.terminal import Terminal
 from state.db.connection import sqlite3
 from state.db.public_query import select
 from state.db.reader import Reader
-from titan_console.cli.commands import query
+from titan_console.cli.main import cli
 
 _ALL = "SELECT custom_id FROM v_requests"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -159,7 +159,7 @@ def test_a_reader_that_stops_keeps_no_transaction_open(
     monkeypatch.setenv("TITAN_HOME", str(tmp_path))
     stdout = _StoppedReader(made.path)
     monkeypatch.setattr(sys, "stdout", stdout)
-    query.command.main([_ALL, *form], standalone_mode=False)
+    cli(["query", _ALL, *form], standalone_mode=False)
     monkeypatch.undo()
     made.close()
     assert stdout.getvalue().count("daily-00") == 3

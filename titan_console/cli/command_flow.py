@@ -235,15 +235,21 @@ def _unfinished(source: Source, command: Command) -> str:
 
 
 class CommandReport(Struct, frozen=True, kw_only=True):
-    """A command as JSON. `verb` is the old name of `action`, kept for one release."""
+    """A command as JSON.
+
+    `verb`, `who` and `given_ts` are the old names of `action`, `actor` and `created_ts`, kept for
+    one release.
+    """
 
     command: str
     action: Action
     verb: Action
     state: CommandState
     items: int
+    actor: str
     who: str
     reason: str
+    created_ts: str
     given_ts: str
     not_before_ts: str
     ended_ts: str | None
@@ -259,8 +265,10 @@ def as_report(command: Command, waiting: Waiting | None) -> CommandReport:
         verb=command.action,
         state=command.state,
         items=command.item_count,
+        actor=command.who,
         who=command.who,
         reason=command.reason,
+        created_ts=command.created_ts,
         given_ts=command.created_ts,
         not_before_ts=command.not_before_ts,
         ended_ts=command.ended_ts,

@@ -40,6 +40,15 @@ class SpanReport(Struct, frozen=True, kw_only=True):
     length: int
 
 
+class EditReport(Struct, frozen=True, kw_only=True):
+    """The command that edited a body. `who` is the old name of `actor`."""
+
+    command: str
+    actor: str
+    who: str
+    reason: str
+
+
 class AttemptReport(Struct, frozen=True, kw_only=True):
     """One attempt. `body` and `result` say where the request and its result line are stored."""
 
@@ -49,7 +58,7 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
     batch_status: BatchStatus
     sent_ts: str | None
     ended_ts: str | None
-    edit: EditOrigin | None
+    edit: EditReport | None
     outcome: Outcome | None
     settled: bool
     error_type: str | None
@@ -67,12 +76,13 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
 
 
 class RequestReport(Struct, frozen=True, kw_only=True):
-    """One request with its attempts, oldest first."""
+    """One request with its attempts, oldest first. `submission` is the old `submission_id`."""
 
     custom_id: str
     tag: str
     workflow: str
     job: str | None
+    submission_id: str
     submission: str
     status: RequestStatus
     submitted_ts: str
@@ -89,6 +99,7 @@ def report(request: RequestRecord, origins: Origins, folder: Folder) -> RequestR
         tag=request.tag,
         workflow=request.workflow,
         job=request.job,
+        submission_id=request.submission_key,
         submission=request.submission_key,
         status=request.status,
         submitted_ts=request.created_ts,
@@ -107,7 +118,7 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> Attemp
         batch_status=attempt.batch_status,
         sent_ts=attempt.sent_ts,
         ended_ts=attempt.ended_ts,
-        edit=_origin(attempt, origins),
+        edit=_edit(_origin(attempt, origins)),
         outcome=attempt.outcome,
         settled=attempt.is_settling,
         error_type=attempt.error_type,
@@ -122,6 +133,14 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> Attemp
         duplicate=attempt.is_duplicate,
         body=_span(folder.spool, attempt.body),
         result=_span(folder.results, attempt.result) if attempt.result else None,
+    )
+
+
+def _edit(origin: EditOrigin | None) -> EditReport | None:
+    if origin is None:
+        return None
+    return EditReport(
+        command=origin.command, actor=origin.who, who=origin.who, reason=origin.reason
     )
 
 

@@ -11,7 +11,7 @@ from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
 from core.config.titan_tables import TitanToml
 from core.money.pricing import usd
-from core.reporting import job_status
+from core.reporting import job_status, json_reports
 from core.reporting.job_status import JobStatusReport, model_warnings
 from core.requests.cache_control import CachePolicy
 from core.requests.retirements import retires_on
@@ -211,7 +211,7 @@ def _report(
             to_builtins(_job(job)) | (to_builtins(done[name]) if name in done else {})
             for name, job in titan_toml.jobs.items()
         ],
-        "paused": paused,
+        "paused": [json_reports.pause(row) for row in paused],
         "never_batch": titan_toml.never_batch.reasons(),
     }
 

@@ -156,7 +156,8 @@ def _check_options(ctx: click.Context) -> None:
 def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     if as_json:
         for row in rows:
-            print_json({by: row.name} | to_builtins(_report(row)))
+            named = {"batch_id": row.name} if by == "batch" else {}
+            print_json({by: row.name} | named | to_builtins(_report(row)))
         return
     if not rows:
         echo("No results in this period.")
