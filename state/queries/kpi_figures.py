@@ -68,7 +68,7 @@ class Answered(NamedTuple):
 def answered_elsewhere(source: Source, *, since_day: str) -> list[Answered]:
     """Requests of batches without results (written off, or no longer kept) that have an answer.
 
-    By the UTC day on which their batch ended without results and counted them as lost, and workflow.
+    By workflow and the UTC day on which their batch ended, which counts them as lost.
     """
     rows = source.rows(
         "SELECT substr(b.collected_ts, 1, 10), b.workflow, count(*) FROM batches b"
