@@ -103,7 +103,7 @@ def is_about_size(error: ApiError, body_bytes: int) -> bool:
     return error.status == _TOO_LARGE and (is_own or body_bytes >= _SMALLEST_GATEWAY_LIMIT)
 
 
-def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int = 0) -> AfterCreate:
+def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int) -> AfterCreate:
     """Decide whether the API has the batch (no, never, or unknown) and what follows."""
     match error:
         case Blocked() | NotFound():

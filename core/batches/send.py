@@ -155,7 +155,8 @@ def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sen
         page = with_retries(context, lambda: api.list_page(limit=1))
     except ApiError as error:
         _raise_if_unauthorized(error)
-        decision = after_create(error, context.recovery)
+        # A list has no body.
+        decision = after_create(error, context.recovery, body_bytes=0)
         if decision.hold == ACCOUNT_HOLD:
             _hold(context, decision, error)
         return Sent(problem=str(error), stop=True)

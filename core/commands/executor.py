@@ -268,17 +268,17 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
 
     Shortly before the deadline, there is no time to wait for the end of a batch.
     """
-    for forced in affected_batches.affected_batches(context.ledger, ids):
-        batch = forced.batch
+    for affected in affected_batches.affected_batches(context.ledger, ids):
+        batch = affected.batch
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
-        elif forced.goes_on:
+        elif affected.goes_on:
             _run_beside(context, batch, ids)
         elif batch.stuck_ts is not None and _LAST_MOMENT not in command.options:
             stuck_policy.write_off(context, batch)
         else:
-            if forced.is_canceled:
-                affected_batches.requeue_canceled(context.ledger, forced, _because(command))
+            if affected.is_canceled:
+                affected_batches.requeue_canceled(context.ledger, affected, _because(command))
                 _cancel_at_the_api(context, batch)
             if _is_last_moment(context, command):
                 reason = "no time left before the deadline"

@@ -162,8 +162,7 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         sync_cost_nano=0,
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
         notes=(
-            *_notes_of_unsent(previews.count_unsent(context.ledger, batch_ids)),
-            *_notes_of_sent(previews.count_sent(context.ledger, batch_ids)),
+            *_notes_of_cancel(*previews.counts(context.ledger, batch_ids)),
             *(
                 f"{key} is stuck: its requests end as missing, and may have run"
                 for key in previews.stuck_keys(context.ledger, batch_ids)
@@ -185,18 +184,13 @@ def _notes_of_cache(action: Action, cost: CommandCost) -> Iterator[str]:
         yield f"batches that are sent until {cost.primed.until_ts} have cache marks"
 
 
-def _notes_of_unsent(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    many = pluralize(count, "request was", "requests were")
-    return (f"{many} not sent yet: they end as canceled, and a replay sends them",)
-
-
-def _notes_of_sent(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    many = pluralize(count, "request")
-    return (f"{many} at the API: those it has not answered end as canceled, in the list of errors",)
+def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
+    if unsent:
+        many = pluralize(unsent, "request was", "requests were")
+        yield f"{many} not sent yet: they end as canceled, and a replay sends them"
+    if at_api:
+        many = pluralize(at_api, "request")
+        yield f"{many} at the API: those it has not answered end as canceled, in the list of errors"
 
 
 def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
@@ -259,35 +253,35 @@ class _Effects(Struct, frozen=True):
 def _effects(context: Context, ids: Sequence[int]) -> _Effects:
     found = affected_batches.affected_batches(context.ledger, ids)
     # A stuck batch is written off, which is another note.
-    forced = [one for one in found if one.batch.stuck_ts is None]
+    affected = [one for one in found if one.batch.stuck_ts is None]
     costs = {
         one.batch.id: command_cost(
             context, affected_batches.active_in(context.ledger, one.batch, ids)
         ).batch_nano
-        for one in forced
+        for one in affected
         if one.goes_on
     }
-    notes = [_effect_on(one, costs.get(one.batch.id)) for one in forced]
+    notes = [_effect_on(one, costs.get(one.batch.id)) for one in affected]
     if len(notes) > _NOTES_SHOWN:
         more = pluralize(len(notes) - _NOTES_SHOWN, "more batch", "more batches")
         notes[_NOTES_SHOWN:] = [f"{more} with requests of this command"]
     known = [cost for cost in costs.values() if cost is not None]
     return _Effects(
         sum(known) if len(known) == len(costs) else None,
-        tuple(one for one in forced if one.is_canceled),
+        tuple(one for one in affected if one.is_canceled),
         tuple(notes),
     )
 
 
-def _effect_on(forced: AffectedBatch, cost: int | None) -> str:
-    key, chosen = forced.batch.key, pluralize(forced.chosen, "request")
-    if forced.is_canceled:
-        others = pluralize(forced.others, "other request returns", "other requests return")
-        back = f"; {others} to the queue" if forced.others else ""
+def _effect_on(affected: AffectedBatch, cost: int | None) -> str:
+    key, chosen = affected.batch.key, pluralize(affected.chosen, "request")
+    if affected.is_canceled:
+        others = pluralize(affected.others, "other request returns", "other requests return")
+        back = f"; {others} to the queue" if affected.others else ""
         return f"cancels batch {key} and runs what it has not answered once it has ended{back}"
-    if forced.goes_on:
+    if affected.goes_on:
         price = "an unknown price" if cost is None else dollars_text(cost)
         return f"batch {key} continues and may also charge for {chosen}, at most {price}"
-    if forced.batch.status == BatchStatus.QUEUED:
+    if affected.batch.status == BatchStatus.QUEUED:
         return f"batch {key} is not sent; its other requests are queued again"
-    return f"waits for batch {key} ({forced.batch.status}), which contains {chosen}"
+    return f"waits for batch {key} ({affected.batch.status}), which contains {chosen}"

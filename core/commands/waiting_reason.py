@@ -61,7 +61,7 @@ def _batches(source: Source, command: Command) -> list[Batch]:
     if command.action == Action.CANCEL:
         return [remote_status.reload_batch(source, batch_id) for batch_id in items]
     if command.action == Action.SYNC:
-        return [forced.batch for forced in affected_batches.affected_batches(source, items)]
+        return [affected.batch for affected in affected_batches.affected_batches(source, items)]
     return []
 
 

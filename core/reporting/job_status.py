@@ -1,6 +1,6 @@
 """Each job of titan.toml with its latest runs: for the Jobs screen and `jobs --json`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,8 +31,8 @@ class Mode(StrEnum):
 class JobStatus(Struct, frozen=True, kw_only=True):
     """A job of titan.toml, or a workflow that the ledger knows and titan.toml does not.
 
-    `runs` are newest first. `sync_run_at`: when the deadline guard runs what is missing of the open
-    run, or of the next one if none is open.
+    `runs` are newest first. At `sync_run_at`, the deadline guard runs the unanswered requests of
+    the open run synchronously, or of the next run if none is open; None without a deadline.
     """
 
     name: str
@@ -160,9 +160,16 @@ def report(line: JobStatus) -> JobStatusReport:
     )
 
 
-def model_warnings(titan_toml: TitanToml, now: datetime) -> Iterator[str]:
-    """A line for each job whose model is unknown, or retires before its next results or soon."""
+def model_warnings(
+    titan_toml: TitanToml, now: datetime, *, names: Collection[str] | None = None
+) -> Iterator[str]:
+    """A line for each job whose model is unknown, or retires before its next results or soon.
+
+    Of all jobs, or of those with these `names`.
+    """
     for job in titan_toml.jobs.values():
+        if names is not None and job.name not in names:
+            continue
         deadline = job.deadline_after(now)
         for warning in (
             *model_limits.warnings_for([job.model], titan_toml.prices),

@@ -85,21 +85,21 @@ def reattach(ledger: Ledger, request_ids: Sequence[int]) -> None:
         )
 
 
-def requeue_canceled(ledger: Ledger, forced: AffectedBatch, reason: str) -> None:
+def requeue_canceled(ledger: Ledger, affected: AffectedBatch, reason: str) -> None:
     """Record that the others go back to the queue if the cancel ends them. Before the cancel."""
     with ledger.transaction("requeue_canceled") as tx:
         # A cancel that failed is made again by the next poll.
         if ledger.execute(
             "UPDATE batches SET requeue_canceled = 1 WHERE id = ? AND status = 'in_progress'"
             " AND requeue_canceled = 0",
-            forced.batch.id,
+            affected.batch.id,
         ):
             ledger.event(
                 tx,
                 "batch.cancel_requested",
-                batch_id=forced.batch.id,
-                requests=forced.chosen,
-                others=forced.others,
+                batch_id=affected.batch.id,
+                requests=affected.chosen,
+                others=affected.others,
                 reason=reason,
             )
 

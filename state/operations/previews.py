@@ -45,22 +45,15 @@ def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     return _texts(ledger, sql, batch_ids)
 
 
-def count_unsent(ledger: Ledger, batch_ids: Sequence[int]) -> int:
-    """The number of requests in those that were not sent yet."""
-    sql = (
-        "SELECT coalesce(sum(request_count), 0) FROM batches"  # noqa: S608 - our own words
-        f" WHERE id IN {LISTED} AND status = 'queued'"
+def counts(ledger: Ledger, batch_ids: Sequence[int]) -> tuple[int, int]:
+    """The number of requests in those not sent yet, and in those at the API, without stuck ones."""
+    (found,) = ledger.rows(
+        "SELECT coalesce(sum(request_count) FILTER (WHERE status = 'queued'), 0) AS unsent,"  # noqa: S608 - our own words
+        " coalesce(sum(request_count) FILTER (WHERE status IN ('in_progress', 'canceling')"
+        f" AND stuck_ts IS NULL), 0) AS at_api FROM batches WHERE id IN {LISTED}",
+        as_list(batch_ids),
     )
-    return int(ledger.rows(sql, as_list(batch_ids))[0][0])
-
-
-def count_sent(ledger: Ledger, batch_ids: Sequence[int]) -> int:
-    """The number of requests in those that the API has, without stuck ones."""
-    sql = (
-        "SELECT coalesce(sum(request_count), 0) FROM batches"  # noqa: S608 - our own words
-        f" WHERE id IN {LISTED} AND status IN ('in_progress', 'canceling') AND stuck_ts IS NULL"
-    )
-    return int(ledger.rows(sql, as_list(batch_ids))[0][0])
+    return found["unsent"], found["at_api"]
 
 
 def stuck_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:

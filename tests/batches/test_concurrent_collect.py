@@ -52,7 +52,7 @@ def test_a_try_that_was_overtaken_leaves_the_others_answers_alone(
         if fault:
             bench.faults.add(fault)
         api = _Frozen(bench.api(), lambda: collect(other.context, batch))
-        frozen = bench.new_engine("frozen", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        frozen = bench.new_engine("frozen", api=lambda: api)
         collect(frozen.context, batch)
         bench.faults.clear()
         bench.poll_after(7200)

@@ -29,6 +29,6 @@ def test_the_results_outweigh_the_counts_of_the_api(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         bench.submit(3)
         api = _AllErrored(bench.api())
-        bench.new_engine("poller", api=lambda: api).poll()  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        bench.new_engine("poller", api=lambda: api).poll()
         (batch,) = batch_list.closed_batches(bench.engine.context.ledger, limit=9)
         assert (batch.counts.succeeded, batch.counts.errored) == (0, 3)

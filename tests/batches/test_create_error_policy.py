@@ -28,6 +28,8 @@ from core.errors import (
 
 BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=900, hold=ACCOUNT_HOLD)
 REJECTED = AfterCreate(action=CreateAction.REJECT, stop=False)
+# Bytes of a small batch: no gateway refuses it for its size.
+SMALL = 2_000
 RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
 
 
@@ -75,7 +77,7 @@ RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
     ],
 )
 def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -> None:
-    assert after_create(error, RECOVERY) == then
+    assert after_create(error, RECOVERY, body_bytes=SMALL) == then
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -
 )
 def test_a_rejection_that_is_about_the_batch_errors_its_requests(message: str) -> None:
     error = Rejected(f"The API answers 400: {message}", status=400)
-    assert after_create(error, RECOVERY) == REJECTED
+    assert after_create(error, RECOVERY, body_bytes=SMALL) == REJECTED
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,8 @@ def test_a_rejection_that_is_about_the_batch_errors_its_requests(message: str) -
     ],
 )
 def test_words_of_a_batch_in_a_problem_of_the_account_hold_the_queue(message: str) -> None:
-    found = after_create(Rejected(f"The API returned 400: {message}", status=400), RECOVERY)
+    error = Rejected(f"The API returned 400: {message}", status=400)
+    found = after_create(error, RECOVERY, body_bytes=SMALL)
     assert (found.action, found.hold) == (CreateAction.NOT_SENT, ACCOUNT_HOLD)
 
 

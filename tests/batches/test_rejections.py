@@ -1,10 +1,9 @@
 """A create rejected for its size or one invalid request does not affect the other requests."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.api.api_wrapper import ApiWrapper
 from support.builders import Bench, a_bench
 from support.lifecycle import batches, check_once, poll_until_done, requests, results, statuses
 
@@ -13,32 +12,22 @@ from core.errors import ApiError, Rejected
 from state.model.records import RequestStatus
 
 
-class _Picky:
+class _Picky(ApiWrapper):
     """The real client, except that it refuses each of these positions once, by name."""
 
-    def __init__(self, inner: BatchApi, positions: list[int]) -> None:
-        self._inner = inner
+    def __init__(self, api: BatchApi, positions: list[int]) -> None:
+        super().__init__(api)
         self._positions = positions
-        self.list_page = inner.list_page
-        self.retrieve = inner.retrieve
-        self.cancel = inner.cancel
-        self.run_one = inner.run_one
-        self.close = inner.close
 
     def create(self, body: Body) -> Created:
         if not self._positions:
-            return self._inner.create(body)
+            return self.api.create(body)
         position = self._positions.pop(0)
         raise Rejected(
             f"The API returned 400: requests.{position}.params.model: bad",
             status=400,
             error_type="invalid_request_error",
         )
-
-    @contextmanager
-    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
-        with self._inner.results(remote_id) as pieces:
-            yield pieces
 
 
 def _submit(bench: Bench, count: int, positions: list[int]) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.api.api_wrapper import ApiWrapper
 from support.builders import Bench, a_bench
 from support.lifecycle import batches, check_billing, check_once, poll_until_done, requests
 
@@ -16,27 +17,22 @@ from state.model.records import RequestStatus
 HOUR = 3600.0
 
 
-class _Slow:
+class _Slow(ApiWrapper):
     """The real client; while a call is under way, something else happens."""
 
-    def __init__(self, inner: BatchApi, during: str, happens: Callable[[], object]) -> None:
-        self._inner = inner
+    def __init__(self, api: BatchApi, during: str, happens: Callable[[], object]) -> None:
+        super().__init__(api)
         self._during = during
         self._happens = happens
-        self.list_page = inner.list_page
-        self.retrieve = inner.retrieve
-        self.cancel = inner.cancel
-        self.run_one = inner.run_one
-        self.close = inner.close
 
     def create(self, body: Body) -> Created:
-        created = self._inner.create(body)
+        created = self.api.create(body)
         self._strike("create")
         return created
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
-        with self._inner.results(remote_id) as pieces:
+        with self.api.results(remote_id) as pieces:
             self._strike("results")
             yield pieces
 

@@ -106,9 +106,9 @@ def test_a_synchronous_run_is_not_reported_as_a_batch(
 
 
 def test_a_refused_connection_is_reported_in_whole_sentences(tmp_path: Path) -> None:
-    with socket.socket() as nobody_listens:
-        nobody_listens.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
         done = Terminal(tmp_path / "home", address).run("submit", "-", "--tag", "t", stdin=LINES)
     assert done.code == 1
     assert re.fullmatch(r"Stored 2 requests\. Cannot connect to the API: .*\w\.\n", done.err)

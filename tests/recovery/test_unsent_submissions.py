@@ -13,6 +13,7 @@ from support.lifecycle import batches, check_billing, poll_until_done, requests,
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from state.files import fallback_file
+from state.files.fallback_file import FallbackFile
 from state.model.errors import LedgerError
 from state.model.records import OnFailure, RequestStatus
 from state.model.timestamps import to_text
@@ -144,7 +145,7 @@ def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
     rebuilt(used)
     used.engine.poll()
     assert _possible_duplicates(used) == [2]
-    # It is told to the next rebuild too.
+    # The next rebuild knows it too.
     rebuilt(used)
     assert _possible_duplicates(used) == [2]
 
@@ -205,17 +206,27 @@ def test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(used: Bench) -> 
     check_billing(used)
 
 
-def test_the_key_of_a_fallback_file_survives(used: Bench) -> None:
-    key = used.submit(2).submission.key
+def _killed_import(
+    bench: Bench, point: str, *, count: int = 3, on_failure: OnFailure | None = OnFailure.SYNC
+) -> FallbackFile:
+    """A poll is killed that imports a fallback file, whose answers it has if they ran."""
     file = fallback_files.save(
-        used.folder,
-        some_requests(2),
-        SubmitOptions(tag="daily-feed"),
-        clock=used.clock,
+        bench.folder,
+        some_requests(count),
+        SubmitOptions(tag="daily-feed", on_failure=on_failure),
+        clock=bench.clock,
         actor="job",
         error=LedgerError("The ledger is locked."),
     )
-    _killed_at(used, "fallback:remove", used.engine.poll)
+    if on_failure == OnFailure.SYNC:
+        assert fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock) is None
+    _killed_at(bench, point, bench.engine.poll)
+    return file
+
+
+def test_the_key_of_a_fallback_file_survives(used: Bench) -> None:
+    key = used.submit(2).submission.key
+    file = _killed_import(used, "fallback:remove", count=2, on_failure=None)
     file.path.unlink()
     rebuilt(used)
     rows = used.engine.context.ledger.rows(
@@ -231,16 +242,7 @@ def test_the_key_of_a_fallback_file_survives(used: Bench) -> None:
 def test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
     used: Bench, point: str, *, has_mirror: bool
 ) -> None:
-    file = fallback_files.save(
-        used.folder,
-        some_requests(3),
-        SubmitOptions(tag="daily-feed", on_failure=OnFailure.SYNC),
-        clock=used.clock,
-        actor="job",
-        error=LedgerError("The ledger is locked."),
-    )
-    assert fallback_files.run_sync(used.folder, file, used.api(), used.clock) is None
-    _killed_at(used, point, used.engine.poll)
+    _killed_import(used, point)
     if not has_mirror:
         used.folder.jobs_mirror.unlink()
     rebuilt(used)
@@ -262,16 +264,7 @@ def test_what_a_killed_import_left_is_no_submission_beside_the_one_that_got_the_
 ) -> None:
     backup = used.folder.root / "backup.db"
     backups.write(used.engine.context.ledger, backup)
-    file = fallback_files.save(
-        used.folder,
-        some_requests(3),
-        SubmitOptions(tag="daily-feed", on_failure=OnFailure.SYNC),
-        clock=used.clock,
-        actor="job",
-        error=LedgerError("The ledger is locked."),
-    )
-    assert fallback_files.run_sync(used.folder, file, used.api(), used.clock) is None
-    _killed_at(used, point, used.engine.poll)
+    _killed_import(used, point)
     key = used.submit(3).submission.key
     poll_until_done(used)
     assert not fallback_file.pending(used.folder)

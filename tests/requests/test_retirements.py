@@ -65,3 +65,13 @@ def test_a_job_is_judged_by_its_deadline() -> None:
     assert not list(model_warnings(parse(text.format(24)), NOW))
     (line,) = model_warnings(parse(text.format(24 * 40)), NOW)
     assert line.startswith("Job w: Model claude-opus-4-5 retires on 2027-01-22, in 55 days")
+
+
+def test_warnings_are_of_the_named_jobs() -> None:
+    jobs = "".join(
+        f'[jobs.{name}]\nworkload = "a"\nschedule = "daily"\nmodel = "unknown-{name}"\n'
+        for name in ("v", "w")
+    )
+    (line,) = model_warnings(parse(f"[workloads.a]\n{jobs}"), NOW, names=["w"])
+    assert line.startswith("Job w: ")
+    assert "unknown-w" in line

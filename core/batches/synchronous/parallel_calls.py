@@ -209,7 +209,8 @@ class ParallelCalls:
     def _overloaded(self) -> list[bytes]:
         """Errored results for requests that an overloaded API never ran; a 429 only delays them."""
         error = self.problem
-        if error is None or is_not_run(error):
+        # `problem` is of all calls, and not about the size of one.
+        if error is None or is_not_run(error, body_bytes=0):
             return []
         kind = error.error_type or "overloaded_error"
         return [_errored(one.call.custom_id, kind, str(error)) for one in self._turned_away]
@@ -240,7 +241,7 @@ class ParallelCalls:
     ) -> _Failed | Rejection | _TurnedAway | None:
         if isinstance(error, RateLimited) or error.status == _OVERLOADED:
             return _TurnedAway(call, error)
-        if is_not_run(error, len(call.line)):
+        if is_not_run(error, body_bytes=len(call.line)):
             self.problem = error
             return None
         if isinstance(error, Rejected):
@@ -249,7 +250,7 @@ class ParallelCalls:
         return _Failed(_errored(call.custom_id, kind, str(error)))
 
 
-def is_not_run(error: ApiError, body_bytes: int = 0) -> bool:
+def is_not_run(error: ApiError, *, body_bytes: int) -> bool:
     """Whether the call was definitely not run, for a reason other than its request."""
     if isinstance(error, _NOT_RUN):
         return True

@@ -89,7 +89,7 @@ class _Kept(ApiWrapper):
 
 def test_a_duplicate_made_after_its_batch_was_collected_is_found(bench: Bench) -> None:
     api = _Kept(bench.api())
-    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    sender = bench.new_engine("sender", api=lambda: api)
     bench.faults.add("create:drop:times=1")
     submitted = sender.submit(some_requests(3), SubmitOptions(tag="late", model="claude-haiku-4-5"))
     assert submitted.problem
@@ -105,7 +105,7 @@ def test_a_duplicate_is_found_though_no_list_could_be_read_while_its_batch_was_o
     bench: Bench,
 ) -> None:
     api = _Kept(bench.api())
-    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    sender = bench.new_engine("sender", api=lambda: api)
     sender.submit(some_requests(3), SubmitOptions(tag="early", model="claude-haiku-4-5"))
     api.create(api.posted[0])
     bench.faults.add("list:404")

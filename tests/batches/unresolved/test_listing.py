@@ -1,12 +1,11 @@
 """The API's list when it is odd: what it cannot prove is not taken for proved."""
 
 import json
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 
 import httpx2
 import pytest
 from msgspec.structs import replace
+from support.api.api_wrapper import ApiWrapper
 from support.builders import BASE_URL, KEY, Bench
 from support.lifecycle import (
     batches,
@@ -28,30 +27,20 @@ from titan_console.sandbox.http.transport import client
 DEFAULT = "default"
 
 
-class _OddList:
-    """The real client with another list: what `change` makes of each page."""
+class _OddList(ApiWrapper):
+    """The real client with an odd list, of this `kind`."""
 
-    def __init__(self, inner: BatchApi, kind: str) -> None:
-        self._inner = inner
+    def __init__(self, api: BatchApi, kind: str) -> None:
+        super().__init__(api)
         self.kind = kind
-        self.create = inner.create
-        self.retrieve = inner.retrieve
-        self.cancel = inner.cancel
-        self.run_one = inner.run_one
-        self.close = inner.close
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
-        page = self._inner.list_page(after_id=after_id, limit=limit)
+        page = self.api.list_page(after_id=after_id, limit=limit)
         if limit == 1 or not self.kind:
             return page
         if self.kind == "empty with more":
             return replace(page, batches=(), has_more=True, last_id=None)
         return replace(page, batches=tuple(reversed(page.batches)))
-
-    @contextmanager
-    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
-        with self._inner.results(remote_id) as pieces:
-            yield pieces
 
 
 @pytest.mark.parametrize("kind", ["empty with more", "oldest first"])
@@ -76,11 +65,11 @@ class _SpoiledList(httpx2.BaseTransport):
     """Adds an object to the beginning of each list; a gateway or a change of the API would."""
 
     def __init__(self, bench: Bench) -> None:
-        self._inner = client(bench.sandbox)
+        self.api = client(bench.sandbox)
         self.added: object = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        answer = self._inner.send(request, stream=True)
+        answer = self.api.send(request, stream=True)
         if request.method != "GET" or not request.url.path.endswith("/batches"):
             return answer
         page = json.loads(answer.read())

@@ -147,7 +147,7 @@ def test_a_line_of_another_batch_in_front_does_not_hide_ours(tmp_path: Path) -> 
         bench.faults.add("create:drop:times=1")
         bench.submit(4)
         api = _OtherFirst(bench.api())
-        poller = bench.new_engine("poller", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        poller = bench.new_engine("poller", api=lambda: api)
         bench.clock.advance(60)
         poller.poll()
         (batch,) = batch_list.closed_batches(bench.engine.context.ledger, limit=9)

@@ -138,9 +138,8 @@ def set_key(*, job: str, key: str, value: str) -> None:
     folder = Folder(from_environment().home)
     titan_file.set_key(folder, job, key, value)
     print_stderr(f"{key} of {job} is set in {titan_file.path_of(folder)}.")
-    for warning in model_warnings(titan_file.read(folder), SystemClock().now()):
-        if warning.startswith(f"Job {job}: "):
-            print_stderr(warning)
+    for warning in model_warnings(titan_file.read(folder), SystemClock().now(), names=[job]):
+        print_stderr(warning)
 
 
 @command.command("unset")
