@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.budgets import order
 from support.builders import BASE_URL, KEY, Bench, client
+from support.ledgers.budgets import order
 from support.lifecycle import poll_until_done
 
 from core.api.client import AnthropicApi
