@@ -32,6 +32,8 @@ _MESSAGES = (
     *("connect", "drop-before", "timeout-before", "credit", "401", "429", "500", "529"),
     *("drop", "timeout", "garbage", "500-after"),
 )
+# What a rejection of the account says; `unnamed` has words that the product does not know.
+ACCOUNT_REJECTIONS = ("unnamed", "credit", "disabled", "budget")
 _ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens", "pause-turn")
 
 
@@ -197,14 +199,25 @@ def draw_with_operations(seed: int) -> FaultProfile:
         sync_jobs=rng.choice((0, 0.3, 1)),
         fallback=rng.choice((0, 0.2, 0.6)),
         unreadable_files=rng.choice((0, 0.01, 0.03)),
-        defects=rng.choice((0, 0.1, 0.3)),
-        vanish=rng.choice((0, 0, 0.03)),
-        endless=rng.choice((0, 0, 0.03)),
-        faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
-        replacements=rng.choice((0, 0, 0.003, 0.01)),
+        defects=rng.choice((0, 0.2, 0.3)),
+        vanish=rng.choice((0, 0.02, 0.03)),
+        endless=rng.choice((0, 0.02, 0.03)),
+        faults=(
+            *base.faults,
+            *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4))),
+            *_account_faults(Random(f"account {seed}")),
+        ),
+        replacements=rng.choice((0, 0.002, 0.003, 0.01)),
         backups=rng.choice((0, 0.005, 0.03)),
-        budgets=rng.choice((0, 0.1)),
+        budgets=rng.choice((0, 0.1, 0.1)),
     )
+
+
+def _account_faults(rng: Random) -> list[Fault]:
+    """The account is rejected with a 400, in batches and in synchronous calls."""
+    p = rng.choice((0.0, 0.2, 0.4))
+    what = rng.choice(("unnamed", rng.choice(ACCOUNT_REJECTIONS)))
+    return [Fault(call=call, what=what, p=p) for call in ("create", "messages") if p]
 
 
 def _plan(rng: Random) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulation.checks import check
-from simulation.fault_profile import FaultProfile, draw_with_operations
+from simulation.fault_profile import ACCOUNT_REJECTIONS, FaultProfile, draw_with_operations
 from simulation.jobs import Submission
 from simulation.machine import a_machine
 from simulation.operators import a_command
@@ -217,10 +217,7 @@ def _doom(world: World) -> None:
 
 def run_to_end(world: World, submissions: list[Submission]) -> None:
     """Turn faults off: processes end, jobs are repeated, and polls run as by cron."""
-    rules = world.faults.rules
-    world.figures.faults.update(
-        {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
-    )
+    _count_faults(world)
     world.faults.clear()
     world.unreadable_files.restore()
     world.budget.remove()
@@ -242,6 +239,15 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
         run_alone(world, "poll", Engine.poll)
         if _is_quiet(world) and _stays_quiet(world):
             break
+
+
+def _count_faults(world: World) -> None:
+    rules, figures = world.faults.rules, world.figures
+    for number, times in world.faults._hits.items():
+        call, what = rules[number].call, rules[number].what
+        figures.faults[f"{call}:{what}"] += times
+        if what in ACCOUNT_REJECTIONS:
+            figures.operations[f"account rejected: {call}:{what}"] += times
 
 
 def _stays_quiet(world: World) -> bool:

@@ -60,7 +60,7 @@ class Replacing:
     def maybe_start(self) -> None:
         """Maybe start a backup, or a rebuild or restore."""
         world, rng, profile = self._world, self._rng, self._world.profile
-        if not profile.replacements:
+        if not (profile.replacements or profile.backups):
             return
         if rng.random() < profile.backups and not self.is_lost:
             self._start_backup()

@@ -192,6 +192,7 @@ class World:
     @contextmanager
     def bills(self, params: Mapping[str, object]) -> Generator[None, None, None]:
         """Record what the call of this request is billed, whether or not its response arrives."""
+        self.figures.operations["synchronous run"] += 1
         messages = self.sandbox._messages
         before = len(messages)
         try:
