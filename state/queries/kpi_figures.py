@@ -71,8 +71,9 @@ def answered_elsewhere(source: Source, *, since_day: str) -> list[Answered]:
     By workflow and the UTC day on which their batch ended, which counts them as lost.
     """
     rows = source.rows(
+        # Batches first, which are few: the planner would read all requests.
         "SELECT substr(b.collected_ts, 1, 10), b.workflow, count(*) FROM batches b"
-        " JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+        " CROSS JOIN attempts a ON a.batch_id = b.id CROSS JOIN requests r ON r.id = a.request_id"
         " WHERE b.collection IN ('deleted', 'results_expired') AND b.collected_ts >= ?"
         " AND a.outcome = 'missing' AND r.status = 'succeeded' GROUP BY 1, 2",
         since_day,

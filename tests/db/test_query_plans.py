@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, a_bench
+from support.builders import START, Bench, a_bench
 
 from core.reporting import cache_report, savings
 from state.db.connection import sqlite3
+from state.db.ledger import Ledger
 from state.model.records import BatchKind
-from state.queries import spending
+from state.queries import request_list, spending
 from state.queries.spending import SumFilter
 from state.queries.usage_by_day import usage_by_day
+from titan_console.text.filters import Vocabulary, parse
 
 _LARGE = ("requests", "attempts", "r", "a")
 
@@ -92,6 +94,26 @@ def test_money_since_any_time_is_read_without_older_attempts(bench: Bench) -> No
             context.ledger, first_day="2026-11-22", last_day="2026-11-23", kinds=(BatchKind.BATCH,)
         )
     assert full_scans(bench, queries) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "index"),
+    [
+        ("state:failed", "requests_to_do"),
+        ("state:queued", "requests_to_do"),
+        ("state:in_flight", "one_active_attempt"),
+        ("state:review", "attempts_for_review"),
+        ("wf:feed state:errored", "requests_to_do"),
+    ],
+)
+def test_a_state_is_found_by_its_index(ledger: Ledger, line: str, index: str) -> None:
+    words = Vocabulary(request_list.FIELDS, request_list.STATES)
+    where = request_list.condition(parse(line, words).terms, START)
+    plan = ledger.rows(
+        f"EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE {where.sql} ORDER BY r.id DESC",  # noqa: S608
+        *where.parameters,
+    )
+    assert any(index in row["detail"] for row in plan)
 
 
 @pytest.mark.parametrize(

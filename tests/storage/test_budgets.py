@@ -7,7 +7,7 @@ from support.console.console_builders import CENT, Failure, LedgerBuilder
 from support.ledgers.ledger_views import attempt, ids
 
 from core.clock import ManualClock
-from state.batches import batch_planning, budget_reservations, sending, sync_runs
+from state.batches import budget_reservations, sending, sync_runs
 from state.batches.budget_reservations import AtMost, Scope
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
@@ -63,9 +63,7 @@ def test_an_answer_without_a_price_keeps_its_reservation(made: LedgerBuilder) ->
 def test_what_was_not_sent_is_reserved_once(made: LedgerBuilder) -> None:
     made.release(submit(made, "one"))
     assert used(made.ledger) == 2 * BATCH
-    (again,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=9999, wire_overhead=0
-    )
+    (again,) = made.plan()
     assert used(made.ledger) == 2 * BATCH
     assert budget_reservations.of_batch(made.ledger, again.id) == 2 * BATCH
     made.refuse(again)

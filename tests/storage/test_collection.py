@@ -8,7 +8,7 @@ from support.ledgers.ledger_views import attempt, detail, ids, kinds, request, s
 from support.ledgers.ledger_views import batch as named
 from support.ledgers.storage import Storage
 
-from state.batches import batch_planning, collection, recorded_calls, remote_status
+from state.batches import collection, recorded_calls, remote_status
 from state.batches.collection import Completion
 from state.db.ledger import Ledger
 from state.model.records import Batch, Collected, CollectionStatus, Counts, Outcome, RequestStatus
@@ -127,9 +127,7 @@ def test_requests_without_a_result_are_missing_with_a_reason(
 def test_a_late_success_is_a_duplicate(made: LedgerBuilder) -> None:
     first = made.accept(made.submit("tag", ["a"]))
     command_effects.detach(made.ledger, first, list(ids(made.ledger, "a").values()), "run now")
-    (second,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=999, wire_overhead=0
-    )
+    (second,) = made.plan()
     made.collect(made.accept(second))
     made.collect(first)
     late, settling = request(made.ledger, "tag", "a").attempts
@@ -145,9 +143,7 @@ def test_a_late_success_is_a_duplicate(made: LedgerBuilder) -> None:
 def test_a_failure_does_not_end_a_request_that_runs_elsewhere(made: LedgerBuilder) -> None:
     first = made.accept(made.submit("tag", ["a"]))
     command_effects.detach(made.ledger, first, list(ids(made.ledger, "a").values()), "run now")
-    (second,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=999, wire_overhead=0
-    )
+    (second,) = made.plan()
     second = made.accept(second)
     made.collect(first, [Failure()])
     assert statuses(made.ledger, "a") == {"a": RequestStatus.IN_FLIGHT}
@@ -188,9 +184,7 @@ def test_an_edited_replay_reopens_a_success(made: LedgerBuilder) -> None:
     assert (found.status, found.model, found.body.length) == ("queued", "claude-opus-5", 9)
     assert command_effects.betas_of(made.ledger, found.request_id) == ("new",)
     assert batch_list.submissions_of(made.ledger, "tag")[0].finished_ts is None
-    (again,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=999, wire_overhead=0
-    )
+    (again,) = made.plan()
     assert again.betas == ("new",)
     made.collect(made.accept(again))
     first, second = request(made.ledger, "tag", "a").attempts
@@ -201,9 +195,7 @@ def test_an_edited_replay_reopens_a_success(made: LedgerBuilder) -> None:
 def test_an_edited_replay_that_fails_is_settled_by_the_first_answer(made: LedgerBuilder) -> None:
     made.collected("tag", ["a"])
     an_edit(made, "a")
-    (again,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=999, wire_overhead=0
-    )
+    (again,) = made.plan()
     made.collect(made.accept(again), [Failure()])
     first, second = request(made.ledger, "tag", "a").attempts
     assert (first.is_settling, second.outcome) == (True, Outcome.ERRORED)

@@ -215,9 +215,7 @@ def test_a_key_that_is_used_is_followed_by_the_next(made: LedgerBuilder) -> None
 def test_a_request_answered_elsewhere_is_noticed_before_the_send(made: LedgerBuilder) -> None:
     first = made.accept(made.submit("tag", ["a", "b"]))
     command_effects.detach(made.ledger, first, list(ids(made.ledger, "a").values()), "to run now")
-    (second,) = batch_planning.plan_queued(
-        made.ledger, max_requests=9, max_bytes=999, wire_overhead=0
-    )
+    (second,) = made.plan()
     assert not sending.is_answered_elsewhere(made.ledger, second)
     made.collect(first)
     assert sending.is_answered_elsewhere(made.ledger, second)

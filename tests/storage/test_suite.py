@@ -9,7 +9,8 @@ _TESTS = sorted(Path(__file__).parent.glob("*.py"))
 # Statements, the names of one database, and calls that take or return what is one database's.
 _KNOWS_A_DATABASE = re.compile(
     r"\bSELECT\b|\bINSERT\b|\bUPDATE\b|\bDELETE\b|\bPRAGMA\b|\bWHERE\b|sqlite|postgres|psycopg"
-    r"|\.(execute|executemany|rows|row|tuples|connection|checkpoint)\b\(?|titan\.db|\browid\b"
+    r"|(?:ledger|reader|other)\.(?:execute|executemany|insert|rows?|tuples|connection|checkpoint)\b"
+    r"|titan\.db|\browid\b"
 )
 # What a test may import of `state.db`: connections as types, and the moves that are drawn.
 _MAY_IMPORT = {"state.db.ledger", "state.db.reader", "state.db.tables"}

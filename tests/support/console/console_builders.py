@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from support.ledgers.ledger_builders import spooled, store_results
 
 from core.clock import ManualClock
-from state.batches import leases, remote_status, sending, submissions
+from state.batches import batch_planning, leases, remote_status, sending, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import ALPHABET, Ledger, random_id
 from state.model.records import (
@@ -120,6 +120,12 @@ class LedgerBuilder:
         found = batch_detail.batch(self.ledger, key)
         assert found is not None
         return found
+
+    def plan(self) -> list[Batch]:
+        """New batches for what is queued."""
+        return batch_planning.plan_queued(
+            self.ledger, max_requests=100_000, max_bytes=1 << 28, wire_overhead=0
+        )
 
     def sending(self, batch: Batch) -> Batch:
         sending.mark_sending(self.ledger, batch, watermark_id="", watermark_ts=None, owner="test")

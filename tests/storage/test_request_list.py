@@ -1,15 +1,14 @@
-from datetime import timedelta
-from pathlib import Path
+"""Lists of requests: each filter finds exactly what it says, each order is complete and stable."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.console.console_builders import CENT, NOW, Failure, LedgerBuilder
+from support.console.console_builders import CENT, Failure, LedgerBuilder
+from support.ledgers.storage import Storage
 
-from core.clock import ManualClock
 from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 from state.model.records import Outcome
-from state.queries import filter_sql, request_list
+from state.queries import request_list
 from state.queries.filter_sql import known_values
 from state.queries.request_list import STATES, Query, SortOrder
 from titan_console.text.filters import Vocabulary, parse
@@ -17,9 +16,9 @@ from titan_console.text.filters import Vocabulary, parse
 ALL = Vocabulary(request_list.FIELDS, STATES)
 
 
-def a_mixed_ledger(home: Path) -> LedgerBuilder:
-    """Ids 1-2 errored and 3 succeeded; 4 expired; 5-6 in flight; 7 queued; 8 cut off."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=5)))
+@pytest.fixture(params=[False, True], ids=["dense", "with gaps"])
+def mixed(request: pytest.FixtureRequest, storage: Storage, made: LedgerBuilder) -> LedgerBuilder:
+    """Requests 1-2 errored and 3 succeeded; 4 expired; 5-6 in flight; 7 queued; 8 cut off."""
     made.collected(
         "feed-1",
         ["a", "b", "100%_sure"],
@@ -34,12 +33,17 @@ def a_mixed_ledger(home: Path) -> LedgerBuilder:
     cut = made.accept(made.submit("cut-off", ["h"], workflow="back"))
     made.collect(cut, cost_nano=30 * CENT, stop_reason="max_tokens")
     made.clock.advance(3600)
+    if request.param:
+        storage.spread_ids(made.ledger)
     return made
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> LedgerBuilder:
-    return a_mixed_ledger(tmp_path)
+def listed(made: LedgerBuilder, query: Query) -> list[int]:
+    """The requests in this order, by their number from 1 on in the order of submission."""
+    every = list(request_list.ids(made.ledger, Query((), SortOrder.AGE), made.clock.now()))
+    assert every == sorted(every)
+    found = request_list.ids(made.ledger, query, made.clock.now())
+    return [every.index(number) + 1 for number in found]
 
 
 def found(
@@ -47,8 +51,7 @@ def found(
 ) -> list[int]:
     asked = parse(line, ALL)
     assert not asked.mistakes
-    query = Query(asked.terms, order, **how)
-    return list(request_list.ids(made.ledger, query, made.clock.now()))
+    return listed(made, Query(asked.terms, order, **how))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +92,9 @@ def found(
     ],
 )
 def test_a_filter_finds_exactly_what_it_says(
-    made: LedgerBuilder, line: str, ids: list[int]
+    mixed: LedgerBuilder, line: str, ids: list[int]
 ) -> None:
-    assert found(made, line) == ids
+    assert found(mixed, line) == ids
 
 
 @pytest.mark.parametrize(
@@ -105,40 +108,21 @@ def test_a_filter_finds_exactly_what_it_says(
     ],
 )
 def test_a_sort_puts_all_in_order_and_its_inversion_the_other_way_round(
-    made: LedgerBuilder, order: SortOrder, ids: list[int]
+    mixed: LedgerBuilder, order: SortOrder, ids: list[int]
 ) -> None:
     cost_of_what_has_none = {7, 6, 5}
-    forwards = found(made, "", order)
+    forwards = found(mixed, "", order)
     if order == SortOrder.COST:
         assert forwards[:2] == [8, 3]
         assert cost_of_what_has_none <= set(forwards[2:])
     else:
         assert forwards == ids
-    assert found(made, "", order, is_inverted=True) == forwards[::-1]
+    assert found(mixed, "", order, is_inverted=True) == forwards[::-1]
 
 
-def test_attempts_and_tokens_sort_too(made: LedgerBuilder) -> None:
-    assert found(made, "", SortOrder.TOKENS)[:2] == [8, 3]
-    assert len(found(made, "", SortOrder.ATTEMPTS)) == 8
-
-
-@pytest.mark.parametrize(
-    ("line", "index"),
-    [
-        ("state:failed", "requests_to_do"),
-        ("state:queued", "requests_to_do"),
-        ("state:in_flight", "one_active_attempt"),
-        ("state:review", "attempts_for_review"),
-        ("wf:feed state:errored", "requests_to_do"),
-    ],
-)
-def test_a_state_is_found_by_its_index(made: LedgerBuilder, line: str, index: str) -> None:
-    where = request_list.condition(parse(line, ALL).terms, NOW)
-    plan = made.ledger.rows(
-        f"EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE {where.sql} ORDER BY r.id DESC",  # noqa: S608
-        *where.parameters,
-    )
-    assert any(index in row["detail"] for row in plan)
+def test_attempts_and_tokens_sort_too(mixed: LedgerBuilder) -> None:
+    assert found(mixed, "", SortOrder.TOKENS)[:2] == [8, 3]
+    assert len(found(mixed, "", SortOrder.ATTEMPTS)) == 8
 
 
 WORDS = st.sampled_from([Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH])
@@ -156,27 +140,43 @@ TERMS = st.builds(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(term=TERMS, order=st.sampled_from(SortOrder))
 def test_a_term_and_its_negation_share_out_the_ledger(
-    made: LedgerBuilder, term: Term, order: SortOrder
+    mixed: LedgerBuilder, term: Term, order: SortOrder
 ) -> None:
     turned = (
         ValuesTerm(term.field, term.values, not term.is_not)
         if isinstance(term, ValuesTerm)
         else BoundTerm(term.field, term.relation, term.amount, not term.is_not)
     )
-    both = [
-        list(request_list.ids(made.ledger, Query((one,), order), NOW)) for one in (term, turned)
-    ]
+    both = [listed(mixed, Query((one,), order)) for one in (term, turned)]
     assert sorted(both[0] + both[1]) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_many_ids_come_whole() -> None:
-    text = ",".join(map(str, range(1, 300_000)))
-    assert list(filter_sql.parse_ids(text)) == list(range(1, 300_000))
-    assert list(filter_sql.parse_ids(None)) == []
-
-
-def test_the_values_that_a_filter_may_name_are_those_of_the_ledger(made: LedgerBuilder) -> None:
-    found = known_values(made.ledger)
+def test_the_values_that_a_filter_may_name_are_those_of_the_ledger(mixed: LedgerBuilder) -> None:
+    found = known_values(mixed.ledger)
     assert set(found[Field.ERROR]) == {"expired", "invalid_request_error", "overloaded_error"}
     assert set(found[Field.WORKFLOW]) >= {"news", "back"}
     assert "batch.collected" in found[Field.KIND]
+
+
+def test_a_page_that_was_read_stays_while_requests_are_added(mixed: LedgerBuilder) -> None:
+    before = request_list.newest_first(mixed.ledger)
+    rows = request_list.rows(mixed.ledger, before[:3])
+    mixed.submit("later", 3)
+    after = request_list.newest_first(mixed.ledger)
+    assert list(after[3:]) == list(before)
+    assert request_list.rows(mixed.ledger, before[:3]) == rows
+    assert request_list.rows(mixed.ledger, []) == {}
+    assert request_list.rows(mixed.ledger, [2**40]) == {}
+
+
+def test_a_row_of_the_list_has_the_attempt_that_counts(mixed: LedgerBuilder) -> None:
+    numbers = request_list.newest_first(mixed.ledger)
+    first, second = (request_list.rows(mixed.ledger, numbers)[n] for n in numbers[-2:][::-1])
+    assert (first.custom_id, first.outcome, first.cost_nano) == ("a", Outcome.ERRORED, 0)
+    assert (second.error_type, second.error_message) == (
+        "invalid_request_error",
+        "max_tokens: 0",
+    )
+    queued = request_list.rows(mixed.ledger, numbers)[numbers[1]]
+    assert (queued.batch_key is None, queued.is_in_batch) == (False, False)
+    assert (queued.outcome, queued.cost_nano, queued.input_tokens) == (None, None, 0)
