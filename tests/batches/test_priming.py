@@ -14,6 +14,7 @@ from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from core.money.cache_gain import CacheGain, gains
 from core.reporting import cache_report
+from core.reporting.queued_reason import QueuedReasons
 from core.requests.cache_control import CachePolicy
 from state.batches import priming_records
 from state.model.records import OnFailure, RequestStatus
@@ -372,9 +373,9 @@ def test_the_batch_page_shows_the_wait_the_hits_and_the_gain(tmp_path: Path) -> 
         context = bench.engine.context
         first, rest = batches(bench)
         assert priming_records.waits_until(context.ledger, first) is None
-        until = priming_records.waits_until(context.ledger, rest)
-        waits = batch_documents.overview(rest, bench.clock.now(), {}, waits_until_ts=until).text()
-        assert "for the request that writes the prompt cache, until 2026-11-22" in waits
+        why = QueuedReasons(context.ledger, context.ledger.now_text()).of_batch(rest)
+        waits = batch_documents.overview(rest, bench.clock.now(), {}, queued_because=why).text()
+        assert "waits for the prompt cache, until 2026-11-22" in waits
         poll_until_done(bench)
         assert priming_records.waits_until(context.ledger, batches(bench)[1]) is None
         key = batches(bench)[1].key

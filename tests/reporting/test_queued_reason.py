@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from support.builders import Bench
 from support.lifecycle import batches
+from support.processes.terminal import Terminal
 
 from core.api.protocol import BatchApi
 from core.commands import planner
@@ -149,3 +150,11 @@ def test_a_batch_that_was_sent_is_not_queued(bench: Bench) -> None:
     assert [batch.queued_because for batch in report.open] == [None]
     assert report.queued == []
     assert len(batches(bench)) == 1
+
+
+def test_show_says_it_too(bench: Bench) -> None:
+    _paused(bench)
+    bench.submit(1, tag="later")
+    (batch,) = [batch for batch in batches(bench) if batch.status == BatchStatus.QUEUED]
+    shown = Terminal(bench.folder.root).run("show", batch.key)
+    assert "titan-console resume feed-classify" in shown.out

@@ -24,7 +24,7 @@ def overview(
     now: datetime,
     models: Mapping[str, int],
     *,
-    waits_until_ts: str | None = None,
+    queued_because: str | None = None,
 ) -> Document:
     """Identity, status, counts, cost and times."""
     builder = DocumentBuilder()
@@ -34,13 +34,7 @@ def overview(
     builder.field("API batch id", fmt.api_batch_id(batch))
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
-    builder.field("Problem", fmt.problem(batch, now), Tone.WARN)
-    builder.field(
-        "Waits",
-        f"for the request that writes the prompt cache, until {fmt.moment(waits_until_ts)} at most"
-        if waits_until_ts
-        else "",
-    )
+    builder.field("Problem", queued_because or fmt.problem(batch, now), Tone.WARN)
     builder.field("Workflow", batch.workflow)
     builder.field("Model", fmt.models(models) or batch.model)
     builder.field("Mode", batch.kind.value)

@@ -9,10 +9,12 @@ from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.intake import fallback_contents
 from core.reporting import json_reports
+from core.reporting.queued_reason import QueuedReasons
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch, Event, Submission
+from state.model.timestamps import to_text
 from state.queries import batch_list, event_list
 from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
@@ -76,6 +78,8 @@ def command(*, name: str, as_json: bool) -> None:
             return
         models = {s.key: batch_list.models_of(reader, s) for s in submissions}
         history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
+        queued = QueuedReasons(reader, to_text(SystemClock().now()))
+        reasons = {batch.key: queued.of_batch(batch) for batch in batches}
     for file in waiting:
         print_stderr(fallback_contents.described(file))
     if as_json:
@@ -84,7 +88,7 @@ def command(*, name: str, as_json: bool) -> None:
     for submission in submissions:
         _print_submission(submission, models[submission.key])
     for batch in batches:
-        _print_batch(batch, history[batch.key])
+        _print_batch(batch, history[batch.key], reasons[batch.key])
 
 
 def _show_requests(
@@ -153,7 +157,7 @@ def _print_submission(submission: Submission, models: Mapping[str, int]) -> None
     echo()
 
 
-def _print_batch(batch: Batch, events: list[Event]) -> None:
+def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) -> None:
     now = SystemClock().now()
     counts = batch.counts
     print_fields(
@@ -173,7 +177,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("age", cells.age(batch, now)),
             ("cost", cells.cost(batch)),
             ("saved", cells.saved(batch)),
-            ("problem", cells.problem(batch, now)),
+            ("problem", queued_because or cells.problem(batch, now)),
         ]
     )
     echo()

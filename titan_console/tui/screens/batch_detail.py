@@ -9,14 +9,15 @@ from textual.widget import Widget
 from core.config import titan_file
 from core.money.pricing import PriceBook
 from core.reporting import cache_report
-from state.batches import priming_records
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch
+from state.model.timestamps import to_text
 from state.operations.commands import Action
 from state.queries import batch_detail, event_list
 from state.queries.request_list import RequestRow
+from titan_console.session import reasons
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import batch_documents, links
@@ -121,12 +122,14 @@ class BatchDetail(DetailPage):
             found = batch_detail.batch(source, name)
             if found is None:
                 raise UnknownId(f"Batch {name!r} not found.")
-            return _draw_section(section, source, found, folder)
+            return _draw_section(section, source, found, folder, self.state.now())
 
         return answer
 
 
-def _draw_section(section: str, source: Source, found: Batch, folder: Folder) -> Drawing:
+def _draw_section(
+    section: str, source: Source, found: Batch, folder: Folder, now: datetime
+) -> Drawing:
     match section:
         case "Events":
             happened = event_list.events(source, batch=found, limit=_EVENTS_SHOWN)
@@ -139,6 +142,6 @@ def _draw_section(section: str, source: Source, found: Batch, folder: Folder) ->
         case "Raw":
             return lambda _now: batch_documents.raw(found)
         case _:
-            until_ts = priming_records.waits_until(source, found)
+            why = reasons.of_open(source, [found], to_text(now)).get(found.key)
             models = batch_detail.models_of(source, found.key)
-            return lambda now: batch_documents.overview(found, now, models, waits_until_ts=until_ts)
+            return lambda now: batch_documents.overview(found, now, models, queued_because=why)
