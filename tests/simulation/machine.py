@@ -13,7 +13,7 @@ import core.batches.synchronous.parallel_calls
 import core.batches.synchronous.sync_run
 import core.batches.unresolved.listing
 import core.intake.fallback_files
-from state.db import access_lock
+from state.db import access_lock, connection
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.recovery import rebuild as rebuilding
@@ -64,6 +64,8 @@ def a_machine(world: "World") -> Generator[None, None, None]:
             # One thread runs all processes, so there is no waiting for locks.
             (access_lock, "SHARED_WAIT_S", 0.0),
             (access_lock, "EXCLUSIVE_WAIT_S", 0.0),
+            # Each opening of the ledger would read the mount table.
+            (connection, "network_kind", _local),
             (rebuilding, "remove_fresh", remove_unless_killed),
             (fallback_file, "directories", _one_directory),
             (fallback_file, "_old_directories", _no_directories),
@@ -74,6 +76,10 @@ def a_machine(world: "World") -> Generator[None, None, None]:
 
 def _no_signals(_stop: Callable[[], None]) -> nullcontext[None]:
     return nullcontext()
+
+
+def _local(_folder: Path) -> None:
+    """No network file system."""
 
 
 def _one_directory(folder: Folder) -> list[Any]:

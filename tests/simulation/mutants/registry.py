@@ -75,16 +75,16 @@ QUICK = (
 )
 # These run with operators, synchronous runs and machine faults.
 WITH_OPERATIONS = {
-    "blocked_is_rejected": 18,
+    "blocked_is_rejected": 24,
     "unwarned_sync_calls": 13,
-    "unanswered_call_is_repeated": 83,
+    "unanswered_call_is_repeated": 12,
     "fallback_answers_dropped": 4,
     "command_without_end": 0,
     "one_404_is_gone": 13,
     "waited_for_without_end": 17,
     "candidate_without_end": 23,
     "fallback_without_reading": 4,
-    "calls_without_a_line": 4,
+    "calls_without_a_line": 28,
     "replaced_without_a_lock": 10,
     "killed_submit_is_another_submission": 15,
     "fallback_keys_are_forgotten": 14,
