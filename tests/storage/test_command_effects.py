@@ -133,7 +133,7 @@ def test_requests_of_a_batch_that_was_written_off_may_have_been_charged(
     command_effects.requeue(made.ledger, 0, numbers(made, "a"))
     assert detail(made.ledger, "batch.possible_duplicate_charge")["requests"] == 1
     assert previews.stuck_keys(made.ledger, [lost.id, stuck.id]) == [stuck.key]
-    assert previews.count_sent(made.ledger, [lost.id, stuck.id]) == 0
+    assert previews.counts(made.ledger, [lost.id, stuck.id]) == (0, 0)
     assert remote_status.failures_of(made.ledger, lost.id) == (2, 2)
 
 
@@ -177,8 +177,7 @@ def test_a_preview_counts_by_workflow_and_model(made: LedgerBuilder) -> None:
     assert previews.deadlines(made.ledger, every) == expected
     assert previews.deadlines_of_batches(made.ledger, rows) == expected
     assert previews.batch_keys(made.ledger, rows[::-1]) == [queued.key, sent.key]
-    assert previews.count_unsent(made.ledger, rows) == 2
-    assert previews.count_sent(made.ledger, rows) == 1
+    assert previews.counts(made.ledger, rows) == (2, 1)
     assert previews.paused_workflows(made.ledger, every) == []
 
 

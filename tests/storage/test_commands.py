@@ -147,6 +147,6 @@ def test_an_edit_is_named_by_the_request_it_changed(ledger: Ledger, made: Ledger
 
 
 def test_a_command_names_many_requests(made: LedgerBuilder) -> None:
-    many = range(2**33, 2**33 + 50_000)
+    many = range(2**33, 2**33 + 100_001)
     command = enqueue(made, *many)
     assert commands.items(made.ledger, command) == list(many)
