@@ -21,6 +21,7 @@ from core.money.pricing import PriceBook
 from state.db import access_lock
 from state.db.ledger import Ledger, random_id
 from state.files.folder import Folder
+from state.files.lost_ledger import require_ledger
 from state.model.crash_points import no_crash_point
 from state.recovery import rebuild as rebuilding
 from state.recovery import restored
@@ -37,15 +38,19 @@ def open_engine(
     clock: Clock | None = None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
     runs_hooks: bool = True,
+    creates: bool = True,
     new_id: Callable[[int], str] = random_id,
 ) -> Engine:
     """An engine on the ledger and the API of the settings. Raises LedgerUnusable.
 
-    `actor` names the process in the event log. `new_id` makes random keys and nonces of a length; a
-    demo passes one with a fixed seed. The API client is loaded on first use.
+    A missing ledger is created, or an error where `creates` is false. `actor` names the process in
+    the event log. `new_id` makes random keys and nonces of a length; a demo passes one with a fixed
+    seed. The API client is loaded on first use.
     """
     clock = clock or SystemClock()
     folder = Folder(settings.home)
+    if not creates:
+        require_ledger(folder.ledger)
     who = f"{actor}@{socket.gethostname()}:{os.getpid()}"
 
     rules = titan_file.read(folder)

@@ -72,7 +72,7 @@ class Engine:
         return replace(adopted, problem=adopted.problem or next(iter(problems), None))
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
-        """The submissions and batches of a key, a batch id or a tag. Raises UnknownId."""
+        """The submissions and batches of a key, an API batch id or a tag. Raises UnknownId."""
         return batch_list.find(self.context.ledger, name)
 
     def is_finished(self, name: str) -> bool:

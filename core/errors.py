@@ -35,7 +35,7 @@ class PayloadError(TitanError, ValueError):
 class NeverBatched(PayloadError):
     """The job is on the never-batch list."""
 
-    default_code = "denylisted"
+    default_code = "never_batched"
 
 
 class OverBudget(PayloadError):

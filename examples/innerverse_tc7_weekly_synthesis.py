@@ -48,7 +48,7 @@ def collect() -> None:
     """Print the synthesis, theme by theme."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for theme, result in zip(THEMES, results, strict=True):
         print(f"## {theme}\n\n{result['text'] or result['outcome']}\n")
 

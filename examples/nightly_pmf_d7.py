@@ -47,7 +47,7 @@ def collect() -> None:
     """Print the counts, and whether the target is met."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     said = Counter((result["text"] or result["outcome"]).strip().lower() for result in results)
     for answer, count in said.most_common():
         print(f"{answer}: {count}")

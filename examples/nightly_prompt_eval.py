@@ -46,7 +46,7 @@ def collect() -> None:
     """Print for each wording the share of answers that are exactly one label."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for wording, words in enumerate(WORDINGS):
         mine = [r for r in results if r["custom_id"].startswith(f"{TAG}-{wording}")]
         good = sum((r["text"] or "").strip().lower() in LABELS for r in mine)

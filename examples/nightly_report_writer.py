@@ -40,7 +40,7 @@ def collect(files: list[Text]) -> None:
     """Print the report as Markdown. A failed section shows its outcome."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     print(f"# Report of {TODAY}\n")
     for file, result in zip(files, results, strict=True):
         print(f"## {file.name}\n\n{result['text'] or '(' + result['outcome'] + ')'}\n")

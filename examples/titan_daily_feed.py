@@ -43,7 +43,7 @@ def collect() -> None:
     """Print the label of each article."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for result in results:
         print(result["custom_id"], result["text"] or result["outcome"])
 

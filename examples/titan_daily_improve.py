@@ -40,7 +40,7 @@ def collect() -> None:
     """Print the improvements, and mark truncated ones: they need a larger max_tokens."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for result in results:
         message = result["message"]
         cut = " (cut short)" if message and message["stop_reason"] == "max_tokens" else ""

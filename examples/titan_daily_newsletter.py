@@ -47,7 +47,7 @@ def collect() -> None:
     """Print the newsletter for the delivery script."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for result in results:
         print(result["text"] or result["outcome"])
 

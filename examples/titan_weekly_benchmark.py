@@ -48,7 +48,7 @@ def collect(given_texts: list[Text]) -> None:
     """Print the correct answers of each model; results are in input order."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     right = Counter[str]()
     for (model, text), result in zip(questions(given_texts), results, strict=True):
         right[model] += (result["text"] or "").strip() == text.name

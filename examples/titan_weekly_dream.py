@@ -49,7 +49,7 @@ def collect() -> None:
     """Print the dreams."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for result in results:
         print(f"* {result['text'] or result['outcome']}\n")
 

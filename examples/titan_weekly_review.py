@@ -47,7 +47,7 @@ def collect() -> None:
     """Print the review, part by part, and what it cost."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next poll.")
+        sys.exit("The batch has not ended yet. Run this again after the next poll.")
     for result in results:
         print(f"{result['text'] or result['outcome']}\n")
     print(f"Cost: ${sum(result['cost_usd'] or 0 for result in results):.4f}")

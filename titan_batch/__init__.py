@@ -170,8 +170,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     ended before that.
 
     Args:
-        batch_id: the key that `submit` returned, the key of a batch, a batch id of the API, or a
-            tag.
+        batch_id: the key that `submit` returned, the key of a batch, an API batch id, or a tag.
 
     Returns:
         One dictionary per request, always with these keys:

@@ -60,7 +60,7 @@ def _retrieve(context: Context, remote_id: str) -> tuple[RemoteState, str | None
     """The batch as the API describes it, and the key's account."""
     if not _REMOTE_ID.fullmatch(remote_id):
         raise InputError(
-            f"{remote_id!r:.100} is not a batch id; batch ids start with msgbatch_.",
+            f"{remote_id!r:.100} is not an API batch id; these start with msgbatch_.",
             code="invalid_batch_id",
         )
     known = adoption.known(context.ledger, remote_id)

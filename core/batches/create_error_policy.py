@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from core.batches.holds import ACCOUNT_HOLD, CREATE_HOLD, SPEND_HOLD
 from core.config.sending_settings import Recovery
 from core.errors import (
     ApiError,
@@ -32,21 +33,13 @@ from core.errors import (
 from state.model.records import Hold
 from state.model.timestamps import from_text
 
-_RATE_LIMIT_PAUSE_S = 60.0
-_SPEND_LIMIT_PAUSE_S = 6 * 3600.0
+_RATE_LIMIT_HOLD_S = 60.0
+_SPEND_LIMIT_HOLD_S = 6 * 3600.0
 # An operator may fix the account at any time, and a try costs one upload.
-ACCOUNT_PAUSE_S = 900.0
-_LONGEST_ACCOUNT_PAUSE_S = 3600.0
-CREATE_HOLD = "create"
-QUEUE_HOLD = "queue"
-ACCOUNT_HOLD = "account"
-SPEND_HOLD = "spend_cap"
-SYNC_HOLD = "sync"
-SYNC_SPEND_HOLD = "sync_spend_cap"
-# Each stops every create.
-SEND_HOLDS = (ACCOUNT_HOLD, SPEND_HOLD, CREATE_HOLD, QUEUE_HOLD)
-# While the queue is full and one of our batches is in it: its end lifts the pause earlier.
-_QUEUE_PAUSE_S = 3600.0
+ACCOUNT_HOLD_S = 900.0
+_LONGEST_ACCOUNT_HOLD_S = 3600.0
+# While the queue is full and one of our batches is in it: its end lifts the hold earlier.
+_QUEUE_HOLD_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.
 _SPLIT_FROM_REQUESTS = 2_000
 _TOO_LARGE = 413
@@ -80,7 +73,7 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
     #: What to do with the batch.
     action: CreateAction
     #: Seconds in which nothing is sent; 0 for none.
-    pause_s: float = 0.0
+    hold_s: float = 0.0
     #: Name of the hold for these seconds.
     hold: str = CREATE_HOLD
     #: Whether the next create would fail for the same reason.
@@ -91,7 +84,7 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
     position: int = 0
 
 
-_BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=ACCOUNT_PAUSE_S, hold=ACCOUNT_HOLD)
+_BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, hold_s=ACCOUNT_HOLD_S, hold=ACCOUNT_HOLD)
 
 
 def is_about_size(error: ApiError, body_bytes: int) -> bool:
@@ -114,7 +107,7 @@ def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int) -> Aft
             return _after_rate_limit(error)
         case SpendCapReached():
             return AfterCreate(
-                action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S, hold=SPEND_HOLD
+                action=CreateAction.NOT_SENT, hold_s=_SPEND_LIMIT_HOLD_S, hold=SPEND_HOLD
             )
         case Rejected():
             return _after_rejection(error, body_bytes)
@@ -128,8 +121,8 @@ def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int) -> Aft
 def _after_rate_limit(error: RateLimited) -> AfterCreate:
     if _is_queue_full(error):
         return AfterCreate(action=CreateAction.QUEUE_FULL)
-    pause = error.retry_after_s or _RATE_LIMIT_PAUSE_S
-    return AfterCreate(action=CreateAction.NOT_SENT, pause_s=pause)
+    seconds = error.retry_after_s or _RATE_LIMIT_HOLD_S
+    return AfterCreate(action=CreateAction.NOT_SENT, hold_s=seconds)
 
 
 def _is_queue_full(error: RateLimited) -> bool:
@@ -155,20 +148,20 @@ def _after_rejection(error: Rejected, body_bytes: int) -> AfterCreate:
     return _BLOCKED
 
 
-def repeated_pause_s(previous: Hold | None, reason: str) -> float:
-    """How long to pause after equal rejections, in seconds: longer while they continue."""
+def repeated_hold_s(previous: Hold | None, reason: str) -> float:
+    """How long to hold after equal rejections, in seconds: longer while they continue."""
     if previous is None or previous.reason != reason:
-        return ACCOUNT_PAUSE_S
+        return ACCOUNT_HOLD_S
     lasted = from_text(previous.until_ts) - from_text(previous.since_ts)
-    return min(2 * lasted.total_seconds(), _LONGEST_ACCOUNT_PAUSE_S)
+    return min(2 * lasted.total_seconds(), _LONGEST_ACCOUNT_HOLD_S)
 
 
-def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:
-    """How long to pause while the queue is full, in seconds.
+def queue_hold_s(*, retry_after_s: float | None, own_open: int) -> float:
+    """How long to hold while the queue is full, in seconds.
 
-    The pause is shorter without an open batch of our own, since no end of one can shorten it.
+    The hold is shorter without an open batch of our own, since no end of one can shorten it.
     """
-    return _QUEUE_PAUSE_S if own_open else retry_after_s or _RATE_LIMIT_PAUSE_S
+    return _QUEUE_HOLD_S if own_open else retry_after_s or _RATE_LIMIT_HOLD_S
 
 
 def is_worth_splitting(requests: int) -> bool:

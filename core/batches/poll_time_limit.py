@@ -35,9 +35,12 @@ class LeftWork(Struct, frozen=True, kw_only=True):
 
     def lines(self) -> list[str]:
         """What is left, one line for the items of a step and one for the steps."""
-        lines = [f"{one.count:,} of '{one.step}', from {one.next} on" for one in self.items]
+        lines = [
+            f"{pluralize(one.count, 'item')} of the step '{one.step}' (first: {one.next})"
+            for one in self.items
+        ]
         if self.steps:
-            lines.append(f"{pluralize(len(self.steps), 'step')} from '{self.steps[0]}' on")
+            lines.append(f"{pluralize(len(self.steps), 'step')} (first: '{self.steps[0]}')")
         return lines
 
 

@@ -9,18 +9,16 @@ from msgspec import Struct
 from core.api.protocol import Body
 from core.batches import account_check, budget_admission, request_body
 from core.batches.create_error_policy import (
-    ACCOUNT_HOLD,
-    QUEUE_HOLD,
-    SEND_HOLDS,
     AfterCreate,
     CreateAction,
     after_create,
     is_worth_splitting,
-    queue_pause_s,
-    repeated_pause_s,
+    queue_hold_s,
+    repeated_hold_s,
 )
 from core.batches.engine_context import Context
 from core.batches.error_isolation import announce, isolated
+from core.batches.holds import ACCOUNT_HOLD, QUEUE_HOLD, SEND_HOLDS, describe
 from core.batches.read_retry import with_retries
 from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
@@ -55,8 +53,8 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
     """Send the batches in turn, and return the last refusal. Batches not sent stay queued.
 
     A batch that fails otherwise is one of the problems, and the others are sent. Two rejections
-    with the same reason end it: the reason may be outside the batches. Then all creates pause,
-    unless the API accepted a batch meanwhile.
+    with the same reason end it: the reason may be outside the batches. Then all creates are on
+    hold, unless the API accepted a batch meanwhile.
 
     Raises SettingsError where the key is missing or rejected.
     """
@@ -69,7 +67,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             break
         hold = _active_hold(context)
         if hold is not None:
-            return f"Sending is on hold until {hold.until_ts}: {hold.reason}"
+            return describe(hold)
         if not context.time.may_begin("send", pending[0].key, len(pending)):
             break
         batch = pending.popleft()
@@ -226,7 +224,7 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
         case CreateAction.UNCONFIRMED:
             wait_until_ts = to_text(now + timedelta(seconds=decision.wait_s))
             sending.mark_unconfirmed(ledger, batch, str(error), wait_until_ts=wait_until_ts)
-    if decision.pause_s:
+    if decision.hold_s:
         _hold(context, decision, error)
     # A split is no problem: both halves are sent at once.
     problem = None if decision.action == CreateAction.SPLIT and replacements else str(error)
@@ -236,12 +234,12 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
 
 
 def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
-    until = context.clock.now() + timedelta(seconds=decision.pause_s)
+    until = context.clock.now() + timedelta(seconds=decision.hold_s)
     leases.set_hold(context.ledger, decision.hold, until=until, reason=str(error))
 
 
 def _hold_repeated(context: Context, reason: str | None, before: Hold | None) -> None:
-    seconds = repeated_pause_s(before, reason or "")
+    seconds = repeated_hold_s(before, reason or "")
     until = context.clock.now() + timedelta(seconds=seconds)
     leases.set_hold(context.ledger, ACCOUNT_HOLD, until=until, reason=reason or "")
 
@@ -249,7 +247,7 @@ def _hold_repeated(context: Context, reason: str | None, before: Hold | None) ->
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
     """Set a hold until the queue may have room; split a large batch so that a part may fit."""
     own_open = len(remote_status.open_at_api(context.ledger))
-    seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own_open)
+    seconds = queue_hold_s(retry_after_s=error.retry_after_s, own_open=own_open)
     until = context.clock.now() + timedelta(seconds=seconds)
     leases.set_hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
     if is_worth_splitting(batch.request_count):

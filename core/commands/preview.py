@@ -181,7 +181,7 @@ def _notes_of_cache(action: Action, cost: CommandCost) -> Iterator[str]:
     elif cost.primed.until_ts is None:
         yield "the prompt cache that they primed has expired: they are sent without cache marks"
     else:
-        yield f"batches that are sent until {cost.primed.until_ts} have cache marks"
+        yield f"batches sent before {cost.primed.until_ts} get cache_control"
 
 
 def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
@@ -189,8 +189,8 @@ def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
         many = pluralize(unsent, "request was", "requests were")
         yield f"{many} not sent yet: they end as canceled, and a replay sends them"
     if at_api:
-        many = pluralize(at_api, "request")
-        yield f"{many} at the API: those it has not answered end as canceled, in the list of errors"
+        many = pluralize(at_api, "request is", "requests are")
+        yield f"{many} at the API: those without a result end as canceled, and appear under Errors"
 
 
 def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
@@ -214,7 +214,9 @@ def _notes_of_pause(
         continues = pluralize(running, "batch continues", "batches continue")
         notes.append(f"{continues} at the API and will be collected")
     if has_deadline:
-        notes.append("near a deadline, unanswered requests still run synchronously, at full price")
+        notes.append(
+            "near a deadline, requests without an answer still run synchronously, at full price"
+        )
     return notes
 
 
@@ -278,7 +280,10 @@ def _effect_on(affected: AffectedBatch, cost: int | None) -> str:
     if affected.is_canceled:
         others = pluralize(affected.others, "other request returns", "other requests return")
         back = f"; {others} to the queue" if affected.others else ""
-        return f"cancels batch {key} and runs what it has not answered once it has ended{back}"
+        return (
+            f"cancels batch {key}; when it has ended, its selected requests without an answer run"
+            f" synchronously{back}"
+        )
     if affected.goes_on:
         price = "an unknown price" if cost is None else dollars_text(cost)
         return f"batch {key} continues and may also charge for {chosen}, at most {price}"

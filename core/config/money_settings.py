@@ -24,7 +24,7 @@ _CACHE_FACTORS = {
 
 
 class Limit(Struct, frozen=True):
-    """One budget: what it covers as text, nano-dollars, and which submissions count."""
+    """One budget: its name in messages, nano-dollars, and which submissions count."""
 
     text: str
     nano: int
@@ -41,13 +41,13 @@ class Budgets(Record, frozen=True, kw_only=True):
     def limits_of(self, *, day: str, workflow: str, tag: str) -> list[Limit]:
         """The limits of a submission made on that UTC day."""
         found = (
-            ("of the day", self.day_usd, Scope(day=day)),
+            ("daily budget", self.day_usd, Scope(day=day)),
             (
-                f"of the day for workflow {workflow}",
+                f"daily budget of workflow {workflow}",
                 self.workflows.get(workflow),
                 Scope(day=day, workflow=workflow),
             ),
-            (f"for tag {tag}", self.tags.get(tag), Scope(tag=tag)),
+            (f"budget of tag {tag}", self.tags.get(tag), Scope(tag=tag)),
         )
         return [
             Limit(text, int(usd * _NANO), scope) for text, usd, scope in found if usd is not None

@@ -191,5 +191,5 @@ def _job_problems(
     denied = never_batch.reason_for([job.name])
     if denied:
         yield Problem(
-            (*path, "schedule"), f"{job.name} is never batched: {denied[1]}.", "denylisted"
+            (*path, "schedule"), f"{job.name} is never batched: {denied[1]}.", "never_batched"
         )

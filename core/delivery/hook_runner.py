@@ -17,7 +17,7 @@ from state.files.hook_log import HookSuccess
 # Beyond the timeout of the hook itself.
 _MARGIN_S = 60.0
 _STOP_S = 10.0
-_NO_ANSWER = "the process that runs it ended without an answer"
+_NO_ANSWER = "the hook runner process ended without reporting an exit code"
 
 
 class HookOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,8 +41,8 @@ class Primer(Struct, kw_only=True):
         found = self.finder.prefixes()
         if not found:
             return (
-                "Nothing is marked for the cache: no three requests begin with the same long blocks"
-                " (tools, system prompt, messages)."
+                "No cache_control was added: fewer than three requests share a prefix long enough"
+                " to cache (tools, system prompt, first messages)."
             )
         others = self.finder.requests - len(found)
         return (

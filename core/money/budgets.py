@@ -169,7 +169,7 @@ def check(
 
 def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
     """Raise OverBudget where the maximum cost of a request is not known."""
-    cannot = f"Cannot check the budget {limit.text}: "
+    cannot = f"Cannot check the {limit.text}: "
     if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
         raise OverBudget(
             f"{cannot}{unpriced} has no price; add it to [prices] in titan.toml."
@@ -208,7 +208,7 @@ def numbers(
     for limit, of_limit in _by_limit(budgets, wanted, day):
         adds = sum(one.nano for one in of_limit)
         yield (
-            f"budget {limit.text}: {dollars_text(used(limit.scope).nano)} of"
+            f"{limit.text}: {dollars_text(used(limit.scope).nano)} of"
             f" {dollars_text(limit.nano)} is spent or reserved, this may add {dollars_text(adds)}"
         )
 
@@ -226,7 +226,7 @@ def _by_limit(
 def _sent_unknown(limit: Limit, count: int) -> str:
     cost = "request that was sent" if count == 1 else "requests that were sent"
     return (
-        f"Cannot check the budget {limit.text}: {count:,} {cost} may cost any sum (no price or no"
+        f"Cannot check the {limit.text}: {count:,} {cost} may cost any sum (no price or no"
         " upper bound); add [prices], or unbounded_request_usd of the job, to titan.toml. Until"
         " then nothing more is sent."
     )
@@ -235,15 +235,16 @@ def _sent_unknown(limit: Limit, count: int) -> str:
 def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:
     price = " at the full price" if any(one.kind == BatchKind.SYNC for one in wanted) else ""
     least = min(one.least_nano for one in wanted)
-    too_small = (
-        f", which is smaller than one request ({dollars_text(least)}: raise it or lower max_tokens)"
+    reason = (
+        f"The {limit.text} is less than one request may cost ({dollars_text(least)}): raise it in"
+        " titan.toml, or lower max_tokens."
         if least > limit.nano
-        else ""
+        else f"Over the {limit.text}:"
     )
     return (
-        f"Over the budget {limit.text}{too_small}: {dollars_text(before)} is spent or reserved,"
-        f" this may add {dollars_text(adds)}{price},"
-        f" and the limit is {dollars_text(limit.nano)}. {_not_done(wanted)}"
+        f"{reason} {dollars_text(before)} is spent or reserved, this may add"
+        f" {dollars_text(adds)}{price}, and the limit is {dollars_text(limit.nano)}."
+        f" {_not_done(wanted)}"
     )
 
 

@@ -51,7 +51,7 @@ def poll_once(context: Context) -> PollSummary:
             _add_problems(error, summary)
             raise
         except BaseException:
-            summary.error = "It was stopped."
+            summary.error = "the process was stopped (Ctrl-C or SIGTERM)"
             raise
         finally:
             leases.end_poll(context.ledger, poll_id, summary.as_row(), summary.error)
@@ -173,8 +173,8 @@ def _note_left(context: Context, summary: PollSummary, skipped: list[str]) -> No
     parts = "; ".join(summary.left.lines())
     limit = pluralize(context.poll_max_min, "minute")
     summary.problems.append(
-        f"The poll reached its time limit of {limit} (poll_max_min)"
-        f" and left for the next poll: {parts}."
+        f"The poll reached its time limit of {limit} (poll_max_min)."
+        f" Left for the next poll: {parts}."
     )
 
 

@@ -128,8 +128,9 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
             if results is not None:
                 yield (
                     f"{results.parent.name}/{results.name} is not in the ledger: its requests,"
-                    f" spool/{key}.jsonl, are missing. Put that file back and rebuild again before"
-                    " the job submits them again, or it pays for them again."
+                    f" spool/{key}.jsonl, are missing. Restore that file and run `titan-console"
+                    " rebuild` again. If the job submits these requests first, they are charged a"
+                    " second time."
                 )
             elif batch.remote_id and not batch.completed_ts:
                 yield (
@@ -187,8 +188,9 @@ def _submission(
     fallback_import.add_known(context.ledger, submission, imported)
     if tag is None:
         done.warnings.append(
-            f"The tag of {spool.stem} is lost: its key stands for it. When the job submits the same"
-            " requests again, they get its tag and are not sent."
+            f"The tag of {spool.stem} is in no file; its key is used as the tag. When the job"
+            f" submits the same requests again, {spool.stem} gets the job's tag, and nothing is"
+            " sent."
         )
     return submission
 
@@ -289,8 +291,8 @@ def add_recovered_batch(
         )
     elif results is not None:
         done.warnings.append(
-            f"{results.parent.name}/{results.name} names no request of"
-            f" spool/{submission.key}.jsonl: it is kept, and not in the ledger."
+            f"{results.parent.name}/{results.name} has no result for any request in"
+            f" spool/{submission.key}.jsonl. The file is kept and not imported."
         )
 
 

@@ -48,8 +48,9 @@ def read(folder: Folder) -> RecoveredFiles:
         )
     if mirror.partly_read:
         found.warnings.append(
-            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)}: which requests"
-            " the batch has. Its results on disk say it, or it is guessed until they are here."
+            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)}: the requests of a"
+            " batch. The results on disk are used instead; for a batch that is still at the API,"
+            " the requests are guessed until its results are downloaded."
         )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:

@@ -5,12 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from core.batches.create_error_policy import (
-    ACCOUNT_HOLD,
-    SPEND_HOLD,
-    SYNC_HOLD,
-    SYNC_SPEND_HOLD,
-)
+from core.batches.holds import ACCOUNT_HOLD, SPEND_HOLD, SYNC_HOLD, SYNC_SPEND_HOLD, describe
 from core.batches.priming_release import describe_stop
 from core.batches.unresolved import stuck_reason
 from core.commands.auto_replay import ReplayCandidates
@@ -29,7 +24,6 @@ _HOLD_RULES = {
     SPEND_HOLD: "spend_cap",
     SYNC_SPEND_HOLD: "spend_cap",
 }
-_SYNC_HOLDS = (SYNC_HOLD, SYNC_SPEND_HOLD)
 # A rate limit or a full queue ends by itself, usually within the hour.
 _RATE_LIMIT, _LONG_HOLD = "rate_limit", timedelta(hours=1)
 _SAVED = "saved_usd_30d"
@@ -158,9 +152,7 @@ def _holds(rules: AlertRules, observed: Observed) -> Iterator[Condition]:
         is_long = from_text(hold.until_ts) - observed.now > _LONG_HOLD
         own = is_on[rule]
         if (rules.spend_cap if own is None else own) and (is_long or rule != _RATE_LIMIT):
-            what = "Synchronous calls are" if hold.name in _SYNC_HOLDS else "Sending is"
-            said = f"{what} on hold until {hold.until_ts}: {hold.reason}"
-            yield Condition(rule=rule, subject=hold.name, message=said)
+            yield Condition(rule=rule, subject=hold.name, message=describe(hold))
 
 
 def _priming(observed: Observed) -> Iterator[Condition]:

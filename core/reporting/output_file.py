@@ -17,7 +17,7 @@ def open_output(
     """A new private file at that path, there only once it is complete.
 
     Raises InputError where a file is there already, unless `overwrite`, and always for a file
-    in the state folder outside its exports, whatever name or link leads to it.
+    under TITAN_HOME outside its exports, whatever name or link leads to it.
     """
     target = path.resolve()
     if is_of_the_state(target, folder):
@@ -50,7 +50,7 @@ def open_output(
 
 
 def is_of_the_state(target: Path, folder: Folder) -> bool:
-    """Whether the resolved path lies in the state folder, or is another name of a file there."""
+    """Whether the resolved path lies under TITAN_HOME, or is another name of a file there."""
     if not folder.root.exists():
         return False
     home, exports = folder.root.resolve(), folder.exports.resolve()

@@ -9,7 +9,7 @@ from core.config.alert_settings import AlertRules
 from state.model.timestamps import from_text
 from state.queries.ledger_status import Poller
 
-_INTERRUPTED = "It was killed, or the ledger could not be written."
+_INTERRUPTED = "the process was killed, or could not write the ledger"
 
 
 class PollerState(StrEnum):

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from core.batches.create_error_policy import SEND_HOLDS
+from core.batches.holds import SEND_HOLDS
 from state.batches import priming_records
 from state.db.reader import Source
 from state.model.records import Batch, BatchStatus

@@ -80,7 +80,10 @@ def record_listing(ledger: Ledger, began_ts: str) -> None:
 
 
 def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batch]:
-    """Rows of dead senders: sent before `before_ts`, or after `after_ts` (a clock set back)."""
+    """Rows that are still sending, from before `before_ts` or after `after_ts` (a clock set back).
+
+    The process that sent them has ended.
+    """
     return [
         to_batch(row)
         for row in ledger.rows(

@@ -147,7 +147,7 @@ def _record_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str)
 
 
 def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -> None:
-    """Queue the unanswered requests, and delete their attempts, which are not part of the run."""
+    """Queue the requests without a result; delete their attempts, which are not part of the run."""
     unanswered = (
         "(SELECT a.request_id FROM attempts a JOIN requests r ON r.id = a.request_id"
         " WHERE a.batch_id = ?1 AND r.custom_id NOT IN (SELECT value FROM json_each(?2)))"

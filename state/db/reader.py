@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
-from state.files.lost_ledger import ledger_exists
-from state.model.errors import LedgerError, LedgerUnusable
+from state.files.lost_ledger import require_ledger
+from state.model.errors import LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -37,11 +37,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
-        if not ledger_exists(path):
-            raise LedgerUnusable(
-                f"There is no ledger at {path} yet; the first submit creates it.",
-                code="ledger_missing",
-            )
+        require_ledger(path)
         self.path = path
         with ledger_errors(path, did="read"):
             self.connection = connect_read_only(path)

@@ -11,7 +11,7 @@ from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
 from state.db.views import REPLACE_VIEWS
-from state.files.lost_ledger import ledger_exists, refuse_without_tables
+from state.files.lost_ledger import ledger_exists, missing, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
 if TYPE_CHECKING:
@@ -67,12 +67,10 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
         _check_shape(connection, version, path)
     if not version:
         refuse_without_tables(path)
-        raise LedgerUnusable(
-            f"There is no ledger at {path} yet; the first submit creates it.", code="ledger_missing"
-        )
+        raise missing(path)
     if version != VERSION:
         raise LedgerUnusable(
-            f"The ledger {path} has the older version {version}: the next poll or submission"
+            f"The ledger {path} has the older schema version {version}: the next poll or submission"
             " migrates it and keeps a copy; `titan-console poll` does it now, without an API key.",
             code="ledger_too_old",
         )
@@ -99,8 +97,8 @@ def _version(
         raise LedgerUnusable(f"{path} is a database of another program, not a ledger: {otherwise}.")
     if version > VERSION:
         raise LedgerTooNew(
-            f"The ledger {path} has version {version}, this program knows {VERSION}:"
-            f" upgrade titan-console, or {otherwise}."
+            f"The ledger {path} has schema version {version}; this titan-console supports up to"
+            f" {VERSION}. Upgrade it, or {otherwise}."
         )
     if version < 0 or (version == 0 and not is_empty):
         raise _unknown_schema(path, otherwise=otherwise)

@@ -1,4 +1,4 @@
-"""Distinguishes a new state folder from one with a missing ledger, by the files in it."""
+"""Distinguishes a new TITAN_HOME from one with a missing ledger, by the files in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,20 @@ def ledger_exists(ledger: Path) -> bool:
     if found and _is_empty(ledger):
         raise _lost(ledger, "empty" if ledger.exists() else "missing", found)
     return False
+
+
+def require_ledger(ledger: Path) -> None:
+    """Raise LedgerUnusable where there is none: only a submission or a poll creates one."""
+    if not ledger_exists(ledger):
+        raise missing(ledger)
+
+
+def missing(ledger: Path) -> LedgerUnusable:
+    """The error of a TITAN_HOME that is new."""
+    return LedgerUnusable(
+        f"There is no ledger at {ledger} yet; the first submission or poll creates it.",
+        code="ledger_missing",
+    )
 
 
 def refuse_without_tables(ledger: Path) -> None:

@@ -66,7 +66,7 @@ class Outcome(StrEnum):
 
 
 class RequestStatus(StrEnum):
-    """Status of a request as it is shown. All but QUEUED and IN_FLIGHT are ends."""
+    """Status of a request as it is shown. All but QUEUED and IN_FLIGHT are final."""
 
     #: In no batch that was sent.
     QUEUED = "queued"
@@ -229,7 +229,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     workflow: str
     #: Model of the submission; an attempt has the model that answered.
     model: str
-    #: Platform that serves the batch, such as `anthropic`.
+    #: Source of the batch: `anthropic`, or `recorded` for calls reported with `record_sync`.
     lane: str
     #: Batch or synchronous run.
     kind: BatchKind
@@ -249,7 +249,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     bytes: int
     #: Beta headers of the POST.
     betas: tuple[str, ...]
-    #: Newest batch id at the API before the POST; "" when it had none. None: not sent.
+    #: Newest API batch id before the POST; "" when it had none. None: not sent.
     watermark_id: str | None
     #: When the API created that batch. None: not sent, or it had none.
     watermark_ts: str | None
@@ -382,7 +382,7 @@ class Event(Struct, frozen=True, kw_only=True):
     at: str
     #: Who: a job, a poll, an operator.
     actor: str
-    #: What, as `subject.past_participle`, such as `batch.accepted`.
+    #: What happened, as `subject.what`, such as `batch.accepted`; docs/sql.md lists the kinds.
     kind: str
     #: Key of the batch. None: about something else.
     batch_key: str | None
@@ -393,11 +393,11 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class Hold(Struct, frozen=True, kw_only=True):
-    """A pause of one activity until a time, for example after a 429."""
+    """One activity stopped by the engine until a time, for example after a 429."""
 
-    #: The activity, such as `create`.
+    #: The activity and cause, such as `create`; core.batches.holds has a label for each.
     name: str
-    #: When the activity may go on.
+    #: When the activity continues.
     until_ts: str
     #: Why, one line.
     reason: str

@@ -23,7 +23,7 @@ class Tokens(Struct, frozen=True, kw_only=True):
 
     #: Input at the full price, without cached input.
     input_tokens: int = 0
-    #: Output.
+    #: Output tokens, thinking included.
     output_tokens: int = 0
     #: Input written to the 5-minute cache.
     cache_write_5m_tokens: int = 0

@@ -251,7 +251,7 @@ def due(source: Source, *, now: datetime) -> list[Command]:
 
 
 def items(source: Source, command: Command) -> list[int]:
-    """The frozen ids, in order."""
+    """The ids fixed when the command was given, in order."""
     rows = source.rows(
         "SELECT item_id FROM command_items WHERE command_id = ? ORDER BY item_id", command.id
     )

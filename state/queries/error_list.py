@@ -68,7 +68,8 @@ _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.ou
 class MessageGroup(Struct, frozen=True, kw_only=True):
     """Requests of one tag that ended with the same message.
 
-    `kind` is the error's type, or the stop reason of answers to review.
+    `kind` is the error's type, or the stop reason of answers to review. `first_ts` and `last_ts`
+    are when the first and the last of them ended, UTC text.
     """
 
     workflow: str

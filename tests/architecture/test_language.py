@@ -71,6 +71,9 @@ BANNED = (
     r"\bwould have asked\b|\basked again in vain\b",
     r"\bfive kpis\b|\bthis database has no record\b|\bbackup does not know\b",
     r"\bstays? waited for\b|\bis in the way\b|\bno more tries\b|\bin the days asked for\b",
+    r"\bcome again\b|\bin no sum\b|\bput that file back\b",
+    r"\bunanswered requests?\b|\bthis program knows\b|\btime must move\b",
+    r"\bstate folder\b|\bdenylist(ed)?\b|\bthe last poll failed: it\b|\bcommit to (read|screen)\b",
     r"\bthis key belongs to\b|\bwhat both answer\b|\bfiles of its work\b",
 )
 # Documents that are not in the repository.

@@ -4,7 +4,7 @@ import pytest
 from support.builders import Bench, some_requests
 from support.lifecycle import check_once, poll_until_done, requests, statuses
 
-from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
+from core.batches.holds import ACCOUNT_HOLD, SYNC_HOLD
 from core.batches.synchronous.concurrency_limiter import FEWEST
 from core.intake.options import SubmitOptions
 from state.batches import leases

@@ -5,13 +5,8 @@ from datetime import timedelta
 import pytest
 from support.builders import START
 
-from core.batches.create_error_policy import (
-    ACCOUNT_HOLD,
-    SPEND_HOLD,
-    AfterCreate,
-    CreateAction,
-    after_create,
-)
+from core.batches.create_error_policy import AfterCreate, CreateAction, after_create
+from core.batches.holds import ACCOUNT_HOLD, SPEND_HOLD
 from core.batches.read_retry import next_poll_at
 from core.config.sending_settings import Recovery
 from core.errors import (
@@ -26,7 +21,7 @@ from core.errors import (
     Unreachable,
 )
 
-BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=900, hold=ACCOUNT_HOLD)
+BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, hold_s=900, hold=ACCOUNT_HOLD)
 REJECTED = AfterCreate(action=CreateAction.REJECT, stop=False)
 # Bytes of a small batch: no gateway refuses it for its size.
 SMALL = 2_000
@@ -40,18 +35,18 @@ RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
         (Unauthorized("x", status=401), AfterCreate(action=CreateAction.NOT_SENT)),
         (NotFound("x", status=404), BLOCKED),
         (Blocked("requests.1: x", status=403), BLOCKED),
-        (RateLimited("x", status=429), AfterCreate(action=CreateAction.NOT_SENT, pause_s=60)),
+        (RateLimited("x", status=429), AfterCreate(action=CreateAction.NOT_SENT, hold_s=60)),
         (
             RateLimited("x", status=429, retry_after_s=3600),
-            AfterCreate(action=CreateAction.NOT_SENT, pause_s=3600),
+            AfterCreate(action=CreateAction.NOT_SENT, hold_s=3600),
         ),
         (
             RateLimited("x", status=429, retry_after_s=0),
-            AfterCreate(action=CreateAction.NOT_SENT, pause_s=60),
+            AfterCreate(action=CreateAction.NOT_SENT, hold_s=60),
         ),
         (
             SpendCapReached("x", status=429),
-            AfterCreate(action=CreateAction.NOT_SENT, pause_s=21_600, hold=SPEND_HOLD),
+            AfterCreate(action=CreateAction.NOT_SENT, hold_s=21_600, hold=SPEND_HOLD),
         ),
         (Rejected("x", status=400), BLOCKED),
         (Rejected("Too many requests are queued", status=400), BLOCKED),

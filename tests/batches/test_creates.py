@@ -16,7 +16,7 @@ from support.lifecycle import (
 )
 
 from core.api.protocol import BatchApi
-from core.batches.create_error_policy import CREATE_HOLD
+from core.batches.holds import CREATE_HOLD
 from core.errors import SettingsError
 from core.intake.options import SubmitOptions
 from core.requests.payload import Limits

@@ -60,7 +60,7 @@ def test_a_poll_past_its_limit_begins_nothing_and_says_what_it_left(slow: Bench)
     assert problem.startswith("The poll reached its time limit of 10 minutes (poll_max_min)")
     terminal = Terminal(slow.folder.root)
     assert terminal.run("status", "--json").json()["poller"]["left"] == summary.left.lines()
-    assert "2 of 'collect'" in terminal.run("status").out
+    assert "2 items of the step 'collect'" in terminal.run("status").out
     kinds = [event["kind"] for event in terminal.run("events", "--json").lines()]
     assert "poll.time_limit" in kinds
 

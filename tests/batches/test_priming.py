@@ -282,7 +282,7 @@ def test_the_same_call_again_is_the_same_submission_in_every_state(tmp_path: Pat
 def test_rows_without_a_common_prefix_are_sent_at_once(bench: Bench) -> None:
     rows = [a_request(f"plain-2026-11-22-{number:05d}") for number in range(5)]
     done = bench.engine.submit(rows, SubmitOptions(tag="t", cache=CachePolicy.PRIME))
-    assert done.warnings[0].startswith("Nothing is marked for the cache")
+    assert done.warnings[0].startswith("No cache_control was added")
     assert sent(bench) == [5]
     assert state(bench) == []
 

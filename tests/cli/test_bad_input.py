@@ -8,6 +8,8 @@ import pytest
 from support.builders import a_request
 from support.processes.terminal import Terminal
 
+from titan_console.cli.main import COMMANDS
+
 
 def _lines(*requests: object) -> str:
     return "".join(json.dumps(request) + "\n" for request in requests)
@@ -103,6 +105,35 @@ def test_reading_without_a_ledger_is_reported(tmp_path: Path) -> None:
     done = Terminal(tmp_path / "home").run("status")
     assert done.code == 3
     assert "There is no ledger" in done.err
+
+
+# These create a ledger, or run until they are stopped.
+CREATING = ("submit", "poll", "sandbox", "demo", "serve")
+OTHERS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in COMMANDS if name not in CREATING},
+    **{name: (name, "x", "--yes") for name in ("replay", "cancel", "sync", "acknowledge")},
+    **{name: (name, "x", "--yes") for name in ("pause", "resume", "restore")},
+    **{name: (name, "x") for name in ("show", "results", "export", "withdraw")},
+    "adopt": ("adopt", "msgbatch_1"),
+    "query": ("query", "SELECT 1"),
+    "rebuild": ("rebuild", "--yes"),
+    "completion": ("completion", "bash"),
+    "resume --holds": ("resume", "--holds", "--yes"),
+    "savings --recompute": ("savings", "--recompute", "--apply"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_command_that_submits_nothing_creates_no_ledger(tmp_path: Path, name: str) -> None:
+    done = Terminal(tmp_path / "home").run(*OTHERS[name])
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "home" / "titan.db").exists()
+
+
+@pytest.mark.parametrize("name", ["replay", "cancel", "sync", "acknowledge", "pause", "resume"])
+def test_an_action_without_a_ledger_is_reported(tmp_path: Path, name: str) -> None:
+    done = Terminal(tmp_path / "home").run(name, "x", "--yes", "--json")
+    assert (done.code, done.error_code()) == (3, "ledger_missing")
 
 
 def test_hostile_text_reaches_the_terminal_only_as_pictures(tmp_path: Path) -> None:

@@ -200,7 +200,10 @@ def test_holds_are_ended_by_hand_and_the_queue_is_sent(tmp_path: Path) -> None:
         assert hold["name"] == "account"
         assert sandbox.billing_log().creates == 1
         done = terminal.run("resume", "--holds", "--yes", "--reason", "paid")
-        assert (done.code, done.out.split()[0]) == (0, "account")
+        assert (done.code, done.out.split(" until ")[0]) == (
+            0,
+            "on hold  sending (account problem)",
+        )
         assert done.err == "Sent 1 batch.\n"
         assert sandbox.billing_log().creates == 2
         (event,) = [

@@ -58,7 +58,7 @@ def test_a_replay_shows_the_costs_uncached_cold_and_primed(tmp_path: Path) -> No
         assert soon.cache.cold_nano == plain + 4 * BYTES * WRITE
         # The cache is written: all of them read it.
         assert soon.cache.primed_nano == plain - 4 * BYTES * READ
-        assert any("until 2026-11-22T07:00:00.000Z have cache marks" in n for n in soon.notes)
+        assert any("before 2026-11-22T07:00:00.000Z get cache_control" in n for n in soon.notes)
         assert cost_by_cache(soon).startswith("in a batch at most: $0.11 without a cache")
         labels = [fact.label for fact in facts(soon, "t", bench.clock.now())]
         assert "cache" in labels

@@ -110,8 +110,8 @@ def test_most_of_a_batch_cancels_it_and_the_others_return_to_the_queue(bench: Be
     assert preview.duplicate_cost_nano == 0
     assert preview.notes == (
         (
-            f"cancels batch {first.key} and runs what it has not answered once it has ended;"
-            " 2 other requests return to the queue"
+            f"cancels batch {first.key}; when it has ended, its selected requests without an answer"
+            " run synchronously; 2 other requests return to the queue"
         ),
     )
     bench.poll_after(60)

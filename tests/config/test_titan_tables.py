@@ -151,7 +151,7 @@ def test_a_document_that_cannot_be_read_is_one_line(text: str, code: str, said: 
 def test_a_job_on_the_never_batch_list_is_a_problem() -> None:
     text = JOB.replace("jobs.a", "jobs.titan-inbox-watch")
     (problem,) = parse(text).problems
-    assert problem.code == "denylisted"
+    assert problem.code == "never_batched"
 
 
 def test_tokens_that_would_count_twice_are_a_problem() -> None:

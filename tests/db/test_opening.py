@@ -70,7 +70,7 @@ def test_a_ledger_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -
     with closing(sqlite3.connect(tmp_path / "titan.db")) as later:
         later.execute(f"PRAGMA user_version={VERSION + 1}")
     before = (tmp_path / "titan.db").read_bytes()
-    with pytest.raises(LedgerTooNew, match=f"version {VERSION + 1}.*upgrade titan-console"):
+    with pytest.raises(LedgerTooNew, match=f"version {VERSION + 1}.*supports up to {VERSION}"):
         a_ledger(tmp_path)
     with pytest.raises(LedgerTooNew):
         Reader(tmp_path / "titan.db")

@@ -75,14 +75,14 @@ def test_a_day_budget_renews_and_a_tag_budget_does_not(home: Path) -> None:
         bench.clock.advance(86400)
         bench.submit(2, tag="once")
         bench.clock.advance(86400)
-        with pytest.raises(OverBudget, match="for tag once"):
+        with pytest.raises(OverBudget, match="budget of tag once"):
             bench.engine.submit([a_request("x"), a_request("y")], SubmitOptions(tag="once"))
 
 
 def test_a_workflow_has_its_own(home: Path) -> None:
     limit(home, "[budgets.workflows]\nfeed-classify = 0.0001")
     with a_bench(home) as bench:
-        with pytest.raises(OverBudget, match="of the day for workflow feed-classify"):
+        with pytest.raises(OverBudget, match="daily budget of workflow feed-classify"):
             bench.submit(1)
         bench.engine.submit(some_requests(1, "other"), SubmitOptions(tag="t"))
 
@@ -170,7 +170,7 @@ def test_a_plan_rejects_what_submit_rejects() -> None:
     for requests, code in (
         ([], "no_requests"),
         ([a_request("a"), a_request("a")], "duplicate_custom_id"),
-        ([a_request("titan-inbox-watch-2026-11-22-001")], "denylisted"),
+        ([a_request("titan-inbox-watch-2026-11-22-001")], "never_batched"),
         ([a_request(max_tokens=0)], "max_tokens_invalid"),
     ):
         with pytest.raises(PayloadError) as caught:

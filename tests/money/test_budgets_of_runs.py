@@ -73,11 +73,11 @@ def test_the_command_line_ends_with_2_and_the_preview_shows_the_numbers(
     for option in ("--yes", "--dry-run"):
         done = terminal.run(action, key, option)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-        assert "Over the budget of the day" in done.err
+        assert "Over the daily budget" in done.err
     limit(bench, 5 * one(bench))
     shown = terminal.run(action, key, "--dry-run")
     assert re.search(
-        r"budget of the day: \$0.00 of \$0.00\d\d is spent or reserved, this may add \$0.00\d\d",
+        r"daily budget: \$0.00 of \$0.00\d\d is spent or reserved, this may add \$0.00\d\d",
         shown.out,
     )
 
@@ -170,7 +170,9 @@ def test_automatic_replays_over_budget_are_held_with_an_alert_until_they_fit(ben
     summary = bench.poll_after(0)
     bench.faults.clear()
     (problem,) = summary.problems
-    assert problem.startswith("feed-classify: 3 failed requests not replayed. Over the budget")
+    assert problem.startswith(
+        "feed-classify: 3 failed requests not replayed. Over the daily budget"
+    )
     assert commands.count(bench.engine.context.ledger) == 0
     assert set(budget_alerts(bench)) == {"feed-classify"}
     limit(bench, 3.5 * one(bench), AUTOMATIC)
@@ -242,7 +244,7 @@ def test_a_batch_that_returns_to_the_queue_on_a_later_day_is_held(tmp_path: Path
         limit(bench, 2.5 * one(bench))
         (problem,) = bench.poll_after(60).problems
         assert re.fullmatch(
-            r"tb_\S+ stays queued. Over the budget of the day: .* These requests are not sent.",
+            r"tb_\S+ stays queued. Over the daily budget: .* These requests are not sent.",
             problem,
         )
         assert list(budget_alerts(bench).values()) == [problem]
@@ -263,7 +265,7 @@ def test_each_batch_that_a_lowered_limit_holds_is_reported(tmp_path: Path) -> No
         limit(bench, 1.5 * one(bench))
         summary = bench.poll_after(60)
         assert (summary.sent, len(summary.problems)) == (1, 2)
-        assert all("stays queued. Over the budget" in problem for problem in summary.problems)
+        assert all("stays queued. Over the daily budget" in problem for problem in summary.problems)
         assert len(budget_alerts(bench)) == 2
 
 
@@ -304,9 +306,11 @@ def test_commands_are_refused_while_a_limit_cannot_be_read(bench: Bench) -> None
         plan(bench, Action.REPLAY, key)
 
 
-def test_a_budget_smaller_than_one_request_says_so(bench: Bench) -> None:
+def test_a_budget_smaller_than_one_request_is_named(bench: Bench) -> None:
     limit(bench, 0.0001)
-    with pytest.raises(OverBudget, match=r"smaller than one request \(\$0.00\d\d: raise it or"):
+    with pytest.raises(
+        OverBudget, match=r"less than one request may cost \(\$0.00\d\d\): raise it in"
+    ):
         bench.submit(3)
 
 
@@ -314,7 +318,7 @@ def test_a_replay_of_several_tags_is_checked_against_each(bench: Bench) -> None:
     keys = [failed(bench, 2, tag) for tag in ("a", "b")]
     text = f'[budgets.tags]\n"b" = {1.5 * one(bench):.9f}\n'
     (bench.folder.root / "titan.toml").write_text(text, "utf-8")
-    with pytest.raises(OverBudget, match="for tag b"):
+    with pytest.raises(OverBudget, match="budget of tag b"):
         plan(bench, Action.REPLAY, *keys)
     assert plan(bench, Action.REPLAY, keys[0]).preview.count == 2
 

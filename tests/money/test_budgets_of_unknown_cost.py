@@ -36,7 +36,7 @@ def test_queued_requests_of_unknown_cost_are_held_once_a_budget_is_set(
     bench.faults.clear()
     limit(bench, 1)
     (problem,) = bench.poll_after(60).problems
-    assert "stays queued. Cannot check the budget of the day: 2 of the requests have" in problem
+    assert "stays queued. Cannot check the daily budget: 2 of the requests have" in problem
     assert list(budget_alerts(bench).values()) == [problem]
     assert bench.sandbox.billing_log().creates == 0
 
@@ -68,7 +68,7 @@ def test_what_the_job_states_later_counts_for_queued_requests(bench: Bench) -> N
     stated = f"{AUTOMATIC}unbounded_request_usd = 0.4\n"
     limit(bench, 0.5, stated)
     (problem,) = bench.poll_after(60).problems
-    assert "Over the budget of the day: $0.00 is spent or reserved, this may add $0.80" in problem
+    assert "Over the daily budget: $0.00 is spent or reserved, this may add $0.80" in problem
     limit(bench, 1, stated)
     assert bench.poll_after(60).sent == 1
     assert used(bench) == 800_000_000

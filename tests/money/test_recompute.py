@@ -268,10 +268,10 @@ def test_failed_requests_of_an_older_version_count_for_their_own_model(
             change_sums(ledger, batch, [1, 2, 3], "+")
     assert by_model(bench) == {"claude-opus-5": 0, "claude-sonnet-4-6": 3}
     shown = CliRunner().invoke(cli, ["savings", "--recompute"])
-    assert "2 failed or queued requests, each of which would count" in shown.stderr
+    assert "The model of 2 errored or queued requests" in shown.stderr
     assert by_model(bench)["claude-sonnet-4-6"] == 3
     stored = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
-    assert "each of which counts for its own model now" in stored.stderr
+    assert "was corrected." in stored.stderr
     assert (by_model(bench), contents(bench)) == (right, before)
     again = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
     assert "older version" not in again.stderr

@@ -33,8 +33,8 @@ def test_reasons_are_counted_and_named_in_savings_and_doctor(
     monkeypatch.setenv("TITAN_HOME", str(bench.folder.root))
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     spent = CliRunner().invoke(cli, ["savings", "--since", "2026-01-01"])
-    assert f"Unpriced answers are in no sum: {text}." in spent.stderr
-    assert f"3 answers in no sum: {text}" in " ".join(
+    assert f"Unpriced answers are not included: {text}." in spent.stderr
+    assert f"3 answers without a known price, not included in any total: {text}" in " ".join(
         CliRunner().invoke(cli, ["doctor"]).output.split()
     )
 

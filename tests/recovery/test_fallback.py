@@ -282,7 +282,7 @@ def test_without_any_place_to_write_the_ledgers_error_is_raised(
 
 def test_a_job_that_is_never_batched_is_refused_with_a_broken_ledger_too(home: Path) -> None:
     corrupt(home)
-    with pytest.raises(titan_batch.PayloadError, check=code_is("denylisted")):
+    with pytest.raises(titan_batch.PayloadError, check=code_is("never_batched")):
         titan_batch.submit(some_requests(1), tag="titan-inbox-watch")
     assert fallback_file.pending(Folder(home)) == []
 

@@ -41,7 +41,7 @@ def test_a_fallback_file_over_budget_is_kept_until_it_fits(home: Path, sandbox: 
     heal(home)
     (home / "titan.db").write_bytes(ledger)
     (trouble,) = (trouble for trouble in poll().problems if "fallback" in trouble)
-    assert "is kept for the next poll: Over the budget of the day" in trouble
+    assert "is kept for the next poll: Over the daily budget" in trouble
     assert sandbox.billing_log().creates == 1
     # What the first one really cost is far less than what was booked for it.
     poll()

@@ -154,7 +154,10 @@ def test_files_that_cannot_be_used_are_named_and_kept(bench: Bench) -> None:
     _, done = rebuilt(bench)
     said = "\n".join(done.warnings)
     assert f"batch-results/{lost}.jsonl is not in the ledger" in said
-    assert f"batch-results/{strange}.jsonl names no request of spool/{strange}.jsonl" in said
+    assert (
+        f"batch-results/{strange}.jsonl has no result for any request in spool/{strange}.jsonl"
+        in said
+    )
     assert f"spool/{open_one}.jsonl: 1 unreadable line (3)" in said
     assert "spool/tb_0123456789.jsonl was skipped" in said
     assert (folder.results / f"{lost}.jsonl").exists()

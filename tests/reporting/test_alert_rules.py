@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from msgspec.structs import replace as with_rules
 
-from core.batches.create_error_policy import (
+from core.batches.holds import (
     ACCOUNT_HOLD,
     CREATE_HOLD,
     QUEUE_HOLD,

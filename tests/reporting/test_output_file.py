@@ -1,4 +1,4 @@
-"""`export -o`: nothing is overwritten by accident, and nothing of the state folder ever."""
+"""`export -o`: nothing is overwritten by accident, and nothing of TITAN_HOME ever."""
 
 import errno
 import os

@@ -53,7 +53,7 @@ def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1
 
 def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
     assert said(PREVIEW) == {
-        "target": "5 requests: 5 selected (later rows are not included)",
+        "target": "5 requests: 5 selected (requests added later are not included)",
         "example": "a, b, c … 2 more",
         "cost": "in a batch at most $0.0300 · synchronously at most $0.0600",
         "skipped": "2 already succeeded",
@@ -89,14 +89,14 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h: met even if the batch takes 24 h"),
-        (Action.REPLAY, 25 * HOUR, "in 1d 01h: 2 h before, unanswered requests run"),
-        (Action.REPLAY, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
-        (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h; met even if the batch takes 24 h"),
+        (Action.REPLAY, 25 * HOUR, "in 1d 01h; from 2 h before it, requests without an answer run"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m; from 2 h before it, requests without an answer run"),
+        (Action.REPLAY, HOUR, "in 1h 00m; too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
-        (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
-        (Action.SYNC, HOUR, "in 1h 00m: runs at once; where a batch must be canceled first"),
-        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests will have no answer"),
+        (Action.CANCEL, 5 * HOUR, "in 5h 00m; from 2 h before it, requests without an answer run"),
+        (Action.SYNC, HOUR, "in 1h 00m; runs now, or, if its batch is canceled first"),
+        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m; these requests will have no answer"),
     ],
 )
 def test_the_effect_of_a_command_on_the_deadline(

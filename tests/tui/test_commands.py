@@ -61,7 +61,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
     assert command.state == CommandState.DONE
     assert command.who.startswith("console@")
     for text in (
-        "3 requests: 3 selected (later rows are not included)",
+        "3 requests: 3 selected (requests added later are not included)",
         "feed-classify-2026-11-22-00001, feed-classify-2026-11-22-00002,",
         "batch at most $0.0",
         " · synchronously at most $0.0",

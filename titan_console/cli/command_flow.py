@@ -92,7 +92,7 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
 def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the action's own options
     """Plan the action, confirm it, submit the command and poll once; the exit code."""
     wanted = _wanted(**given)
-    with open_engine(from_environment(), actor="cli") as engine:
+    with open_engine(from_environment(), actor="cli", creates=False) as engine:
         planned = planner.plan(
             engine.context,
             CommandRequest(action=action, wanted=wanted, reason=given["reason"], **request),

@@ -15,13 +15,14 @@ from titan_console.cli.command_flow import ask, poll_once
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
+from titan_console.text import format as fmt
 
 
 def end_holds(given: dict[str, Any]) -> int:
     """Show the holds, confirm, end them and poll once; the exit code."""
     if given["names"] or given["delay"]:
         raise click.UsageError("--holds ends every hold at once: omit workflows and --delay")
-    with open_engine(from_environment(), actor="cli") as engine:
+    with open_engine(from_environment(), actor="cli", creates=False) as engine:
         ledger = engine.context.ledger
         holds = ledger_status.holds(ledger, now_ts=ledger.now_text())
         if not holds:
@@ -47,4 +48,4 @@ def _show(holds: list[Hold], *, as_json: bool) -> None:
 
 
 def _fields(holds: list[Hold]) -> list[tuple[str, str]]:
-    return [(hold.name, f"until {hold.until_ts}: {hold.reason}") for hold in holds]
+    return [("on hold", fmt.hold_reason(hold)) for hold in holds]

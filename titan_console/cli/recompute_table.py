@@ -38,7 +38,7 @@ def show(*, apply: bool, as_json: bool) -> None:
     """Price the answers again and print the batches that differ; `apply` stores the new costs."""
     settings = from_environment()
     if apply:
-        with open_engine(settings, actor="cli") as engine:
+        with open_engine(settings, actor="cli", creates=False) as engine:
             context = engine.context
             found = list(
                 recompute(context.ledger, context.folder, context.prices, to=context.ledger)
@@ -64,9 +64,11 @@ def show(*, apply: bool, as_json: bool) -> None:
         print_table((*_HEADER, "UNPRICED"), rows)
     print_stderr(_summary(found, applied=apply))
     if models:
-        many = pluralize(len(models), "failed or queued request")
-        done = "counts for its own model now" if apply else "would count for its own model"
-        print_stderr(f"Of an older version: {many}, each of which {done}.")
+        many = pluralize(len(models), "errored or queued request")
+        done = "was corrected" if apply else "would be corrected"
+        print_stderr(
+            f"The model of {many}, stored by an older version as that of the submission, {done}."
+        )
 
 
 def _summary(found: list[Recomputed], *, applied: bool) -> str:

@@ -156,7 +156,9 @@ def _missing_ledger(folder: Folder) -> Finding:
     """There is no ledger yet: check that it can be created."""
     nearest = next(path for path in folder.ledger.parents if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
-        return Finding(Health.OK, "ledger", f"none yet; the first use creates {folder.ledger}")
+        return Finding(
+            Health.OK, "ledger", f"none yet; the first submission or poll creates {folder.ledger}"
+        )
     return Finding(
         Health.BAD,
         "ledger",

@@ -116,7 +116,7 @@ def _orphans(source: Source) -> Iterator[Finding]:
 
 def _holds(source: Source, now: datetime) -> Iterator[Finding]:
     for hold in ledger_status.holds(source, now_ts=to_text(now)):
-        yield Finding(Health.WARN, "on hold", f"{hold.name} {cells.hold_line(hold)}")
+        yield Finding(Health.WARN, "on hold", cells.hold_line(hold))
 
 
 def _pauses(source: Source) -> Iterator[Finding]:
@@ -145,6 +145,6 @@ def _money(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "unpriced",
-            f"{pluralize(totals.unpriced, 'answer')} in no sum:"
-            f" {reasons_text(unpriced.reasons(source))}",
+            f"{pluralize(totals.unpriced, 'answer')} without a known price, not included in any"
+            f" total: {reasons_text(unpriced.reasons(source))}",
         )

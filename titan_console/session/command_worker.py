@@ -105,7 +105,9 @@ class CommandWorker:
     def _work(self, work: "Callable[[Engine], Answer]") -> Answer:
         from core.bootstrap import open_engine  # noqa: PLC0415 - 0.3 s, off the drawing thread
 
-        with open_engine(self._settings, actor="console", clock=self._clock) as engine:
+        with open_engine(
+            self._settings, actor="console", clock=self._clock, creates=False
+        ) as engine:
             return work(engine)
 
 

@@ -40,7 +40,7 @@ def overview(
     builder.field("Mode", batch.kind.value)
     builder.field(
         "Duplicate",
-        "a second copy of the batch at the API" if batch.duplicate_of else "",
+        fmt.DUPLICATE if batch.duplicate_of else "",
         Tone.WARN,
     )
     builder.field("Deadline", f"{batch.deadline_ts} ({due})" if batch.deadline_ts else "", due_tone)

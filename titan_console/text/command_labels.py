@@ -29,7 +29,7 @@ KEYS = {
 NO_TARGET = {
     Action.REPLAY: "select an errored request or its batch",
     Action.CANCEL: "select an open batch",
-    Action.SYNC: "select an unanswered request or its batch",
+    Action.SYNC: "select a request without an answer or its batch",
     Action.ACKNOWLEDGE: "select an errored request or its batch",
     Action.PAUSE: "select a batch or workflow",
 }

@@ -20,11 +20,11 @@ _RISK: Mapping[Risk, Label] = {
 
 
 def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
-    """The time from now until it ends: p50 to p95 of comparable runs."""
+    """The time from now until it ends: p50 to p95 of comparable batches."""
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:
-        return "> longest run", Tone.WARN
+        return "> longest batch", Tone.WARN
     if found.p50 is None or found.p95 is None:
         return _NO_HISTORY, Tone.DIM
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
@@ -42,10 +42,10 @@ def risk(found: Eta) -> Label:
 def reason(found: Eta) -> str:
     """The basis of the estimate; empty without an estimate."""
     if found.exceeds_history:
-        return f"longer than all {fmt.count(found.known)} earlier runs"
+        return f"longer than all {fmt.count(found.known)} earlier batches"
     if not found.comparable:
         return ""
-    runs = f"estimated from {pluralize(found.comparable, 'earlier run')}"
+    runs = f"estimated from {pluralize(found.comparable, 'earlier batch', 'earlier batches')}"
     if found.late_probability is None:
         return runs
     if not found.late:

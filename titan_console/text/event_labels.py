@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from core.batches import holds
 from state.queries.event_list import EventLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
@@ -9,6 +10,7 @@ from titan_console.text.format import Label, Tone
 # Details for support, shown on the page of the event.
 _INTERNAL = ("watermark", "identified_by")
 _WHY = ("reason", "message", "problem")
+_HOLD_EVENTS = ("hold", "hold.lifted")
 _BAD = (
     "rejected",
     "deleted",
@@ -50,6 +52,8 @@ def what(kind: str) -> Label:
 def concerns(line: EventLine) -> str:
     """The subject of an event, else its tag and batch."""
     event = line.event
+    if event.kind in _HOLD_EVENTS and event.subject:
+        return holds.label(event.subject)
     return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)
 
 

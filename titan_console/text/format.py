@@ -7,6 +7,7 @@ from enum import StrEnum
 import humanize
 from msgspec import Struct
 
+from core.batches import holds
 from core.batches.unresolved import stuck_reason
 from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
@@ -272,12 +273,18 @@ def poller_status(health: PollerHealth) -> Label:
     }[health.state]
 
 
+# Of a batch that duplicates another.
+DUPLICATE = "the API created this batch twice from one POST; its cost is a duplicate charge"
+
+
+def hold_reason(hold: Hold) -> str:
+    """What is on hold, until when and why."""
+    return f"{holds.label(hold.name)} until {hold.until_ts}: {hold.reason}"
+
+
 def hold_line(hold: Hold) -> str:
-    """Until when and why something is on hold, and how to end it earlier."""
-    return (
-        f"until {hold.until_ts}: {hold.reason.rstrip('.')};"
-        " to end it now: titan-console resume --holds"
-    )
+    """The same, and how to end it earlier."""
+    return f"{hold_reason(hold).rstrip('.')}; to end it now: titan-console resume --holds"
 
 
 def poller_line(health: PollerHealth) -> str:

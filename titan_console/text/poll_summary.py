@@ -14,7 +14,7 @@ def one_line(summary: PollSummary) -> str:
             (summary.sent, f"{summary.sent:,} sent"),
             (summary.collected, f"{summary.collected:,} collected"),
             (summary.results, pluralize(summary.results, "result")),
-            (summary.failed, f"{summary.failed:,} without an answer"),
+            (summary.failed, f"{summary.failed:,} errored"),
             (len(summary.delivered), f"{pluralize(len(summary.delivered), 'file')} delivered"),
             (len(summary.problems), pluralize(len(summary.problems), "problem")),
         )

@@ -50,7 +50,9 @@ def _target(preview: "Preview", label: str) -> list[Fact]:
     number = counted(preview.action, preview.count)
     if preview.action in (Action.PAUSE, Action.RESUME):
         return [Fact("target", f"{number}: {names(preview)}")]
-    target = label if preview.count == 1 else f"{number}: {label} (later rows are not included)"
+    later = noun(preview.action, 2)
+    many = f"{number}: {label} ({later} added later are not included)"
+    target = label if preview.count == 1 else many
     return [Fact("target", target), *_samples(preview, label)]
 
 
@@ -146,19 +148,21 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if left <= timedelta(0):
         return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago", Tone.BAD)]
     tone = Tone.WARN if left < fmt.SOON else Tone.PLAIN
-    return [Fact("deadline", f"{first}in {fmt.span(left)}: {_effect(action, left)}", tone)]
+    return [Fact("deadline", f"{first}in {fmt.span(left)}; {_effect(action, left)}", tone)]
 
 
 def _effect(action: Action, left: timedelta) -> str:
     """The effect of the command on the deadline."""
-    guard = "2 h before, unanswered requests run synchronously at full price"
+    guard = "from 2 h before it, requests without an answer run synchronously at full price"
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
-            return "too soon for a batch; unanswered requests run synchronously at full price"
+            return (
+                "too soon for a batch: requests without an answer run synchronously at full price"
+            )
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME + fmt.SOON:
             return "met even if the batch takes 24 h"
         case Action.SYNC:
-            return "runs at once; where a batch must be canceled first, once it has ended"
+            return "runs now, or, if its batch is canceled first, when that batch has ended"
         case Action.ACKNOWLEDGE:
             return "these requests will have no answer"
         case _:

@@ -107,7 +107,7 @@ class TitanApp(App[None]):
         poll_runner: PollRunner | None = None,
         ascii_only: bool = False,
     ) -> None:
-        """`home` is the state folder; it may not exist yet. Read-only, no commands are accepted.
+        """`home` is TITAN_HOME; it may not exist yet. Read-only, no commands are accepted.
 
         `poll_runner` runs the polls for commands; without it they wait for the scheduler's.
         """

@@ -34,7 +34,10 @@ from core.errors import (
 from core.text import pluralize
 
 _log = logging.getLogger(__name__)
-_STOPPING = "Stopping: waiting for %s that may be charged. Stop again to exit at once."
+_STOPPING = (
+    "Stopping: waiting for %s that may be charged. Press Ctrl-C again (or send SIGTERM again) to"
+    " exit at once; their answers are then lost."
+)
 _THREADS = 50
 # Calls queued for the threads, so that none idles while results are written.
 _QUEUED = 8

@@ -8,9 +8,10 @@ from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches import account_check, budget_admission, price_preload
 from core.batches.collect import collect
-from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD, SYNC_SPEND_HOLD
+from core.batches.create_error_policy import ACCOUNT_HOLD_S
 from core.batches.engine_context import Context
 from core.batches.error_isolation import announce, isolated
+from core.batches.holds import SYNC_HOLD, SYNC_HOLDS, SYNC_SPEND_HOLD, describe
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
 from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
@@ -81,9 +82,9 @@ def run_queued(
 
 def hold_reason(context: Context) -> str | None:
     """Why nothing runs synchronously now: the API rejected the account a short while ago."""
-    holds = (leases.active_hold(context.ledger, name) for name in (SYNC_HOLD, SYNC_SPEND_HOLD))
+    holds = (leases.active_hold(context.ledger, name) for name in SYNC_HOLDS)
     hold = next(filter(None, holds), None)
-    return hold and f"Synchronous calls are on hold until {hold.until_ts}: {hold.reason}"
+    return hold and describe(hold)
 
 
 def _said(context: Context, error: ApiError) -> str:
@@ -97,7 +98,7 @@ def _hold_if_blocked(context: Context, error: ApiError) -> None:
     """Set a hold if the API rejects the account, since it would reject the next run too."""
     if isinstance(error, Unauthorized) or not isinstance(error, Rejected | SpendCapReached):
         return
-    until = context.clock.now() + timedelta(seconds=ACCOUNT_PAUSE_S)
+    until = context.clock.now() + timedelta(seconds=ACCOUNT_HOLD_S)
     name = SYNC_SPEND_HOLD if isinstance(error, SpendCapReached) else SYNC_HOLD
     leases.set_hold(context.ledger, name, until=until, reason=str(error))
 

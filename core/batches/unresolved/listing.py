@@ -54,10 +54,11 @@ class Listing(Struct, kw_only=True):
         """Why it is not complete, as far as the API is the reason."""
         found = [str(self.problem)] if self.problem else []
         if self.malformed:
-            count = pluralize(len(self.malformed), "object")
+            count = pluralize(len(self.malformed), "entry", "entries")
             found.append(
-                f"{count} in the API's list cannot be read, and the list proves nothing:"
-                f" {self.malformed[0]}"
+                f"The API's list of batches has {count} that cannot be read"
+                f" ({str(self.malformed[0]).rstrip('.')}). No batch counts as missing in this poll;"
+                " the next poll reads the list again."
             )
         return found
 

@@ -20,7 +20,7 @@ from simulation.mutants.patching import Rule, never, nothing
 from support.builders import Bench
 
 from core.batches import collect, poll_time_limit, send
-from core.batches.create_error_policy import repeated_pause_s
+from core.batches.create_error_policy import repeated_hold_s
 from core.batches.engine_context import Context
 from core.batches.poll_time_limit import PollTimeLimit
 from core.batches.send import Sent
@@ -51,7 +51,7 @@ def _as_they_are(items: Sequence[object], _is_first: object) -> list[object]:
 
 
 def _first_pause(_before: object, reason: str) -> float:
-    return repeated_pause_s(None, reason)
+    return repeated_hold_s(None, reason)
 
 
 def _unlimited(pieces: object, _most: int) -> object:
@@ -150,7 +150,7 @@ RULES: dict[str, Rule] = {
     ),
     "a hold stops the queue": (send, "_active_hold", nothing, _held),
     "equal rejections pause for longer each time": (
-        *(send, "repeated_pause_s", _first_pause),
+        *(send, "repeated_hold_s", _first_pause),
         test_account_problems.test_equal_rejections_that_continue_cost_one_batch_and_a_longer_pause_each,
     ),
     "a decompressed response is bounded": (collect, "up_to", _unlimited, _bomb),

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 from support.ledgers.ledger_builders import spooled, store_results
 
+from core.batches.holds import QUEUE_HOLD
 from core.clock import ManualClock
 from state.batches import batch_planning, leases, remote_status, sending, submissions
 from state.batches.sending import RemoteState
@@ -220,7 +221,7 @@ class LedgerBuilder:
 
     def hold(self, reason: str) -> None:
         until = self.clock.now() + timedelta(minutes=30)
-        leases.set_hold(self.ledger, "submissions", until=until, reason=reason)
+        leases.set_hold(self.ledger, QUEUE_HOLD, until=until, reason=reason)
 
     def _remote(self, batch: Batch) -> RemoteState:
         created = self.clock.now()

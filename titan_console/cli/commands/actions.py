@@ -152,7 +152,7 @@ def resume(ctx: click.Context, *, holds: bool, **given: Any) -> None:  # noqa: A
 @click.argument("keys", nargs=-1, required=True, metavar="COMMAND...")
 def withdraw(*, keys: tuple[str, ...]) -> None:
     """Withdraw commands that have not started, by the keys that `commands` lists."""
-    with open_engine(from_environment(), actor="cli") as engine:
+    with open_engine(from_environment(), actor="cli", creates=False) as engine:
         planner.withdraw(engine.context, keys)
     print_stderr(f"Withdrawn: {', '.join(keys)}.")
 

@@ -36,7 +36,7 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
 
 
 def _hand_over(*, read_only: bool) -> tuple[Path, PollHelper | None]:
-    """The state folder, and the poll helper that holds the key; None for a read-only console."""
+    """TITAN_HOME, and the poll helper that holds the key; None for a read-only console."""
     settings = from_environment()
     helper = None if read_only or settings.read_only else PollHelper(settings)
     forget_key()

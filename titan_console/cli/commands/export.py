@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Export requests, one row each, with usage, cost and answer.
 
-    NAME is a tag, key, batch id, custom_id or TAG/CUSTOM_ID. CSV cells that look like formulas are
-    prefixed with an apostrophe. The output file is readable by its owner only; a file of the state
-    folder is never overwritten.
+    NAME is a tag, key, API batch id, custom_id or TAG/CUSTOM_ID. CSV cells that look like formulas
+    are prefixed with an apostrophe. The output file is readable by its owner only; a file under
+    TITAN_HOME is overwritten only in its exports folder.
     """
     if everything == bool(names):
         raise click.UsageError("Nothing selected to export: pass a key, tag or custom_id, or --all")

@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
-    A month counts as 30 runs of a daily job, 4 of a weekly one and 120 of one every 6 hours, at
-    today's prices: the columns without PLANNED or MEASURED. PLANNED columns are your own figures
+    Columns without a prefix are estimates at today's prices; a month counts as 30 runs of a daily
+    job, 4 of a weekly one and 120 of one every 6 hours. PLANNED columns are your own figures
     (`planned` in titan.toml); MEASURED columns are the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)

@@ -64,7 +64,7 @@ def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool)
     `titan-console orphans` lists the batches to import. A batch that this ledger sent joins its
     submission; any other becomes a new submission without request bodies.
     """
-    with open_engine(from_environment(), actor="cli") as engine:
+    with open_engine(from_environment(), actor="cli", creates=False) as engine:
         adopted = engine.adopt(remote_id, tag=tag)
     if as_json:
         print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_own})

@@ -22,13 +22,13 @@ from titan_console.text.format import size
     "--older-than",
     default="90d",
     show_default=True,
-    help="Delete files of submissions that completed longer ago than this.",
+    help="Delete files of submissions that were finished and delivered longer ago than this.",
 )
 @click.option(
     "--compress",
     default="7d",
     show_default=True,
-    help="Compress files of submissions that completed longer ago than this.",
+    help="Compress files of submissions that were finished and delivered longer ago than this.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
 @json_option
@@ -38,9 +38,9 @@ def command(
 ) -> None:
     """Delete old request bodies, results and delivered files; compress more recent ones.
 
-    Only submissions that were delivered and whose requests all succeeded or were acknowledged
-    are pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits with 1 and
-    changes nothing while a pending command may need a request body.
+    Only submissions that were finished and delivered, and whose requests all succeeded or were
+    acknowledged, are pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits
+    with 1 and changes nothing while a pending command may need a request body.
     """
     now = SystemClock().now()
     before = parse_since(older_than, now, option="--older-than")
@@ -51,7 +51,7 @@ def command(
         with Reader(folder.ledger) as reader:
             done = preview(reader, folder, before=before, compress_before=compress_before)
     else:
-        with open_engine(settings, actor="cli") as engine:
+        with open_engine(settings, actor="cli", creates=False) as engine:
             done = prune(engine.context, before=before, compress_before=compress_before)
     if as_json:
         print_json(to_builtins(done) | {"dry_run": dry_run})

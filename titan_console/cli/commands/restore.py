@@ -85,9 +85,10 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     )
     is_newer = lost.submissions or lost.batches or lost.requests
     print_stderr(
-        f"The current ledger and its files have, in addition to {path.name}: {counts}."
+        f"Newer than {path.name}: {counts}."
         if is_newer
-        else f"The current ledger and its files have nothing that {path.name} lacks."
+        else f"Nothing is newer than {path.name}: it has every submission and batch of the current"
+        " ledger and its files."
     )
     if lost.unreadable:
         print_stderr(f"Cannot compare with the current ledger: {lost.unreadable}")

@@ -26,7 +26,13 @@ _PORT = 8765
     help="Duration of a batch: instant, realistic (mostly 4 to 20 minutes), manual (until it is"
     " canceled or expires), or seconds such as 30 or 5-20.",
 )
-@click.option("--speed", default=1.0, show_default=True, help="Sandbox seconds per real second.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Sandbox seconds per real second.",
+)
 @click.option(
     "--fault",
     "fault_specs",

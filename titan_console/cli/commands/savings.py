@@ -108,8 +108,8 @@ def command(  # noqa: PLR0913 - each is an option
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
     --recompute prices the stored results again, with the prices of their day, and lists the batches
-    whose stored cost differs; --apply stores the new cost. It also stores the model of failed and
-    queued requests that an older version counted for the model of their submission.
+    whose stored cost differs; --apply stores the new cost. It also corrects the model of errored
+    and queued requests that an older version stored under the model of their submission.
     """
     _check_options(ctx)
     if recompute:
@@ -133,7 +133,7 @@ def command(  # noqa: PLR0913 - each is an option
         else:
             _show(spending.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
             if reasons := unpriced.reasons(reader, since_ts=since_ts):
-                print_stderr(f"Unpriced answers are in no sum: {reasons_text(reasons)}.")
+                print_stderr(f"Unpriced answers are not included: {reasons_text(reasons)}.")
 
 
 def _check_options(ctx: click.Context) -> None:

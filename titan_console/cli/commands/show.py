@@ -23,7 +23,7 @@ from titan_console.cli.stderr import print_stderr
 from titan_console.text import event_labels
 from titan_console.text import format as cells
 
-_UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
+_UNKNOWN = "{!r} not found (looked for a key, API batch id, tag or custom_id)."
 
 
 class SubmissionReport(Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class EventReport(Struct, frozen=True, kw_only=True):
 def command(*, name: str, as_json: bool) -> None:
     """Show the submission, batch or request with this ID.
 
-    ID is a submission or batch key, the API's batch id, a tag, a custom_id or TAG/CUSTOM_ID. For a
+    ID is a submission or batch key, an API batch id, a tag, a custom_id or TAG/CUSTOM_ID. For a
     request, every attempt is listed with its batch, times, edit, outcome and cost, and with the
     file and byte offset of its body and answer.
     """
@@ -165,7 +165,7 @@ def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) 
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
             ("API batch id", cells.api_batch_id(batch)),
-            ("duplicate", "a second batch with the same requests" if batch.duplicate_of else ""),
+            ("duplicate", cells.DUPLICATE if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (
                 "counts",

@@ -128,9 +128,9 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
         ("not imported", _not_imported()),
         *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
         ("poller", cells.poller_line(assess(poller, now, limit))),
-        ("left by the last poll", "; ".join(left.lines()) if left else ""),
+        ("time limit", f"not done by the last poll: {'; '.join(left.lines())}" if left else ""),
         *(
-            (f"on hold: {hold.name}", cells.hold_line(hold))
+            ("on hold", cells.hold_line(hold))
             for hold in ledger_status.holds(source, now_ts=to_text(now))
         ),
         *((p.workflow, p.text) for p in pauses.paused(source)),

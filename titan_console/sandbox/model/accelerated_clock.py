@@ -11,7 +11,7 @@ class AcceleratedClock:
     def __init__(self, base: Clock, *, speed: float = 1.0) -> None:
         """Start at the base clock's time."""
         if speed <= 0:
-            raise ValueError(f"speed {speed:g}: time must move forward")
+            raise ValueError(f"The speed must be greater than 0, not {speed:g}")
         self._base = base
         self._speed = speed
         self._start = base.now()

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from core.batches.holds import label as hold_label
 from core.reporting.poller_health import assess
 from core.text import pluralize
 from state.model.records import BatchStatus
@@ -71,7 +72,9 @@ def holds(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
         left = from_text(hold.until_ts) - now
         if left > timedelta(0):
             parts.append(Part("‖ ON HOLD  ", Tone.WARN, strong=True))
-            parts.append(Part(f"{hold.name} for {fmt.span(left)}: {hold.reason}  ", Tone.WARN))
+            parts.append(
+                Part(f"{hold_label(hold.name)} for {fmt.span(left)}: {hold.reason}  ", Tone.WARN)
+            )
     return tuple(parts)
 
 
@@ -94,7 +97,7 @@ def open_title(snapshot: Snapshot) -> str:
         (
             counted_title("Open batches", snapshot.totals.open_batches, len(snapshot.open_batches)),
             *((f"{unconfirmed:,} unconfirmed",) if unconfirmed else ()),
-            *((f"{not_sent:,} not sent",) if not_sent else ()),
+            *((f"plus {not_sent:,} not sent (requests queued again)",) if not_sent else ()),
         )
     )
 
@@ -137,7 +140,7 @@ def live_status(
     if silent_for is None:
         return (Part("◦ opening ledger", Tone.DIM),)
     if silent_for > _LATE:
-        late = f"no answer from the ledger for {fmt.span(silent_for)}"
+        late = f"ledger not read for {fmt.span(silent_for)}"
         return (Part("! LATE  ", Tone.BAD, strong=True), Part(late, Tone.WARN))
     return _live(lag)
 
@@ -155,7 +158,7 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     if lag is None or lag > _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
-    return (live, Part(f"  commit to screen {milliseconds:,} ms", Tone.DIM))
+    return (live, Part(f"  ledger to screen {milliseconds:,} ms", Tone.DIM))
 
 
 def last_event(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:

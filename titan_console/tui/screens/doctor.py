@@ -75,8 +75,8 @@ def findings_title(findings: Sequence[Finding]) -> str:
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "commit to read": ui_metrics.percentiles(measured.seen),
-        "commit to screen": ui_metrics.percentiles(measured.painted),
+        "ledger to read": ui_metrics.percentiles(measured.seen),
+        "ledger to screen": ui_metrics.percentiles(measured.painted),
         "time to draw": ui_metrics.percentiles(measured.drawn),
         "time to query": ui_metrics.percentiles(measured.answered),
         "redraws": fmt.count(measured.frames),

@@ -29,8 +29,8 @@ JOB_COLUMNS = (
     Column("workload", "Workload", 8, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
-    Column("submit", "Not before", 13, 3),
-    Column("sync_run", "Sync if late", 12, 4),
+    Column("submit", "Submit from", 13, 3),
+    Column("sync_run", "Sync run at", 12, 4),
     Column("delivery", "Delivery", 16, 5),
     Column("hook", "Hook", 11, 7),
 )

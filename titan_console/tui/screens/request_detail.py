@@ -114,7 +114,7 @@ class RequestDetail(DetailPage):
             body = self._bodies.answer(attempt)
             if body is not None and attempt.result is not None:
                 location = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
-                builder.heading(f"Answer of attempt {number:,}: {location}")
+                builder.heading(f"Result of attempt {number:,}: {location}")
                 builder.text(_line(body.line))
         return builder.build()
 

@@ -33,7 +33,7 @@ class SavingsBatches(QueryPage):
         self._sum_filter = sum_filter
         self._sum_name = name
         self._found: list[BatchSum] | None = None
-        self._list = Section("Nothing in this sum.", rows.BATCH_COLUMNS, id="behind")
+        self._list = Section("No batches.", rows.BATCH_COLUMNS, id="behind")
         self._list.add_class("content")
         self.add_query(self._read, self._take)
 
@@ -77,7 +77,7 @@ class SavingsAnswers(QueryPage):
         self._sum_filter = sum_filter
         self._key = batch_key
         self._found: list[AnswerSum] | None = None
-        self._list = Section("Nothing in this sum.", rows.ANSWER_COLUMNS, id="answers")
+        self._list = Section("No answers.", rows.ANSWER_COLUMNS, id="answers")
         self._list.add_class("content")
         self.add_query(self._read, self._take)
 
@@ -99,7 +99,7 @@ class SavingsAnswers(QueryPage):
         if self._found is not None:
             number = len(self._found)
             more = f", the first {MOST_LISTED:,}" if number == MOST_LISTED else ""
-            title = f"{number:,} answers of {self._key}{more} · enter: the price of one"
+            title = f"{number:,} answers of {self._key}{more} · enter: how its cost was calculated"
             self._list.show(rows.answer_rows(self._found), title)
 
     def _read(self, source: Source) -> list[AnswerSum]:

@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("name", "", 20, 0, grow=3, widest=70),
     Column("detail", "", 20, 2, grow=2),
 )
-_HINT = "Screen, batch id, tag, custom_id or titan:// link. Tab completes."
+_HINT = "Screen, batch key, API batch id, tag, custom_id or titan:// link. Tab completes."
 
 
 class _Answer(Struct, frozen=True):
@@ -165,7 +165,8 @@ class GoTo(Dialog[Destination | None]):
         first = candidates[0] if candidates else None
         if first is None:
             self._hint.update(
-                f"{clean(answer.text, 60)} not found (screen, batch id, tag or custom_id)."
+                f"{clean(answer.text, 60)} not found (screen, batch key, API batch id, tag or"
+                " custom_id)."
             )
         elif len(candidates) == 1 or (answer.exact and first.meaning != MatchKind.REQUEST):
             self.dismiss(_way(first)[1])

@@ -51,7 +51,7 @@ def parts_of(source: Source, ledger: Path, destination: Destination | None) -> l
 
 def _of_batch(batch: Batch) -> list[RecordPart]:
     return _filled(
-        RecordPart("b", "batch id", clean(batch.key)),
+        RecordPart("b", "batch key", clean(batch.key)),
         RecordPart("i", "API batch id", clean(batch.remote_id or "")),
         RecordPart("t", "tag", clean(batch.tag)),
         RecordPart("e", "error", clean(batch.last_error or "")),
@@ -64,7 +64,7 @@ def _of_request(request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
     best = request.effective
     return _filled(
         RecordPart("y", "custom_id", clean(request.custom_id)),
-        RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
+        RecordPart("b", "batch key", clean(best.batch_key) if best else ""),
         RecordPart("i", "API batch id", clean(best.remote_id or "") if best else ""),
         RecordPart("t", "tag", clean(request.tag)),
         RecordPart("p", "body", payload(request, bodies), "json"),
