@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.error_codes import code_is
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.processes.terminal import Terminal, a_server
 
@@ -100,9 +101,8 @@ def test_what_cannot_be_adopted_is_refused_in_one_line(bench: Bench) -> None:
         ("msgbatch_0000", "batch_not_found"),
         (running, "batch_not_ended"),
     ):
-        with pytest.raises(InputError, match="batch") as refused:
+        with pytest.raises(InputError, check=code_is(code)) as refused:
             bench.engine.adopt(remote_id)
-        assert refused.value.code == code
         assert "\n" not in str(refused.value)
     assert len(batches(bench)) == 1
 

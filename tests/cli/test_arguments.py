@@ -8,31 +8,35 @@ from typing import Any
 
 import pytest
 from support.builders import a_request
+from support.error_codes import code_is
 from support.processes.terminal import Terminal
 
 import titan_batch
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code"),
     [
-        ({"tag": 5}, "tag"),
-        ({"workflow": 5}, "workflow"),
-        ({"workflow": "evil\x1b[31m"}, "workflow"),
-        ({"model": None}, "model"),
-        ({"deadline": "2026-05-02T06:00"}, "deadline"),
-        ({"deadline": datetime(2026, 5, 2, 6, tzinfo=UTC).replace(tzinfo=None)}, "time zone"),
-        ({"betas": [5]}, "beta"),
-        ({"requests": None}, "list of objects"),
-        ({"requests": "text"}, "list of objects"),
-        ({"requests": {"custom_id": "a"}}, "list of objects"),
+        ({"tag": 5}, "tag_missing"),
+        ({"workflow": 5}, "workflow_invalid"),
+        ({"workflow": "evil\x1b[31m"}, "workflow_invalid"),
+        ({"model": None}, "model_invalid"),
+        ({"deadline": "2026-05-02T06:00"}, "deadline_invalid"),
+        (
+            {"deadline": datetime(2026, 5, 2, 6, tzinfo=UTC).replace(tzinfo=None)},
+            "deadline_invalid",
+        ),
+        ({"betas": [5]}, "beta_invalid"),
+        ({"requests": None}, "requests_not_list"),
+        ({"requests": "text"}, "requests_not_list"),
+        ({"requests": {"custom_id": "a"}}, "requests_not_list"),
     ],
 )
 def test_a_wrong_argument_is_named_and_nothing_is_kept(
-    tmp_path: Path, arguments: dict[str, Any], said: str
+    tmp_path: Path, arguments: dict[str, Any], code: str
 ) -> None:
     given: dict[str, Any] = {"requests": [a_request()], "tag": "t"} | arguments
-    with pytest.raises(titan_batch.PayloadError, match=said):
+    with pytest.raises(titan_batch.PayloadError, check=code_is(code)):
         titan_batch.submit(given.pop("requests"), **given)
     assert not (tmp_path / "home" / "fallback").exists()
 

@@ -15,7 +15,7 @@ from core.batches.adopt import adopt
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError, SettingsError
-from state.model.errors import UnknownId
+from state.model.errors import TitanError, UnknownId
 from state.model.records import BatchStatus, Counts, Outcome, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState, TooLateError
@@ -124,7 +124,7 @@ def test_a_truncated_answer_is_replayed_with_a_higher_limit(bench: Bench) -> Non
 def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> None:
     key = _failed(bench, 2)
     spooled = sorted(bench.folder.spool.iterdir())
-    with pytest.raises(PayloadError, match="max_tokens"):
+    with pytest.raises(PayloadError, check=code_is("max_tokens_invalid")):
         _order(bench, Action.REPLAY, key, changes={"max_tokens": 0})
     assert sorted(bench.folder.spool.iterdir()) == spooled
     assert commands.latest(bench.engine.context.ledger, limit=9) == []
@@ -178,7 +178,7 @@ def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
     again = _order(bench, Action.REPLAY, key)
     bench.poll_after(1)
-    with pytest.raises(TooLateError, match="already done"):
+    with pytest.raises(TooLateError, check=code_is("command_started")):
         planner.withdraw(bench.engine.context, [again.key])
 
 
@@ -193,16 +193,13 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    ("names", "error", "said"),
-    [
-        (("nothing",), UnknownId, "'nothing'"),
-        ((), PayloadError, "Nothing selected to replay"),
-    ],
+    ("names", "error", "code"),
+    [(("nothing",), UnknownId, "not_found"), ((), PayloadError, "no_selection")],
 )
 def test_a_missing_record_is_reported(
-    bench: Bench, names: tuple[str, ...], error: type[Exception], said: str
+    bench: Bench, names: tuple[str, ...], error: type[TitanError], code: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, check=code_is(code)):
         _order(bench, Action.REPLAY, *names)
 
 
@@ -275,7 +272,7 @@ def test_adopted_requests_are_replayed_only_with_a_body(bench: Bench) -> None:
     bench.poll_after(60)
     with pytest.raises(PayloadError, match="adopted without a request body"):
         _order(bench, Action.REPLAY, "adopted")
-    with pytest.raises(PayloadError, match="pass the whole request with --edits"):
+    with pytest.raises(PayloadError, check=code_is("body_unknown")):
         _order(bench, Action.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
 
 
@@ -290,7 +287,7 @@ def test_acknowledged_requests_are_replayed_only_by_force(bench: Bench) -> None:
 
 def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
     key = _failed(bench, 2)
-    with pytest.raises(PayloadError, match="'custom_id'"):
+    with pytest.raises(PayloadError, check=code_is("misplaced_key")):
         _order(bench, Action.REPLAY, key, changes={"custom_id": "other"})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.error_codes import code_is
 
 from core.commands import planner
 from core.commands.planner import CommandRequest
@@ -199,7 +200,7 @@ def test_an_action_without_effect_is_reported(
 
 def test_a_pause_touches_no_single_requests(bench: Bench) -> None:
     bench.submit(1)
-    with pytest.raises(PayloadError, match="name workflows"):
+    with pytest.raises(PayloadError, check=code_is("workflow_required")):
         planner.plan(
             bench.engine.context,
             CommandRequest(

@@ -9,7 +9,7 @@ from support.ledgers.ledger_builders import a_ledger
 from support.ledgers.lock_holder import killed_holder
 
 from state.db import access_lock
-from state.model.errors import LedgerBusy
+from state.model.errors import LedgerBusy, LedgerUnusable
 
 _HOLDER = """
 import sys
@@ -63,7 +63,7 @@ def test_a_killed_process_has_it_no_more_and_leaves_an_empty_file(tmp_path: Path
 def test_a_ledger_that_cannot_be_opened_releases_the_lock(tmp_path: Path) -> None:
     (tmp_path / "titan.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     for _ in range(2):
-        with pytest.raises(Exception, match="damaged"):
+        with pytest.raises(LedgerUnusable, check=code_is("ledger_damaged")):
             a_ledger(tmp_path)
     with access_lock.exclusive(tmp_path / "titan.db"):
         pass

@@ -28,7 +28,7 @@ from state.files import archive
 from state.files.folder import Folder, open_private
 from state.files.results_file import ResultsFile
 from state.files.spool import LineReader, SpoolWriter
-from state.model.errors import LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 from state.model.records import BatchStatus, Outcome
 from state.queries import mirrors
 
@@ -89,13 +89,18 @@ def test_a_spool_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "offset", "length"), [("none.jsonl", 0, 1), ("a.jsonl", 0, 9), ("a.jsonl", 99, 1)]
+    ("name", "offset", "length", "code"),
+    [
+        ("none.jsonl", 0, 1, "file_missing"),
+        ("a.jsonl", 0, 9, "file_truncated"),
+        ("a.jsonl", 99, 1, "file_truncated"),
+    ],
 )
 def test_a_body_at_another_offset_is_one_line(
-    tmp_path: Path, name: str, offset: int, length: int
+    tmp_path: Path, name: str, offset: int, length: int, code: str
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"abc\n")
-    with LineReader(tmp_path) as lines, pytest.raises(LedgerUnusable, match=name):
+    with LineReader(tmp_path) as lines, pytest.raises(FileMissing, check=code_is(code)):
         lines.read(name, offset, length)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, some_requests
 from support.console.console_builders import Failure, LedgerBuilder
+from support.error_codes import code_is
 from support.processes.terminal import Terminal
 
 from core.commands.command_request import CommandRequest, command_line
@@ -59,7 +60,7 @@ def test_a_tag_and_a_custom_id_name_one_request(full: Bench) -> None:
     many = tuple(f"daily-feed/{name}" for name in NAMES)
     assert len(selection.requests(ledger, Filter(names=(*many, "other")))) == COUNT + 2
     for name in (f"none/{NAMES[0]}", "other/none", "/", f"/{NAMES[0]}", "other/"):
-        with pytest.raises(UnknownId, match="not found"):
+        with pytest.raises(UnknownId, check=code_is("not_found")):
             selection.requests(ledger, Filter(names=(name,)))
 
 
