@@ -18,7 +18,7 @@ from simulation.replacing import resume_paused
 from simulation.world import Figures, World
 
 from core.engine import Engine
-from state.db.connection import connect
+from state.db.connection import connect, sqlite3
 from state.model.records import OnFailure
 
 # Polls as by cron at first; the long waits after that are for batches that take their 24 hours.
@@ -50,10 +50,13 @@ def run_history(seed: int, profile: FaultProfile | None = None) -> History:
     with a_home() as home:
         world = World(home, seed, profile or draw_with_operations(seed))
         submissions = the_jobs(world)
-        with a_machine(world):
-            run_with_faults(world, submissions)
-            run_to_end(world, submissions)
-            violations = world.broken or check(world, submissions)
+        try:
+            with a_machine(world):
+                run_with_faults(world, submissions)
+                run_to_end(world, submissions)
+                violations = world.broken or check(world, submissions)
+        except sqlite3.Error as error:
+            violations = [*world.broken, f"the ledger cannot be read: {error!r}"]
         return History(
             seed=seed,
             violations=violations,
