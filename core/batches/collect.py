@@ -30,6 +30,7 @@ from core.text import are, pluralize
 from state.batches import collection, remote_status, stuck_batches, sync_runs
 from state.batches.collection import Completion
 from state.db.ledger import Staged
+from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult
 from state.model.timestamps import from_text
@@ -138,7 +139,7 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
     """Return the bytes of the results: from the API, or from the file of a synchronous run."""
     if _is_here(context, batch):
         try:
-            with sync_runs.answers_file(context.folder, batch.key).open("rb") as file:
+            with open_regular(sync_runs.answers_file(context.folder, batch.key)) as file:
                 yield iter(lambda: file.read(_PIECE), b"")
         except FileNotFoundError as error:
             path = sync_runs.answers_file(context.folder, batch.key)

@@ -11,6 +11,7 @@ from core.config.titan_tables import TitanToml, parse
 from core.config.toml_reader import FILE, Problem
 from core.errors import TitanTomlError
 from state.files.folder import Folder, make_private, open_private, replace
+from state.files.regular_file import read_regular
 from state.files.system_errors import cause
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _table(parent: str, name: str, document: Mapping[str, Any]) -> str:
 def _text(folder: Folder) -> str | None:
     path = path_of(folder)
     try:
-        return path.read_bytes().decode("utf-8").removeprefix(_BOM)
+        return read_regular(path).decode("utf-8").removeprefix(_BOM)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from core.errors import InputError
 from state.db.reader import Source
+from state.files.regular_file import read_regular
 from state.files.system_errors import cause
 from state.queries import mirrors
 
@@ -28,7 +29,7 @@ class LogCheck(Struct, frozen=True, kw_only=True):
 def check(source: Source, path: Path) -> LogCheck:
     """Compare the log with the ledger. Raises InputError for an unreadable file or line."""
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_regular(path).splitlines()
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {cause(error, path).text}.", code="file_unreadable"

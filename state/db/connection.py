@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from state.files.folder import make_private_file
 from state.files.network_folders import network_kind
+from state.files.regular_file import require_regular
 from state.files.system_errors import cause, denied
 from state.model.errors import LedgerUnusable
 
@@ -58,8 +59,7 @@ def connect(path: Path) -> "sqlite3.Connection":
     """
     with _unwritable(path):
         make_private_file(path)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        require_regular(path)
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     # The ledger checks its thread itself, with a message of its own.
@@ -88,6 +88,7 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
     On a full disk SQLite cannot extend its index of the WAL, the file `-shm`; it then keeps one in
     memory. Where there is no such file either, the ledger is read without a WAL if that is empty.
     """
+    _refuse_what_cannot_be_read(path)
     failed: sqlite3.OperationalError | None = None
     for mode in ("mode=ro", "mode=ro&readonly_shm=1", "immutable=1"):
         if mode == "immutable=1" and _has_wal(path):
@@ -98,7 +99,6 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
             failed = failed or error
             if not any(word in str(error) for word in _CANNOT_WRITE):
                 break
-    _refuse_what_cannot_be_read(path)
     raise LedgerUnusable(f"Cannot read the ledger {path}: {failed}.") from failed
 
 
@@ -125,13 +125,10 @@ def _has_wal(path: Path) -> bool:
 def _refuse_what_cannot_be_read(path: Path) -> None:
     """Raise LedgerUnusable with the reason of the system, which SQLite does not tell."""
     try:
-        path.stat()
-        if path.is_dir():
-            found = cause(IsADirectoryError(errno.EISDIR, ""), path)
-        elif os.access(path, os.R_OK):
+        require_regular(path)
+        if os.access(path, os.R_OK):
             return
-        else:
-            found = denied(path)
+        found = denied(path)
     except OSError as error:
         found = cause(error, path)
     raise LedgerUnusable(f"Cannot read the ledger {path}: {found.text}.", code=found.code)

@@ -4,16 +4,15 @@ Any zstd decompresses such a file. A file exists under its plain name, or compre
 under both; all code that reads it uses this module.
 """
 
-import errno
 import io
 import os
-import stat
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.files.folder import open_private, replace, sync_folder
+from state.files.regular_file import open_regular, require_regular
 from state.model.errors import FileMissing
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ class ArchivedFile:
         Raises FileNotFoundError, or FileMissing where the file is damaged.
         """
         self._path = path
+        require_regular(path)
         try:
             self._file = _zstd().SeekableZstdFile(path)
         except (_zstd().SeekableFormatError, EOFError) as error:
@@ -73,14 +73,11 @@ def exists(path: Path) -> bool:
 def size(path: Path) -> int:
     """Uncompressed size in bytes. Raises OSError where there is no such file."""
     try:
-        found = path.stat()
+        return require_regular(path).st_size
     except FileNotFoundError:
         archived = ArchivedFile(compressed_path(path))
         archived.close()
         return archived.size
-    if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    return found.st_size
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -89,7 +86,7 @@ def lines(path: Path) -> Iterator[bytes]:
     Raises OSError where it does not exist, FileMissing where the compressed one is damaged.
     """
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except FileNotFoundError:
         yield from _unpacked_lines(compressed_path(path))
         return
@@ -98,6 +95,7 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked_lines(path: Path) -> Iterator[bytes]:
+    require_regular(path)
     with io.BufferedReader(_zstd().ZstdFile(path)) as file:
         try:
             yield from file

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from state.files.folder import Folder, make_private, open_private, replace
+from state.files.regular_file import open_regular
 from state.files.system_errors import cause
 from state.model.errors import FileUnusable
 
@@ -72,7 +73,7 @@ class FallbackFile(Struct, frozen=True):
     def header(self) -> Header:
         """The first line. Raises FileUnusable where it cannot be parsed."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 return msgspec.json.decode(file.readline(), type=Header)
         except OSError as error:
             why = cause(error, self.path).text
@@ -116,7 +117,7 @@ class FallbackFile(Struct, frozen=True):
 
     def _lines(self) -> Iterator[tuple[_Line, bytes]]:
         """Every line that parses; a complete last line counts without its newline too."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             file.readline()
             for line in file:
                 try:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from state.files.regular_file import refuse_pipe
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -137,7 +139,11 @@ def make_private(folder: Path) -> None:
 
 
 def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
-    """Open a file for writing, new or from its end; a new one is for its owner only."""
+    """Open a file for writing, new or from its end; a new one is for its owner only.
+
+    Raises OSError, also for a pipe, whose reader would be waited for.
+    """
+    refuse_pipe(path)
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     return BufferedWriter(_NamedFile(descriptor, path, "ab" if append else "wb"), _BUFFER)

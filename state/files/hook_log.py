@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from state.files.folder import Folder, make_private, open_private, replace
+from state.files.regular_file import open_regular, read_regular
 
 # Longer logs lose their older half.
 _LIMIT = 1 << 20
@@ -26,7 +27,7 @@ class HookSuccess(msgspec.Struct, frozen=True, kw_only=True):
 
 def digest(path: Path) -> str | None:
     """The SHA-256 of a file; None where it cannot be read."""
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return None
 
@@ -47,7 +48,7 @@ def append(folder: Folder, success: HookSuccess) -> None:
 def last(folder: Folder, name: str) -> HookSuccess | None:
     """The last success of that delivered file."""
     with suppress(OSError):
-        for line in reversed(folder.hook_log.read_bytes().splitlines()):
+        for line in reversed(read_regular(folder.hook_log).splitlines()):
             with suppress(msgspec.MsgspecError, UnicodeDecodeError):
                 found = msgspec.json.decode(line, type=HookSuccess)
                 if found.file == name:
@@ -56,12 +57,12 @@ def last(folder: Folder, name: str) -> HookSuccess | None:
 
 
 def _is_torn(path: Path) -> bool:
-    content = path.read_bytes()
+    content = read_regular(path)
     return bool(content) and not content.endswith(b"\n")
 
 
 def _shorten(path: Path) -> None:
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_regular(path).splitlines(keepends=True)
     part = path.with_name(f"{path.name}.part")
     with open_private(part) as file:
         file.writelines(lines[len(lines) // 2 :])

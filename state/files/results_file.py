@@ -12,6 +12,7 @@ from pathlib import Path
 
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
+from state.files.regular_file import open_regular
 from state.files.spool import LineReader
 from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
@@ -71,7 +72,7 @@ class ResultsFile:
 
     def _copy_committed(self) -> None:
         try:
-            with self._part.open("rb") as part:
+            with open_regular(self._part) as part:
                 shutil.copyfileobj(part, self._file)
         except FileNotFoundError as error:
             self.close()

@@ -13,6 +13,7 @@ from state.files import archive
 from state.files.archive import ArchivedFile
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
+from state.files.regular_file import require_regular
 from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, FileUnusable, LedgerUnusable
@@ -154,6 +155,7 @@ class _PlainFile:
     """Reads single lines without buffering their neighbours."""
 
     def __init__(self, path: Path) -> None:
+        require_regular(path)
         self._file = FileIO(path, "rb")
         self.close = self._file.close
 

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from state.files.regular_file import NOT_REGULAR
+
 
 class Cause(NamedTuple):
     """A stable code, and a clause for a message."""
@@ -44,6 +46,8 @@ def cause(error: OSError, path: Path) -> Cause:
 def _other_text(error: OSError, path: Path) -> str:
     if error.errno == errno.EISDIR:
         return f"{path} is a folder, not a file; move it away"
+    if error.errno == NOT_REGULAR:
+        return f"{path} is a pipe, a socket or a device, not a file; move it away"
     if error.errno == errno.ENOENT and is_broken_link(path):
         return obstacle_text(path)
     if error.errno in _NO_FOLDER and (file := file_in_the_way(path)):

@@ -10,6 +10,7 @@ from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
 from state.db.reader import Reader, Source
 from state.files import archive
 from state.files.folder import Folder
+from state.files.regular_file import open_regular
 from state.files.results_file import file_name
 from state.model.errors import FileMissing, LedgerError, LedgerUnusable
 
@@ -100,7 +101,7 @@ def unreadable_mirror_lines(folder: Folder) -> dict[Path, list[int]]:
     found: dict[Path, list[int]] = {}
     for mirror in (folder.jobs_mirror, folder.errors_mirror, folder.cost_mirror):
         if mirror.exists():
-            with mirror.open("rb") as file:
+            with open_regular(mirror) as file:
                 bad = [number for number, line in enumerate(file, 1) if not _is_whole(line)]
             if bad:
                 found[mirror] = bad

@@ -8,7 +8,7 @@ truncated by another program is rewritten.
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from state.db.rows import to_batch
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
 from state.files.file_errors import file_error
 from state.files.folder import Folder, make_private, open_private
+from state.files.regular_file import require_regular
 from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.files.system_errors import cause
@@ -117,6 +118,8 @@ def _write(
     lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
 ) -> None:
     make_private(folder.root)
+    with suppress(FileNotFoundError):
+        require_regular(path)
     with ledger.transaction("mirror"):
         row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
         position, length = (row["position"], row["bytes"]) if row else (0, 0)

@@ -14,6 +14,7 @@ from state.db.sqlite_errors import UNREADABLE
 from state.files import archive
 from state.files.folder import Folder
 from state.files.lost_ledger import backup_files
+from state.files.regular_file import read_regular
 from state.model.errors import LedgerError
 from state.model.records import BatchKind, BatchStatus
 from state.model.timestamps import from_text, to_text
@@ -126,7 +127,7 @@ def mirror(folder: Folder) -> Mirror:
     """Read the mirror; empty where there is none."""
     found = Mirror({}, [], [])
     if folder.jobs_mirror.exists():
-        for number, line in enumerate(folder.jobs_mirror.read_bytes().splitlines(), 1):
+        for number, line in enumerate(read_regular(folder.jobs_mirror).splitlines(), 1):
             try:
                 batch, is_whole = _decode(line, found.batches)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -145,7 +146,7 @@ def tags(folder: Folder) -> dict[str, str]:
         with suppress(LedgerError, OSError, *UNREADABLE), closing(connect_read_only(path)) as copy:
             found |= dict(copy.execute("SELECT key, tag FROM submissions").fetchall())
     if folder.errors_mirror.is_file():
-        for line in folder.errors_mirror.read_bytes().splitlines():
+        for line in read_regular(folder.errors_mirror).splitlines():
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 error = msgspec.json.decode(line, type=_Tagged)
                 found[submission_key(error.batch_key)] = error.tag

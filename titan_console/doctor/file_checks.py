@@ -13,6 +13,7 @@ from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
+from state.files.regular_file import require_regular
 from state.files.results_file import RECOVERY
 from state.files.system_errors import cause, file_in_the_way, full_disk, obstacle_text, users_of
 from state.model.errors import LedgerError
@@ -48,8 +49,12 @@ def _obstacles(folder: Folder) -> Iterator[Finding]:
             yield Finding(Health.BAD, "folder", obstacle_text(file))
     files = (*_FILES(folder), *(path for data in _FOLDERS(folder) for path in data.glob("*")))
     for path in files:
-        if path.is_dir():
-            yield Finding(Health.BAD, "folder", f"{path} is a folder, not a file; move it away")
+        try:
+            require_regular(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield Finding(Health.BAD, "folder", cause(error, path).text)
     path = next((p for p in (folder.root, folder.ledger) if not os.access(p, os.W_OK)), None)
     if path and ledger_exists(folder.ledger):
         why = cause(PermissionError(errno.EACCES, ""), path).text

@@ -21,6 +21,7 @@ from state.batches import leases, remote_status, sync_runs
 from state.batches.sending import sent_requests
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
+from state.files.regular_file import open_regular
 from state.files.spool import LineReader
 from state.files.system_errors import cause
 from state.model.records import Batch, BatchKind, Counts, Outcome, Submission
@@ -183,7 +184,7 @@ def _outcomes(context: Context, batch: Batch) -> dict[str, Outcome]:
     path = sync_runs.answers_file(context.folder, batch.key)
     if not path.exists():
         return outcomes
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for line in file:
             try:
                 found = decode(line.rstrip(b"\n"))
