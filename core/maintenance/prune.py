@@ -58,7 +58,7 @@ def prune(context: Context, *, before: datetime, compress_before: datetime) -> P
             f"Cannot prune: {why.text}. Completed steps are consistent; run it again.",
             code=why.code,
         ) from error
-    retention.shrink(context.ledger)
+    context.ledger.shrink()
     return done
 
 

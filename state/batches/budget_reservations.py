@@ -191,7 +191,7 @@ def at_most(
         " AND b.status = 'queued') AS is_unsent"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
         " LEFT JOIN edits e ON e.command_id = ? AND e.request_id = r.id"
-        f" WHERE r.id IN {LISTED}) GROUP BY workflow, tag",
+        f" WHERE r.id IN {LISTED}) GROUP BY workflow, tag ORDER BY workflow, tag",
         -1 if command_id is None else command_id,
         as_list(request_ids),
     )
@@ -204,7 +204,7 @@ def at_most(
 def not_estimated(source: Source, request_ids: Collection[int]) -> list[int]:
     """Those of the requests for which it is not known what they can cost at most."""
     rows = source.rows(
-        f"SELECT id FROM requests WHERE id IN {LISTED} AND at_most_batch_nano IS NULL",  # noqa: S608 - our own words
+        f"SELECT id FROM requests WHERE id IN {LISTED} AND at_most_batch_nano IS NULL ORDER BY id",  # noqa: S608 - our own words
         as_list(request_ids),
     )
     return [int(row[0]) for row in rows]
@@ -236,7 +236,7 @@ def not_estimated_in(source: Source, batch_id: int) -> list[int]:
     """The requests of the batch for which it is not known what they can cost at most."""
     rows = source.rows(
         "SELECT r.id FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " WHERE a.batch_id = ? AND a.active = 1 AND r.at_most_batch_nano IS NULL",
+        " WHERE a.batch_id = ? AND a.active = 1 AND r.at_most_batch_nano IS NULL ORDER BY r.id",
         batch_id,
     )
     return [int(row[0]) for row in rows]

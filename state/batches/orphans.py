@@ -88,7 +88,7 @@ def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batc
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND status = 'sending'"
-            " AND (sent_ts < ? OR sent_ts > ?)",
+            " AND (sent_ts < ? OR sent_ts > ?) ORDER BY id",
             before_ts,
             after_ts,
         )
@@ -141,7 +141,8 @@ def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
     return [
         Orphan(**{**dict(row), "verdict": OrphanVerdict(row["verdict"])})  # pyright: ignore[reportArgumentType]
         for row in source.rows(
-            "SELECT * FROM orphans WHERE verdict = ? ORDER BY remote_created_ts", verdict
+            "SELECT * FROM orphans WHERE verdict = ? ORDER BY remote_created_ts, remote_id",
+            verdict,
         )
     ]
 

@@ -176,6 +176,11 @@ class Ledger:
             with suppress(sqlite3.Error):
                 self.connection.execute(f"DROP TABLE temp.{table}")
 
+    def shrink(self) -> None:
+        """Return free space to the file system."""
+        self.rows("PRAGMA incremental_vacuum")
+        self.checkpoint()
+
     def checkpoint(self) -> None:
         """Truncate a WAL that has grown long, unless another connection is reading from it."""
         wal = self.path.with_name(f"{self.path.name}-wal")

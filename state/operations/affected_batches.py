@@ -56,7 +56,7 @@ def active_in(source: Source, batch: Batch, request_ids: Sequence[int]) -> list[
     """Those of the requests that are active in the batch."""
     rows = source.rows(
         "SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1"  # noqa: S608 - our own words
-        f" AND request_id IN {LISTED}",
+        f" AND request_id IN {LISTED} ORDER BY request_id",
         batch.id,
         as_list(request_ids),
     )

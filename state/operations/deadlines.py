@@ -43,7 +43,7 @@ def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
         " AND b.request_count > b.succeeded + b.canceled)))))"
         " AND NOT EXISTS (SELECT 1 FROM commands c"
         " WHERE c.state IN ('pending', 'running') AND c.action = 'sync'"
-        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts",
+        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts, s.id",
         now_ts,
     )
     return [

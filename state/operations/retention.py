@@ -132,9 +132,3 @@ def edit_files(source: Source) -> list[str]:
         " HAVING sum(s.pruned_ts IS NULL) = 0"
     )
     return [row[0] for row in rows]
-
-
-def shrink(ledger: Ledger) -> None:
-    """Return free pages to the file system."""
-    ledger.rows("PRAGMA incremental_vacuum")
-    ledger.checkpoint()

@@ -69,7 +69,9 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
 def last_commands(source: Source) -> list[LastCommand]:
     """For each workflow with deliveries, the state of the command after its last one."""
     rows = source.rows(
-        "SELECT workflow, state, tries, problem, max(work_date) FROM hook_runs GROUP BY workflow"
+        "SELECT workflow, state, tries, problem FROM (SELECT *, row_number() OVER (PARTITION BY"
+        " workflow ORDER BY work_date DESC) AS recency FROM hook_runs) h WHERE recency = 1"
+        " ORDER BY workflow"
     )
     return [
         LastCommand(

@@ -95,7 +95,7 @@ def record_charges(
 def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
     """The requests that results name."""
     rows = ledger.rows(
-        f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED}",  # noqa: S608 - our own words
+        f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED} ORDER BY id",  # noqa: S608 - our own words
         submission_id,
         as_list(custom_ids),
     )

@@ -6,7 +6,7 @@ from support.console.console_pilot import opened, shown, table, until, until_sho
 
 from state.operations.commands import Action
 from state.queries import batch_list
-from titan_console.text.filters import Vocabulary, parse
+from titan_console.text.filters import Vocabulary
 from titan_console.tui.screens.batches import BatchesScreen
 
 WORDS = Vocabulary(batch_list.FIELDS, batch_list.STATES)
@@ -15,41 +15,6 @@ WORDS = Vocabulary(batch_list.FIELDS, batch_list.STATES)
 @pytest.fixture(autouse=True)
 def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-
-
-@pytest.mark.parametrize(
-    ("line", "tags"),
-    [
-        ("state:unconfirmed", {"translate-catalogue-de"}),
-        ("state:rejected", {"press-summaries"}),
-        ("state:not_sent", {"entities-backfill-2"}),
-        ("state:pending", {"moderation-sweep"}),
-        (
-            "state:failed",
-            {
-                "press-summaries",
-                "alt-texts-1",
-                "feed-classify-2026-05-01",
-                "translate-catalogue-nl",
-            },
-        ),
-        ("cost>1 state:collected", {"feed-classify-2026-05-01", "translate-catalogue-nl"}),
-        ("tag:alt-texts !state:open", {"alt-texts-1"}),
-        ("err:queue", {"entities-backfill-2"}),
-        ("age>35h", {"digest-weekly"}),
-        ("batch:msgbatch_01tb-0001", {"digest-weekly"}),
-        ("model:opus", set[str]()),
-        ("wf:feed moderation", {"moderation-sweep"}),
-    ],
-)
-def test_a_filter_finds_batches_new_and_old(tmp_path: Path, line: str, tags: set[str]) -> None:
-    made = a_busy_ledger(tmp_path)
-    asked = parse(line, WORDS)
-    assert not asked.mistakes
-    matched = batch_list.matching(made.ledger, asked.terms, made.clock.now())
-    assert {batch.tag for batch in (*matched.open, *matched.others)} == tags
-    assert matched.open_count + matched.others_count == len(tags)
-    made.close()
 
 
 async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> None:

@@ -1,18 +1,15 @@
 """Any number of names in a command, and any filter that fits in its line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, some_requests
+from support.builders import some_requests
 from support.console.console_builders import Failure, LedgerBuilder
-from support.error_codes import code_is
 from support.processes.terminal import Terminal
 
 from core.commands.command_request import CommandRequest, command_line
-from state.model.errors import UnknownId
 from state.model.filter_terms import Field, Term
-from state.operations import selection
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import batch_list, event_list, request_list
@@ -22,60 +19,6 @@ from titan_console.text.filters import Vocabulary, parse
 COUNT = 1_500
 NAMES = tuple(str(request["custom_id"]) for request in some_requests(COUNT))
 ALL = Vocabulary(tuple(Field), ("errored",))
-
-
-@pytest.fixture
-def full(bench: Bench) -> Bench:
-    bench.submit(COUNT)
-    bench.submit(2, tag="other")
-    return bench
-
-
-def test_any_number_of_names_is_selected(full: Bench) -> None:
-    ledger = full.engine.context.ledger
-    chosen = selection.requests(ledger, Filter(names=NAMES[2:]))
-    assert [one.custom_id for one in chosen] == list(NAMES[2:])
-    assert len(selection.cancelable_batches(ledger, Filter(names=NAMES))) == 2
-
-
-def test_names_of_every_kind_mix(full: Bench) -> None:
-    ledger = full.engine.context.ledger
-    first, other = batch_list.open_batches(ledger)
-    (submission,) = batch_list.submissions_of(ledger, "other")
-    for name in ("other", other.key, other.remote_id or "", submission.key):
-        chosen = selection.requests(ledger, Filter(names=(name,)))
-        assert [one.tag for one in chosen] == ["other"] * 2
-    # A custom_id means the request of every tag that has it.
-    assert len(selection.requests(ledger, Filter(names=(NAMES[0],)))) == 2
-    assert len(selection.requests(ledger, Filter(names=(NAMES[0], "other")))) == 3
-    assert len(selection.requests(ledger, Filter(names=(NAMES[0], first.key)))) == COUNT + 1
-
-
-def test_a_tag_and_a_custom_id_name_one_request(full: Bench) -> None:
-    ledger = full.engine.context.ledger
-    full.submit(1, tag="a/b")
-    for tag in ("other", "a/b"):
-        (one,) = selection.requests(ledger, Filter(names=(f"{tag}/{NAMES[0]}",)))
-        assert (one.tag, one.custom_id) == (tag, NAMES[0])
-    many = tuple(f"daily-feed/{name}" for name in NAMES)
-    assert len(selection.requests(ledger, Filter(names=(*many, "other")))) == COUNT + 2
-    for name in (f"none/{NAMES[0]}", "other/none", "/", f"/{NAMES[0]}", "other/"):
-        with pytest.raises(UnknownId, check=code_is("not_found")):
-            selection.requests(ledger, Filter(names=(name,)))
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        (("nothing",), "'nothing' not found (looked for"),
-        ((*NAMES, "nothing"), "'nothing' not found (looked for"),
-        (("one", *NAMES, "two", "three"), "'one' and 2 more of the names not found"),
-    ],
-)
-def test_a_name_that_is_not_known_is_named(full: Bench, names: Sequence[str], reason: str) -> None:
-    with pytest.raises(UnknownId) as raised:
-        selection.requests(full.engine.context.ledger, Filter(names=tuple(names)))
-    assert reason in str(raised.value)
 
 
 def test_every_command_takes_them(tmp_path: Path) -> None:

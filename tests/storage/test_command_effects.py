@@ -7,7 +7,7 @@ from support.console.console_builders import Failure, LedgerBuilder
 from support.ledgers.ledger_views import attempt, count_kinds, detail, ids, statuses
 from support.ledgers.ledger_views import batch as named
 
-from state.batches import batch_planning, collection, remote_status, stuck_batches
+from state.batches import collection, remote_status, stuck_batches
 from state.batches.collection import Completion
 from state.model.records import (
     Batch,
@@ -17,7 +17,7 @@ from state.model.records import (
     RequestStatus,
 )
 from state.operations import affected_batches, command_effects, previews, reviews
-from state.queries import batch_list, ledger_status, request_list
+from state.queries import batch_list, ledger_status
 
 QUEUED, IN_FLIGHT = RequestStatus.QUEUED, RequestStatus.IN_FLIGHT
 ACKNOWLEDGED, ERRORED = RequestStatus.ACKNOWLEDGED, RequestStatus.ERRORED
@@ -179,12 +179,3 @@ def test_a_preview_counts_by_workflow_and_model(made: LedgerBuilder) -> None:
     assert previews.batch_keys(made.ledger, rows[::-1]) == [queued.key, sent.key]
     assert previews.counts(made.ledger, rows) == (2, 1)
     assert previews.paused_workflows(made.ledger, every) == []
-
-
-def test_the_attempt_of_a_replay_does_not_hide_the_failure(made: LedgerBuilder) -> None:
-    made.collected("tag", ["a"], [Failure("overloaded_error", "busy")])
-    command_effects.requeue(made.ledger, 0, numbers(made, "a"))
-    batch_planning.plan_queued(made.ledger, max_requests=9, max_bytes=999, wire_overhead=0)
-    (row,) = request_list.rows(made.ledger, numbers(made, "a")).values()
-    assert (row.error_type, row.attempts, row.status) == ("overloaded_error", 2, QUEUED)
-    assert ERRORED not in statuses(made.ledger, "tag").values()

@@ -123,6 +123,23 @@ def test_a_hook_that_was_interrupted_is_started_again(ledger: Ledger) -> None:
     assert count_kinds(ledger)["hook.interrupted"] == 1
 
 
+def test_the_hook_of_the_latest_day_is_that_of_its_workflow(ledger: Ledger) -> None:
+    with ledger.transaction("delivered"):
+        for workflow, day in (("b", "2026-05-03"), ("b", "2026-05-10"), ("a", "2026-05-09")):
+            hook_runs.enqueue(ledger, workflow, day, f"{workflow}-{day}")
+        hook_runs.enqueue(ledger, "b", "2026-05-04", "b-2026-05-04")
+    due = hook_runs.due(ledger, ledger.now_text())
+    # Those that are due at one time come in one order.
+    assert [(run.workflow, run.work_date[-2:]) for run in due] == [
+        *(("a", "09"), ("b", "03"), ("b", "04"), ("b", "10")),
+    ]
+    hook_runs.start(ledger, due[-1], "load", until_ts=LATER)
+    assert [(one.workflow, one.state) for one in job_runs.last_commands(ledger)] == [
+        ("a", RunState.DUE),
+        ("b", RunState.RUNNING),
+    ]
+
+
 @pytest.mark.parametrize("skip", [hook_runs.skip, hook_runs.skip_known])
 def test_a_hook_that_is_not_needed_is_over(made: LedgerBuilder, skip: type) -> None:
     skip(made.ledger, hook(made.ledger))

@@ -45,11 +45,11 @@ def test_a_batch_of_the_ledger_is_no_orphan(made: LedgerBuilder) -> None:
 
 
 def test_orphans_are_listed_by_their_age(ledger: Ledger) -> None:
-    for number, day in ((1, 3), (2, 1), (3, 2)):
+    for number, day in ((4, 3), (1, 3), (2, 1), (3, 2)):
         state = replace(remote(number), created_ts=f"2026-11-0{day}T00:00:00.000Z")
         orphans.record_orphan(ledger, state, CANDIDATE)
     found = [one.remote_id for one in orphans.with_verdict(ledger, CANDIDATE)]
-    assert found == ["msgbatch_2", "msgbatch_3", "msgbatch_1"]
+    assert found == ["msgbatch_2", "msgbatch_3", "msgbatch_1", "msgbatch_4"]
 
 
 def test_a_verdict_is_of_candidates_and_can_be_reopened_if_it_is_none(ledger: Ledger) -> None:

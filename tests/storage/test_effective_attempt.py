@@ -1,12 +1,8 @@
 """Console filter, `--error-type`, lists and exports agree on the attempt of a request."""
 
-from datetime import timedelta
-from pathlib import Path
+from support.console.console_builders import Failure, LedgerBuilder
+from support.ledgers.ledger_views import ids
 
-from support.console.console_builders import NOW, Failure, LedgerBuilder
-
-from core.clock import ManualClock
-from state.batches import batch_planning
 from state.operations import selection
 from state.operations.command_effects import requeue
 from state.operations.selection import Filter
@@ -17,16 +13,13 @@ from titan_console.text.filters import Vocabulary, parse
 ALL = Vocabulary(request_list.FIELDS, STATES)
 
 
-def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Path) -> None:
-    made = LedgerBuilder(tmp_path, ManualClock(NOW - timedelta(hours=5)))
+def test_while_failed_requests_are_replayed_all_say_how_they_failed(made: LedgerBuilder) -> None:
     made.collected("feed-1", ["a", "b", "c"], [Failure("overloaded_error", "busy")] * 3)
-    failed = [1, 2, 3]
+    failed = list(ids(made.ledger, "feed-1").values())
     for replayed in (False, True):
         if replayed:
             assert requeue(made.ledger, 0, failed) == 3
-            batch_planning.plan_queued(
-                made.ledger, max_requests=100, max_bytes=1 << 20, wire_overhead=0
-            )
+            made.plan()
         query = Query(parse("err:overloaded_error", ALL).terms)
         assert sorted(request_list.ids(made.ledger, query, made.clock.now())) == failed
         wanted = Filter(names=("feed-1",), error_type="overloaded_error")
