@@ -202,7 +202,7 @@ def test_an_edited_replay_that_fails_is_settled_by_the_first_answer(made: Ledger
     assert statuses(made.ledger, "a") == {"a": SUCCEEDED}
 
 
-def test_an_answer_without_a_price_is_in_no_sum(made: LedgerBuilder) -> None:
+def test_an_answer_without_a_price_is_in_no_total(made: LedgerBuilder) -> None:
     one = made.collected("tag", ["a", "b"], cost_nano=None)
     assert (one.cost_nano, one.sync_cost_nano, one.unpriced) == (0, 0, 2)
     totals = ledger_status.totals(made.ledger)
