@@ -11,7 +11,7 @@ from core.config.money_settings import Budgets
 from core.config.titan_tables import TitanToml
 from core.errors import OverBudget, SettingsError
 from core.money import budgets
-from core.money.budgets import Used, Wanted
+from core.money.budgets import PlannedSpend, Used
 from core.money.estimate import CostBound, cost_bound
 from core.requests.payload import Line, parse_line
 from state.batches import budget_reservations
@@ -179,7 +179,7 @@ def admit_batch(context: Context, batch: Batch) -> None:
         return
     nano = budget_reservations.of_batch(context.ledger, batch.id)
     unknown = len(budget_reservations.not_estimated_in(context.ledger, batch.id))
-    wanted = [Wanted(workflow=batch.workflow, tag=batch.tag, nano=nano, unknown=unknown)]
+    wanted = [PlannedSpend(workflow=batch.workflow, tag=batch.tag, nano=nano, unknown=unknown)]
     budgets.admit(context.ledger, context.folder, limits, wanted, unsent=False)
 
 
@@ -203,16 +203,16 @@ def _budgets(context: Context) -> Budgets:
 
 def _wanted(
     context: Context, request_ids: Sequence[int], kind: BatchKind, command_id: int | None
-) -> list[Wanted]:
+) -> list[PlannedSpend]:
     found = budget_reservations.at_most(context.ledger, request_ids, command_id=command_id)
-    return budgets.wanted_of(found, kind)
+    return budgets.planned_spend(found, kind)
 
 
-def _of_edits(context: Context, edits: Sequence[Edit]) -> list[Wanted]:
+def _of_edits(context: Context, edits: Sequence[Edit]) -> list[PlannedSpend]:
     """Replays with these bodies, which are not in the ledger yet."""
     names = budget_reservations.names_of(context.ledger, [edit.request_id for edit in edits])
     return [
-        Wanted(
+        PlannedSpend(
             workflow=names[edit.request_id][0],
             tag=names[edit.request_id][1],
             nano=edit.at_most_batch_nano or 0,

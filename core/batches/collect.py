@@ -55,7 +55,7 @@ def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Coll
     collected: list[tuple[Batch, Collected | None]] = []
     # Those on this disk first: they need no API.
     ended = [b for b in remote_status.to_collect(context.ledger) if is_due(b, now)]
-    ordered = sorted(ended, key=lambda batch: not _is_here(context, batch))
+    ordered = sorted(ended, key=lambda batch: not _has_local_results(context, batch))
     for batch in context.time.items("collect", ordered, lambda batch: batch.key):
         with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
             # Results on disk are then those of a batch whose id at the API a rebuild knows.
@@ -70,7 +70,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     Each new result is on disk before the transaction that records it. A request is settled at most
     once, and the sums of batch and day are those of its recorded attempts. None: not available now.
     """
-    if batch.remote_id is None and not _is_here(context, batch):
+    if batch.remote_id is None and not _has_local_results(context, batch):
         return None
     price_preload.start()
     results = ResultsFile(
@@ -90,7 +90,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
                 new, unlisted = reader.new, reader.unlisted
                 # Its maps of 100,000 ids are freed before the commit.
                 del reader
-            if not _is_here(context, batch) and stats.is_unrelated(new):
+            if not _has_local_results(context, batch) and stats.is_unrelated(new):
                 raise stats.broken or _NoResultsError("The response has no result of this batch.")
             results.sync()
             return _commit(context, batch, staged, results, stats, rejected, unlisted)
@@ -137,7 +137,7 @@ def _commit(
 @contextmanager
 def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
     """Return the bytes of the results: from the API, or from the file of a synchronous run."""
-    if _is_here(context, batch):
+    if _has_local_results(context, batch):
         try:
             with open_regular(sync_runs.answers_file(context.folder, batch.key)) as file:
                 yield iter(lambda: file.read(_PIECE), b"")
@@ -272,7 +272,7 @@ class _ResultReader:
         )
 
 
-def _is_here(context: Context, batch: Batch) -> bool:
+def _has_local_results(context: Context, batch: Batch) -> bool:
     """Whether the results are on this disk: of a synchronous run, or of a rebuilt ledger."""
     return (
         batch.kind == BatchKind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
@@ -281,7 +281,7 @@ def _is_here(context: Context, batch: Batch) -> bool:
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
     """Map ids in the results to the caller's; they are the same in a batch without our nonce."""
-    if _is_here(context, batch) or batch.identified_by == "operator":
+    if _has_local_results(context, batch) or batch.identified_by == "operator":
         return lambda custom_id: custom_id
     long_ids = collection.long_ids(context.ledger, batch, max_unshortened_length(batch.nonce))
     return FromWire(batch.nonce, long_ids)

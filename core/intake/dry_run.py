@@ -15,7 +15,7 @@ from core.intake.priming_plan import Primer
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
 from core.money import cache_costs
-from core.money.budgets import Sums
+from core.money.budgets import CostSums
 from core.money.cache_costs import CacheCosts, CacheCostsReport
 from core.money.estimate import Estimate, History, ModelEstimate
 from core.money.pricing import dollars, dollars_text, usd
@@ -71,7 +71,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     batches: int
     bytes: int
     estimate: Estimate
-    sums: Sums
+    sums: CostSums
     warnings: tuple[str, ...]
     cache: CacheCosts | None = None
     existing: Submission | None = None
@@ -100,7 +100,7 @@ def plan(
     finder = primer.finder if isinstance(primer, Primer) else None
     uncached = Estimate.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     splitter, stats = BatchSplitter(limits, extra=MARK_BYTES if finder else 0), RequestStats()
-    sums = Sums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
+    sums = CostSums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     has_cache, short_on_tokens = False, 0
     compared: list[SpooledRequest] = []
     for line in checked_lines(requests, resolved, limits):
@@ -142,7 +142,7 @@ def _of_existing(existing: Submission, options: ResolvedOptions, estimate: Estim
         batches=0,
         bytes=0,
         estimate=Estimate.begin(estimate.prices, estimate.at),
-        sums=Sums.begin(estimate.prices, estimate.at),
+        sums=CostSums.begin(estimate.prices, estimate.at),
         warnings=(),
         existing=existing,
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from core.config import titan_file
 from core.config.money_settings import Budgets
 from core.errors import SettingsError
-from core.money.budgets import Sums, Used, check, used_in
+from core.money.budgets import CostSums, Used, check, used_in
 from core.money.pricing import PriceBook
 from core.requests.model_limits import needs_batch
 from core.requests.payload import parse_line
@@ -36,7 +36,7 @@ def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: d
         return
     header = file.header()
     cap = rules.unbounded_nano(header.job)
-    sums = Sums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
+    sums = CostSums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
     for _, body in file.requests():
         line = parse_line(body, betas=betas)
         if not needs_batch(line.betas):

@@ -21,7 +21,7 @@ from core.intake.fallback_budget import admit_run
 from core.intake.fallback_contents import decoded_answers
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
-from core.money.budgets import Sums, Used, check
+from core.money.budgets import CostSums, Used, check
 from core.money.pricing import PriceBook
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
@@ -261,7 +261,7 @@ def _check_limits(
 ) -> None:
     """Raise OverBudget where a budget is too small for the requests alone."""
     cap = rules.unbounded_nano(resolved.job)
-    sums = Sums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
+    sums = CostSums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
     for line in lines:
         sums.add(line)
     wanted = [sums.wanted(resolved.workflow, resolved.tag)]

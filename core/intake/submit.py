@@ -20,7 +20,7 @@ from core.intake.options import (
 )
 from core.intake.priming_plan import Primer
 from core.intake.warnings import RequestStats, warnings_for
-from core.money.budgets import Sums, admit
+from core.money.budgets import CostSums, admit
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.common_prefix import MARK_BYTES
 from core.requests.common_prefix import at_most as as_marked
@@ -155,7 +155,7 @@ def store(
     """
     budget_admission.estimate_sent(context)
     cap = rules.unbounded_nano(new.job)
-    sums = Sums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
+    sums = CostSums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
     spool = SpoolWriter(
         context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
     )
@@ -200,7 +200,7 @@ def _spooled(
     lines: Iterable[Line],
     spool: SpoolWriter,
     answered: Collection[str],
-    sums: Sums,
+    sums: CostSums,
     stats: RequestStats | None,
     primer: Primer | None,
 ) -> Iterator[SpooledRequest]:
@@ -224,7 +224,7 @@ def _spooled(
             context.progress("checking", position, 0)
 
 
-def _admit(context: Context, rules: TitanToml, new: NewSubmission, sums: Sums) -> None:
+def _admit(context: Context, rules: TitanToml, new: NewSubmission, sums: CostSums) -> None:
     """Raise OverBudget. Runs in the transaction, so that two submissions cannot use the same rest.
 
     Raises SettingsError while titan.toml has a problem that may hide a limit.

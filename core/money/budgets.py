@@ -27,10 +27,20 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.records import BatchKind
 
-__all__ = ["Sums", "Used", "Wanted", "admit", "check", "numbers", "refusal", "used_in", "wanted_of"]
+__all__ = [
+    "CostSums",
+    "PlannedSpend",
+    "Used",
+    "admit",
+    "check",
+    "numbers",
+    "planned_spend",
+    "refusal",
+    "used_in",
+]
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class PlannedSpend(Struct, frozen=True, kw_only=True):
     """The maximum cost for one workflow and tag, in nano-dollars.
 
     `unpriced` names what has no known price, `unbounded` what has no upper bound of cost, and
@@ -54,7 +64,7 @@ class Used(NamedTuple):
     unknown: int = 0
 
 
-class Sums(Struct, kw_only=True):
+class CostSums(Struct, kw_only=True):
     """Adds up the maximum costs of the requests of one submission."""
 
     prices: PriceBook
@@ -67,7 +77,9 @@ class Sums(Struct, kw_only=True):
     unbounded: set[str] = field(default_factory=set[str])
 
     @classmethod
-    def begin(cls, prices: PriceBook, at: datetime, *, unbounded_nano: int | None = None) -> "Sums":
+    def begin(
+        cls, prices: PriceBook, at: datetime, *, unbounded_nano: int | None = None
+    ) -> "CostSums":
         """No requests yet, at the prices of that day.
 
         A request without an upper bound counts as `unbounded_nano`.
@@ -89,9 +101,9 @@ class Sums(Struct, kw_only=True):
         self.least_nano = batch if self.least_nano is None else min(self.least_nano, batch)
         return batch, sync
 
-    def wanted(self, workflow: str, tag: str, kind: BatchKind = BatchKind.BATCH) -> Wanted:
+    def wanted(self, workflow: str, tag: str, kind: BatchKind = BatchKind.BATCH) -> PlannedSpend:
         """What sending them in batches, or running them synchronously, adds."""
-        return Wanted(
+        return PlannedSpend(
             workflow=workflow,
             tag=tag,
             nano=self.sync_nano if kind == BatchKind.SYNC else self.batch_nano,
@@ -102,10 +114,10 @@ class Sums(Struct, kw_only=True):
         )
 
 
-def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
+def planned_spend(found: Iterable[AtMost], kind: BatchKind) -> list[PlannedSpend]:
     """What running these requests in batches, or synchronously, adds to what is reserved."""
     return [
-        Wanted(
+        PlannedSpend(
             workflow=one.workflow,
             tag=one.tag,
             nano=(one.sync_nano if kind == BatchKind.SYNC else one.batch_nano) - one.unsent_nano,
@@ -120,7 +132,7 @@ def admit(
     ledger: Ledger,
     folder: Folder,
     budgets: Budgets,
-    wanted: Iterable[Wanted],
+    wanted: Iterable[PlannedSpend],
     *,
     unsent: bool = True,
     but_for: str = "",
@@ -152,7 +164,7 @@ def used_in(
 
 
 def check(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
+    budgets: Budgets, wanted: Iterable[PlannedSpend], used: Callable[[Scope], Used], *, day: str
 ) -> None:
     """Raise OverBudget, with the numbers, if it exceeds what is left of a limit on that day.
 
@@ -167,7 +179,7 @@ def check(
             raise OverBudget(_sent_unknown(limit, before.unknown), code="budget_without_bound")
 
 
-def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
+def _check_known(limit: Limit, wanted: list[PlannedSpend]) -> None:
     """Raise OverBudget where the maximum cost of a request is not known."""
     cannot = f"Cannot check the {limit.text}: "
     if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
@@ -191,7 +203,7 @@ def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
 
 
 def refusal(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
+    budgets: Budgets, wanted: Iterable[PlannedSpend], used: Callable[[Scope], Used], *, day: str
 ) -> str | None:
     """Why it would not be admitted on that day; None where it would, as far as is known now."""
     try:
@@ -202,7 +214,7 @@ def refusal(
 
 
 def numbers(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
+    budgets: Budgets, wanted: Iterable[PlannedSpend], used: Callable[[Scope], Used], *, day: str
 ) -> Iterator[str]:
     """For a preview: each limit, what is used of it, and what this may add."""
     for limit, of_limit in _by_limit(budgets, wanted, day):
@@ -214,9 +226,9 @@ def numbers(
 
 
 def _by_limit(
-    budgets: Budgets, wanted: Iterable[Wanted], day: str
-) -> Iterable[tuple[Limit, list[Wanted]]]:
-    found: dict[Limit, list[Wanted]] = {}
+    budgets: Budgets, wanted: Iterable[PlannedSpend], day: str
+) -> Iterable[tuple[Limit, list[PlannedSpend]]]:
+    found: dict[Limit, list[PlannedSpend]] = {}
     for one in wanted:
         for limit in budgets.limits_of(day=day, workflow=one.workflow, tag=one.tag):
             found.setdefault(limit, []).append(one)
@@ -232,7 +244,7 @@ def _sent_unknown(limit: Limit, count: int) -> str:
     )
 
 
-def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:
+def _said(limit: Limit, wanted: list[PlannedSpend], before: int, adds: int) -> str:
     price = " at the full price" if any(one.kind == BatchKind.SYNC for one in wanted) else ""
     least = min(one.least_nano for one in wanted)
     reason = (
@@ -248,7 +260,7 @@ def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:
     )
 
 
-def _not_done(wanted: list[Wanted]) -> str:
+def _not_done(wanted: list[PlannedSpend]) -> str:
     """What does not happen. Batches that were sent before go on, with these requests or others."""
     if any(one.kind == BatchKind.SYNC for one in wanted):
         return "These requests are not run synchronously."

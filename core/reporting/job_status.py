@@ -31,8 +31,9 @@ class Mode(StrEnum):
 class JobStatus(Struct, frozen=True, kw_only=True):
     """A job of titan.toml, or a workflow that the ledger knows and titan.toml does not.
 
-    `runs` are newest first. At `sync_run_at`, the deadline guard runs the requests without an answer of
-    the open run synchronously, or of the next run if none is open; None without a deadline.
+    `runs` are newest first. At `sync_run_at`, the deadline guard runs the requests of the open run
+    that have no answer synchronously, or those of the next run if none is open; None without a
+    deadline.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """The public views: documented, stable, readable by other tools, and equal to the commands."""
 
+import ast
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -80,6 +81,24 @@ def test_the_errors_are_those_of_the_command(home: Path) -> None:
             "SELECT tag, custom_id, batch_id, error_type, error_message, model FROM v_errors"
         )
         assert set(map(tuple, rows)) == listed
+
+
+def _event_kinds() -> Iterator[str]:
+    """The kinds that the calls of `event` name."""
+    state = Path(__file__).parents[2] / "state"
+    for path in state.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("event"):
+                named = [node for argument in call.args for node in ast.walk(argument)]
+                yield from (n.value for n in named if isinstance(n, ast.Constant) and n.value)
+
+
+def test_the_page_lists_each_kind_of_event() -> None:
+    kinds = {
+        str(kind) for kind in _event_kinds() if re.fullmatch(r"hold|[a-z]+\.[a-z_]+", str(kind))
+    }
+    assert len(kinds) > 40
+    assert {kind for kind in kinds if f"`{kind}`" not in _PAGE} == set()
 
 
 def test_a_ledger_of_version_3_gets_the_views(tmp_path: Path) -> None:
