@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench
 from support.lifecycle import poll_until_done, requests
-from support.terminal import Terminal
+from support.processes.terminal import Terminal
 
 from core.config import titan_file
 from state.files import archive
