@@ -233,7 +233,8 @@ def _poller(health: PollerHealth) -> str:
         said = "no poll can be recorded"
     else:
         said = f"the last poll, {quiet} ago, failed"
-    return f"ALERT. Poller: {said}{f': {health.error}' if health.error else '.'}"
+    reason = f": {health.error.rstrip('.')}" if health.error else ""
+    return f"ALERT. Poller: {said}{reason}."
 
 
 def _risk(batch: Batch, now: datetime) -> str:
