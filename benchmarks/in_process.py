@@ -13,10 +13,15 @@ from core.batches.collect import collect_all
 from core.batches.refresh import refresh
 from core.batches.synchronous import sync_run
 from core.bootstrap import open_engine
+from core.commands import executor, planner
+from core.commands.command_request import CommandRequest
 from core.config.settings import from_environment
 from core.intake.options import SubmitOptions
-from state.batches import leases
+from state.batches import batch_planning, leases
 from state.db.reader import Reader
+from state.model.records import Outcome
+from state.operations.commands import Action
+from state.operations.selection import Filter
 from state.queries import console_snapshot
 
 
@@ -73,8 +78,26 @@ def collect(count: str) -> float:
         return took
 
 
+def replay(failed: str) -> float:
+    """Preview a replay of all errored requests; then queue them in new batches."""
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        context = engine.context
+        wanted = Filter(outcome=Outcome.ERRORED)
+        began = time.monotonic()
+        planned = planner.plan(context, CommandRequest(action=Action.REPLAY, wanted=wanted))
+        took = time.monotonic() - began
+        command, _ = planner.submit(context, planned, delay=timedelta())
+        ended = executor.advance(context, command)
+        added = batch_planning.plan_queued(
+            context.ledger, max_requests=100_000, max_bytes=1 << 28, wire_overhead=9
+        )
+        if ended is None or sum(batch.request_count for batch in added) != int(failed):
+            sys.exit(f"not replayed: {ended}")
+        return took
+
+
 _STEPS: dict[str, Callable[[str], float]] = {
-    step.__name__: step for step in (console_page, synchronous, submit_many, collect)
+    step.__name__: step for step in (console_page, synchronous, submit_many, collect, replay)
 }
 
 

@@ -1,6 +1,6 @@
 """Fills a ledger with millions of requests spread over a year.
 
-`python benchmarks/large_ledger.py FOLDER --requests 1000000`
+`python benchmarks/large_ledger.py FOLDER --requests 1000000 --failed-every 100`
 """
 
 import argparse
@@ -16,7 +16,7 @@ from state.model.timestamps import to_text
 PER_BATCH = 1000
 _OPEN = 20
 _DAYS = 365
-# One request in a hundred failed, with error types of the API.
+# One request in so many failed, with error types of the API.
 _FAILED_EVERY = 100
 _OVER = "(b.id <= :batches - :open)"
 _TIMES = "strftime('%Y-%m-%dT%H:%M:%SZ', :newest, '-' || ((:batches - n) * :spread) || ' seconds'"
@@ -44,10 +44,11 @@ FROM submissions b
 _REQUESTS = f"""
 WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < :size)
 INSERT INTO requests (id, tag, custom_id, submission_id, status, spool_file, body_offset,
-  body_length, body_sha256, settled_by)
+  body_length, body_sha256, settled_by, at_most_batch_nano, at_most_sync_nano)
 SELECT (b.id - 1) * :size + n, b.tag, printf('request-%07d', n), b.id,
   CASE WHEN NOT {_OVER} THEN 'assigned' WHEN n % :every = 0 THEN 'errored' ELSE 'succeeded' END,
-  b.key || '.jsonl', n * 400, 400, x'00', iif({_OVER} AND n % :every <> 0, b.id, NULL)
+  b.key || '.jsonl', n * 400, 400, x'00', iif({_OVER} AND n % :every <> 0, b.id, NULL),
+  1000000, 2000000
 FROM batches b, counted ORDER BY b.id, n
 """  # noqa: S608 - our own words
 _ATTEMPTS = """
@@ -75,7 +76,7 @@ FROM batches WHERE status = 'ended' ORDER BY id
 """
 
 
-def fill(path: Path, requests: int) -> None:
+def fill(path: Path, requests: int, *, failed_every: int = _FAILED_EVERY) -> None:
     """Write a ledger at `path` with that many requests, in batches of a thousand."""
     clock = SystemClock()
     batches = max(_OPEN + 1, requests // PER_BATCH)
@@ -83,8 +84,8 @@ def fill(path: Path, requests: int) -> None:
         "batches": batches,
         "size": PER_BATCH,
         "open": _OPEN,
-        "every": _FAILED_EVERY,
-        "failed": PER_BATCH // _FAILED_EVERY,
+        "every": failed_every,
+        "failed": PER_BATCH // failed_every,
         "newest": to_text(clock.now() - timedelta(hours=3))[:19],
         "spread": _DAYS * 86400 // batches,
     }
@@ -103,10 +104,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--failed-every", type=int, default=_FAILED_EVERY)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     began = perf_counter()
-    fill(options.folder / "titan.db", options.requests)
+    fill(options.folder / "titan.db", options.requests, failed_every=options.failed_every)
     print(f"{options.requests:,} requests in {perf_counter() - began:.1f} s")
     return 0
 

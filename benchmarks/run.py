@@ -140,6 +140,7 @@ def main() -> None:
             scenarios.synchronous(folder),
             scenarios.eight_at_once(folder),
             scenarios.whole_limits(folder),
+            scenarios.replay(folder),
             scenarios.large_ledger(folder, given.attempts),
         ):
             try:

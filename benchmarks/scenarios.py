@@ -1,6 +1,7 @@
 """Measurements other than sizes: many open batches, a large ledger, process start and others."""
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from state.db.ledger import Ledger
 
 _TIMES = 7
 _Command = tuple[list[str], dict[str, str]]
+# Half of the requests of the ended batches of `large_ledger.py`.
+FAILED = 490_000
 _FILL = Path(__file__).parent / "large_ledger.py"
 
 
@@ -119,6 +122,27 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
         for home in (empty, large)
     )
     yield _within(f"a console page: time added by {attempts:,} attempts in the ledger", full - bare)
+
+
+def replay(folder: Path) -> Iterator[Finding]:
+    """Half a million failed requests: the preview of their replay, and the replay."""
+    home = folder / "failed"
+    filling = [sys.executable, str(_FILL), str(home), "--requests", "1000000"]
+    subprocess.run([*filling, "--failed-every", "2"], check=True, stdout=subprocess.DEVNULL)
+    done = run(in_process("replay", FAILED), env=environment(None, home))
+    yield Finding(
+        what=f"preview of a replay of {FAILED:,} requests, in a ledger of a million",
+        target="at most 2 s",
+        measured=f"{float(done.output):.2f} s",
+        met=float(done.output) <= 2,
+    )
+    yield Finding(
+        what=f"replay of {FAILED:,} requests until their batches are queued: peak memory",
+        target="at most 150 MB",
+        measured=f"{done.peak_mb:.0f} MB in {done.wall_s:.1f} s",
+        met=done.peak_mb <= 150,
+    )
+    shutil.rmtree(home)
 
 
 _ENDED = """

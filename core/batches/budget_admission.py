@@ -1,6 +1,6 @@
 """Whether replays, synchronous runs and batches fit the budgets of titan.toml."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import takewhile
 
 import msgspec
@@ -21,9 +21,10 @@ from state.model.errors import TitanError
 from state.model.records import Batch, BatchKind
 from state.operations import command_effects
 from state.operations.commands import Edit
+from state.operations.previews import ModelGroup
 
 
-def estimate_missing(context: Context, request_ids: Sequence[int]) -> None:
+def estimate_missing(context: Context, request_ids: Collection[int]) -> None:
     """Estimate from its body each request whose greatest possible cost is not known yet.
 
     Such requests were submitted before version 3 of the ledger, or their price was not known.
@@ -53,7 +54,7 @@ def estimate_sent(context: Context) -> None:
 
 
 def _estimated(
-    context: Context, request_ids: Sequence[int], *, is_sent: bool = False
+    context: Context, request_ids: Collection[int], *, is_sent: bool = False
 ) -> Iterator[tuple[int, int, int] | None]:
     """Each request: id, cost at most in a batch, synchronously; None where it is not known.
 
@@ -77,13 +78,13 @@ def _estimated(
 
 
 def costs_at_most(
-    context: Context, request_ids: Sequence[int]
+    context: Context, request_ids: Collection[int], found: Sequence[ModelGroup]
 ) -> list[tuple[int | None, int | None]]:
     """What the requests can cost in batches and synchronously, in parts; None: not known of one.
 
-    Those that are not estimated yet are estimated from their bodies; nothing is recorded.
+    `found` are the same requests by model. Those that are not estimated yet are estimated from
+    their bodies; nothing is recorded.
     """
-    found = budget_reservations.at_most(context.ledger, request_ids)
     known = [(one.batch_nano, one.sync_nano) for one in found]
     if not any(one.unknown for one in found):
         return [*known]
@@ -112,7 +113,11 @@ def _stated(context: Context, rules: TitanToml, request_id: int) -> int | None:
 
 
 def admit(
-    context: Context, request_ids: Sequence[int], kind: BatchKind, *, command_id: int | None = None
+    context: Context,
+    request_ids: Collection[int],
+    kind: BatchKind,
+    *,
+    command_id: int | None = None,
 ) -> None:
     """Raise OverBudget unless these requests fit; call it in the transaction that starts them."""
     limits = _budgets(context)
@@ -123,7 +128,7 @@ def admit(
 
 def refusal(
     context: Context,
-    request_ids: Sequence[int],
+    request_ids: Collection[int],
     kind: BatchKind,
     *,
     day: str | None = None,
@@ -139,7 +144,7 @@ def refusal(
 
 
 def plan(
-    context: Context, request_ids: Sequence[int], kind: BatchKind, edits: Sequence[Edit]
+    context: Context, request_ids: Collection[int], kind: BatchKind, edits: Sequence[Edit]
 ) -> tuple[str, ...]:
     """The numbers of each budget that these requests need, for a preview.
 
@@ -151,8 +156,7 @@ def plan(
     if rules.budgets == Budgets():
         return ()
     estimate_missing(context, request_ids)
-    edited = {edit.request_id for edit in edits}
-    wanted = _wanted(context, [i for i in request_ids if i not in edited], kind, None)
+    wanted = _wanted(context, without_edited(request_ids, edits), kind, None)
     wanted += _of_edits(context, edits)
     today = context.ledger.now_text()[:10]
     budgets.check(rules.budgets, wanted, _used(context), day=today)
@@ -192,6 +196,12 @@ def batch_refusal(context: Context, batch: Batch) -> str | None:
     return None
 
 
+def without_edited(request_ids: Collection[int], edits: Sequence[Edit]) -> Collection[int]:
+    """Those of the requests that keep their body."""
+    edited = {edit.request_id for edit in edits}
+    return [i for i in request_ids if i not in edited] if edited else request_ids
+
+
 def _used(context: Context) -> Callable[[Scope], Used]:
     return budgets.used_in(context.ledger, context.folder)
 
@@ -202,7 +212,7 @@ def _budgets(context: Context) -> Budgets:
 
 
 def _wanted(
-    context: Context, request_ids: Sequence[int], kind: BatchKind, command_id: int | None
+    context: Context, request_ids: Collection[int], kind: BatchKind, command_id: int | None
 ) -> list[PlannedSpend]:
     found = budget_reservations.at_most(context.ledger, request_ids, command_id=command_id)
     return budgets.planned_spend(found, kind)

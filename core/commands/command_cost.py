@@ -1,7 +1,7 @@
 """The maximum cost of a command's requests, and the expected one from their workflows' answers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from core.requests.model_limits import undated
 from state.batches import budget_reservations
 from state.operations import previews
 from state.operations.commands import Edit
+from state.operations.previews import ModelGroup
 from state.queries.mean_costs import answer_costs
 
 
@@ -29,18 +30,20 @@ class CommandCost(Struct, frozen=True, kw_only=True):
     primed: PrimedCost | None = None
 
 
-def command_cost(context: Context, ids: Sequence[int], edits: Sequence[Edit] = ()) -> CommandCost:
+def command_cost(context: Context, ids: Collection[int], edits: Sequence[Edit] = ()) -> CommandCost:
     """The cost of these requests, with the bodies of the edits in place of theirs."""
     edited = {edit.request_id: edit.model for edit in edits}
-    unchanged = [number for number in ids if number not in edited]
+    unchanged = budget_admission.without_edited(ids, edits)
     of_edits = [(edit.at_most_batch_nano, edit.at_most_sync_nano) for edit in edits]
+    found = previews.by_model(context.ledger, unchanged)
     costs = [
-        *budget_admission.costs_at_most(context, unchanged),
+        *budget_admission.costs_at_most(context, unchanged, found),
         *of_edits,
     ]
     histories = _Histories(context)
-    means = _means(context, histories, unchanged, edited)
-    primed = primed_cost(context, unchanged, histories.of, of_edits)
+    means = _means(context, histories, found, edited)
+    is_primed = any(group.is_primed for group in found)
+    primed = primed_cost(context, unchanged, histories.of, of_edits) if is_primed else None
     expected = _sum([batch for batch, _ in means])
     if expected is not None and primed is not None:
         expected += primed.expected_change_nano
@@ -56,11 +59,11 @@ def command_cost(context: Context, ids: Sequence[int], edits: Sequence[Edit] = (
 def _means(
     context: Context,
     histories: "_Histories",
-    unchanged: Sequence[int],
+    unchanged: Sequence[ModelGroup],
     edited: Mapping[int, str | None],
 ) -> list[tuple[int | None, int | None]]:
     """For each workflow and model, the mean cost of its answers times the requests."""
-    counts = Counter(previews.models(context.ledger, unchanged))
+    counts = Counter({(one.workflow, one.model): one.requests for one in unchanged})
     for number, (workflow, _) in budget_reservations.names_of(context.ledger, edited).items():
         counts[workflow, edited[number] or ""] += 1
     found = list[tuple[int | None, int | None]]()

@@ -11,7 +11,7 @@ from state.operations.commands import Action
 from state.operations.selection import Filter
 
 # A longer list of names is cut: such a command line is not readable.
-_MAX_NAMES = 8
+MOST_NAMES = 8
 _NAMES_SHOWN = 3
 
 
@@ -47,7 +47,7 @@ def command_line(request: CommandRequest, chosen: Sequence[str] = ()) -> str:
 
 
 def _shortened(names: Sequence[str]) -> list[str]:
-    return list(names) if len(names) <= _MAX_NAMES else [*names[:_NAMES_SHOWN], "..."]
+    return list(names) if len(names) <= MOST_NAMES else [*names[:_NAMES_SHOWN], "..."]
 
 
 def with_reason(line: str, reason: str) -> str:

@@ -10,13 +10,15 @@ from core.config import titan_file
 from core.errors import PayloadError
 from core.requests.model_limits import needs_batch
 from state.batches import priming_records
+from state.db.reader import Source
 from state.model.errors import UnknownId
+from state.model.id_list import IdList
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
 from state.operations import pauses
 from state.operations.commands import Action
 from state.operations.failures import INVALID_REQUEST
 from state.operations.pauses import Pause
-from state.operations.selection import Filter, SelectedRequest
+from state.operations.selection import Filter, SelectedGroup, merged
 
 _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 _NAMES_SHOWN = 3
@@ -25,7 +27,7 @@ _NAMES_SHOWN = 3
 class Eligibility(Struct, kw_only=True):
     """The requests that the action applies to, and the number skipped for each reason."""
 
-    eligible: list[SelectedRequest] = field(default_factory=list[SelectedRequest])
+    ids: IdList
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -37,8 +39,9 @@ class WorkflowChoice(Struct, kw_only=True):
 
 
 def check_eligibility(
+    source: Source,
     action: Action,
-    selected: Iterable[SelectedRequest],
+    selected: Iterable[SelectedGroup],
     *,
     edited: bool = False,
     force: bool = False,
@@ -47,14 +50,14 @@ def check_eligibility(
 
     `edited`: each gets another body. `force`: replay also what needs no replay or would fail again.
     """
-    found = Eligibility()
-    for request in selected:
-        reason = _why_not(action, request, edited=edited, force=force)
+    eligible, skipped = list[IdList](), Counter[str]()
+    for group in selected:
+        reason = _why_not(action, group, edited=edited, force=force)
         if reason is None:
-            found.eligible.append(request)
+            eligible.append(group.ids)
         else:
-            found.skipped[reason] += 1
-    return found
+            skipped[reason] += len(group.ids)
+    return Eligibility(ids=merged(source, eligible), skipped=skipped)
 
 
 def choose_workflows(context: Context, action: Action, wanted: Filter) -> WorkflowChoice:
@@ -86,7 +89,7 @@ def choose_workflows(context: Context, action: Action, wanted: Filter) -> Workfl
     return found
 
 
-def _why_not(action: Action, request: SelectedRequest, *, edited: bool, force: bool) -> str | None:
+def _why_not(action: Action, request: SelectedGroup, *, edited: bool, force: bool) -> str | None:
     if action in (Action.REPLAY, Action.SYNC) and not request.has_body and not edited:
         return "adopted without a request body; pass it with --edits"
     match action:
@@ -98,7 +101,7 @@ def _why_not(action: Action, request: SelectedRequest, *, edited: bool, force: b
             return _open(request) or _needs_no_review(request) or _acknowledged(request)
 
 
-def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> str | None:
+def _why_no_replay(request: SelectedGroup, *, edited: bool, force: bool) -> str | None:
     if request.status == RequestStatus.SUCCEEDED:
         is_complete = request.stop_reason not in REVIEW_STOP_REASONS
         if is_complete and not (edited and force):
@@ -113,26 +116,26 @@ def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> st
     return _open(request)
 
 
-def _open(request: SelectedRequest) -> str | None:
+def _open(request: SelectedGroup) -> str | None:
     return "still queued or in flight" if request.status in _OPEN else None
 
 
-def _succeeded(request: SelectedRequest) -> str | None:
+def _succeeded(request: SelectedGroup) -> str | None:
     return "already succeeded" if request.status == RequestStatus.SUCCEEDED else None
 
 
-def _needs_no_review(request: SelectedRequest) -> str | None:
+def _needs_no_review(request: SelectedGroup) -> str | None:
     """A succeeded request can be acknowledged only where its answer is flagged for review."""
     if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
         return None
     return _succeeded(request)
 
 
-def _acknowledged(request: SelectedRequest) -> str | None:
+def _acknowledged(request: SelectedGroup) -> str | None:
     return "already acknowledged" if request.status == RequestStatus.ACKNOWLEDGED else None
 
 
-def _batch_only(request: SelectedRequest) -> str | None:
+def _batch_only(request: SelectedGroup) -> str | None:
     if needs_batch(request.betas):
         return "above the output limit of a synchronous call"
     return None

@@ -12,7 +12,8 @@ operator's command writes it off at once, the engine within an hour.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from core.batches.unresolved import stuck_policy
 from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
+from state.model.id_list import IdList
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import affected_batches, command_effects, commands, pauses, reviews
@@ -112,7 +114,7 @@ def _start(context: Context, command: Command) -> CommandState | None:
     )
 
 
-def _requeue(context: Context, command: Command, ids: Sequence[int]) -> int:
+def _requeue(context: Context, command: Command, ids: Collection[int]) -> int:
     """Queue requests for a replay, and return how many. Raises OverBudget, and then none is."""
     budget_admission.estimate_missing(context, ids)
     return command_effects.requeue(
@@ -133,9 +135,10 @@ def _replay(context: Context, command: Command) -> StepResult:
     return CommandState.DONE, f"{count:,} of {pluralize(len(ids), 'request')} queued for replay"
 
 
-def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> StepResult:
+def _replay_behind_canary(context: Context, command: Command, ids: IdList) -> StepResult:
     """Replay the first request alone, and the others only if it succeeds."""
-    canary, others = ids[0], ids[1:]
+    canary, *_ = islice(ids, 1)
+    others = IdList.of(islice(ids, 1, None))
     if command.step < _CANARY_SENT:
         if not _requeue(context, command, [canary]):
             return CommandState.FAILED, "the canary could not be replayed; nothing was queued"
@@ -153,7 +156,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     return _replay_the_others(context, command, others)
 
 
-def _replay_the_others(context: Context, command: Command, others: Sequence[int]) -> StepResult:
+def _replay_the_others(context: Context, command: Command, others: IdList) -> StepResult:
     try:
         more = pluralize(_requeue(context, command, others), "more request")
     except OverBudget as error:
@@ -263,7 +266,7 @@ def _is_last_moment(context: Context, command: Command) -> bool:
     return isinstance(moment, str) and to_text(context.clock.now()) >= moment
 
 
-def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
+def _release(context: Context, command: Command, ids: Collection[int]) -> None:
     """Take the requests out of batches that go on; cancel those that consist mostly of them.
 
     Shortly before the deadline, there is no time to wait for the end of a batch.
@@ -285,7 +288,7 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
                 command_effects.detach(context.ledger, batch, ids, reason)
 
 
-def _run_beside(context: Context, batch: Batch, ids: Sequence[int]) -> None:
+def _run_beside(context: Context, batch: Batch, ids: Collection[int]) -> None:
     from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
 
     if hold_reason(context) is None:
@@ -296,7 +299,7 @@ def _because(command: Command) -> str:
     return f"{command.key} by {command.who}: {command.reason or 'synchronous run'}"
 
 
-def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
+def _run_now(context: Context, command: Command, ids: Collection[int]) -> str | None:
     """Run what can run now, submission by submission. Returns the first problem, if any."""
     from core.batches.synchronous.sync_run import run_queued  # noqa: PLC0415 - slow, seldom needed
 

@@ -5,21 +5,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from msgspec import Struct
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.commands import body_edits, preview
-from core.commands.command_request import CommandRequest, command_line
+from core.commands.command_request import MOST_NAMES, CommandRequest, command_line
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
 from core.errors import OverBudget, PayloadError
 from state.model.errors import TitanError
+from state.model.id_list import IdList
 from state.model.records import BatchKind
 from state.operations import commands, previews, selection
 from state.operations.commands import Action, Command, Edit, NewCommand
-from state.operations.selection import SelectedRequest
+from state.operations.selection import Filter, SelectedGroup
 
 # The actions that spend.
 _KINDS = {Action.REPLAY: BatchKind.BATCH, Action.SYNC: BatchKind.SYNC}
@@ -31,7 +33,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     request: CommandRequest
     preview: Preview
-    items: tuple[int, ...] = ()
+    items: IdList = IdList.of(())
     workflows: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
@@ -120,7 +122,7 @@ def _plan_batches(context: Context, request: CommandRequest) -> Plan:
     cli = command_line(request, previews.batch_keys(context.ledger, batches))
     return Plan(
         request=request,
-        items=tuple(batches),
+        items=IdList.of(batches),
         preview=preview.for_batches(context, batches, cli=cli),
     )
 
@@ -128,25 +130,28 @@ def _plan_batches(context: Context, request: CommandRequest) -> Plan:
 def _plan_requests(context: Context, request: CommandRequest) -> Plan:
     edited = bool(request.changes or request.bodies)
     found = check_eligibility(
-        request.action, _selected(context, request), edited=edited, force=request.force
+        context.ledger,
+        request.action,
+        _selected(context, request),
+        edited=edited,
+        force=request.force,
     )
-    if not found.eligible:
+    if not found.ids:
         raise PayloadError(_nothing_left(request.action, found.skipped), code="nothing_to_do")
-    items = tuple(one.request_id for one in found.eligible)
-    edits = _edits(context, request, found.eligible) if edited else ()
+    edits = _edits(context, request, found.ids) if edited else ()
     try:
-        numbers = _budget_numbers(context, request.action, items, edits)
+        numbers = _budget_numbers(context, request.action, found.ids, edits)
     except TitanError:
         _delete_bodies(context, edits)
         raise
     return Plan(
         request=request,
-        items=items,
+        items=found.ids,
         preview=preview.for_requests(
             context,
             request.action,
             found,
-            cli=command_line(request, _names(context, request, found.eligible)),
+            cli=command_line(request, _names(context, request, found.ids)),
             edits=edits,
             numbers=numbers,
         ),
@@ -155,41 +160,38 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
 
 
 def _budget_numbers(
-    context: Context, action: Action, ids: Sequence[int], edits: Sequence[Edit]
+    context: Context, action: Action, ids: IdList, edits: Sequence[Edit]
 ) -> tuple[str, ...]:
     """What the command takes of each budget. Raises OverBudget, SettingsError."""
     return budget_admission.plan(context, ids, _KINDS[action], edits) if action in _KINDS else ()
 
 
-def _selected(context: Context, request: CommandRequest) -> list[SelectedRequest]:
+def _selected(context: Context, request: CommandRequest) -> list[SelectedGroup]:
     """The requests that match; with whole edited bodies, those that have one."""
-    selected = selection.requests(context.ledger, request.wanted)
     if not request.bodies:
-        return selected
-    unknown = set(request.bodies) - {one.custom_id for one in selected}
-    if unknown:
+        return selection.groups(context.ledger, request.wanted)
+    selected = selection.groups(context.ledger, request.wanted, custom_ids=request.bodies)
+    named = (name for group in selected for name in previews.custom_ids(context.ledger, group.ids))
+    if unknown := set(request.bodies).difference(named):
         raise PayloadError(
             f"--edits names custom_id {min(unknown)!r}, which is not selected.",
             code="edit_not_selected",
         )
-    return [one for one in selected if one.custom_id in request.bodies]
+    return selected
 
 
-def _edits(
-    context: Context, request: CommandRequest, chosen: Sequence[SelectedRequest]
-) -> tuple[Edit, ...]:
+def _edits(context: Context, request: CommandRequest, chosen: IdList) -> tuple[Edit, ...]:
+    requests = selection.requests(context.ledger, Filter(request_ids=chosen))
     return tuple(
-        body_edits.build_edits(context, chosen, changes=request.changes, bodies=request.bodies)
+        body_edits.build_edits(context, requests, changes=request.changes, bodies=request.bodies)
     )
 
 
-def _names(
-    context: Context, request: CommandRequest, chosen: Sequence[SelectedRequest]
-) -> list[str]:
-    """Names for a frozen selection on a command line: its batches, else each request."""
+def _names(context: Context, request: CommandRequest, chosen: IdList) -> list[str]:
+    """Names for a frozen selection on a command line: its batches, else the first requests."""
     if request.wanted.batch_ids and not request.wanted.request_ids:
         return previews.batch_keys(context.ledger, request.wanted.batch_ids)
-    return [one.custom_id for one in chosen]
+    return previews.custom_ids(context.ledger, list(islice(chosen, MOST_NAMES + 1)))
 
 
 def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:

@@ -1,10 +1,12 @@
 """The preview of a command: its effect and its cost, shown before it is confirmed."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from msgspec import Struct, to_builtins
 
+from core.batches.budget_admission import without_edited
 from core.batches.engine_context import Context
 from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
@@ -82,7 +84,7 @@ def for_requests(
 
     `edits` are the new bodies, `numbers` is what it takes of each budget.
     """
-    ids = [request.request_id for request in found.eligible]
+    ids = found.ids
     is_paid = action in (Action.REPLAY, Action.SYNC)
     cost = command_cost(context, ids, edits) if is_paid else CommandCost()
     paused = previews.paused_workflows(context.ledger, ids) if action == Action.REPLAY else []
@@ -90,7 +92,7 @@ def for_requests(
     return Preview(
         action=action,
         count=len(ids),
-        samples=tuple(request.custom_id for request in found.eligible[:_SAMPLES]),
+        samples=tuple(previews.custom_ids(context.ledger, list(islice(ids, _SAMPLES)))),
         skipped=dict(found.skipped),
         batch_cost_nano=cost.batch_nano,
         sync_cost_nano=cost.sync_nano,
@@ -193,7 +195,7 @@ def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
         yield f"{many} at the API: those without a result end as canceled, and appear under Errors"
 
 
-def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
+def _notes_of_risk(context: Context, action: Action, ids: Collection[int]) -> Iterator[str]:
     if action not in (Action.REPLAY, Action.SYNC):
         return
     if count := command_effects.count_maybe_charged(context.ledger, ids):
@@ -221,15 +223,15 @@ def _notes_of_pause(
 
 
 def _notes_of_unknown_cost(
-    context: Context, ids: Sequence[int], edits: Sequence[Edit], cost: CommandCost
+    context: Context, ids: Collection[int], edits: Sequence[Edit], cost: CommandCost
 ) -> list[str]:
     """Why the maximum cost is not known, and what to do."""
     if cost.batch_nano is not None:
         return []
-    unchanged = set(ids) - {edit.request_id for edit in edits}
+    unchanged = without_edited(ids, edits)
     models = Counter[str]()
-    for (_, model), count in previews.models(context.ledger, list(unchanged)).items():
-        models[model] += count
+    for group in previews.by_model(context.ledger, unchanged):
+        models[group.model] += group.requests
     models.update([edit.model for edit in edits if edit.model])
     now = context.clock.now()
     unpriced = {
@@ -252,7 +254,7 @@ class _Effects(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def _effects(context: Context, ids: Sequence[int]) -> _Effects:
+def _effects(context: Context, ids: Collection[int]) -> _Effects:
     found = affected_batches.affected_batches(context.ledger, ids)
     # A stuck batch is written off, which is another note.
     affected = [one for one in found if one.batch.stuck_ts is None]

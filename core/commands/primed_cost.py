@@ -1,7 +1,7 @@
 """What a command's requests cost by the prompt cache, where their submissions prime it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from state.batches import priming_records
 from state.batches.priming_records import PrimedRequests
 from state.files.spool import LineReader
 from state.model.errors import TitanError
-from state.operations import command_effects
+from state.operations import command_effects, previews
 
 _Costs = Sequence[tuple[int | None, int | None]]
 
@@ -38,7 +38,7 @@ class PrimedCost(Struct, frozen=True, kw_only=True):
 
 def primed_cost(
     context: Context,
-    request_ids: Sequence[int],
+    request_ids: Collection[int],
     history: Callable[[str], History],
     edited: _Costs,
 ) -> PrimedCost | None:
@@ -51,7 +51,8 @@ def primed_cost(
         return None
     primed = {number for group in groups for number in group.request_ids}
     others = [number for number in request_ids if number not in primed]
-    found = [*budget_admission.costs_at_most(context, others), *edited]
+    by_model = previews.by_model(context.ledger, others)
+    found = [*budget_admission.costs_at_most(context, others, by_model), *edited]
     uncached = [batch for batch, _ in found]
     prefixes, written = list[Prefix](), list[Prefix]()
     now, change, until = context.ledger.now_text(), 0, list[str]()

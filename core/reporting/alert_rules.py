@@ -120,7 +120,7 @@ def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
     health = observed.poller
     minutes = int(health.age.total_seconds()) // 60
     if health.error and rules.poll_failed:
-        said = f"The last poll failed: {health.error.rstrip('.')}. See `titan-console doctor`."
+        said = f"The last poll failed: {health.error} See `titan-console doctor`."
     elif health.state == PollerState.SILENT and rules.poller_silent_min:
         said = f"No successful poll for {minutes:,} minutes. Check the scheduler."
     else:

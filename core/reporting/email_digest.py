@@ -233,8 +233,7 @@ def _poller(health: PollerHealth) -> str:
         said = "no poll can be recorded"
     else:
         said = f"the last poll, {quiet} ago, failed"
-    reason = f": {health.error.rstrip('.')}" if health.error else ""
-    return f"ALERT. Poller: {said}{reason}."
+    return f"ALERT. Poller: {said}{f': {health.error}' if health.error else '.'}"
 
 
 def _risk(batch: Batch, now: datetime) -> str:

@@ -40,17 +40,21 @@ def plan_queued(
                 ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
             )
             key = (submission.id, group["betas"], group["first"])
-            for low, high in _ranges(
-                ledger.rows(
-                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
-                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
-                    f" AND {_OF_GROUP} ORDER BY r.id",
-                    *key,
-                ),
-                max_requests,
-                max_bytes - wire_overhead,
-                wire_overhead,
-            ):
+            # All of them before the first batch changes the requests that are read.
+            ranges = list(
+                _ranges(
+                    ledger.tuples(
+                        "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
+                        " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
+                        f" AND {_OF_GROUP} ORDER BY r.id",
+                        *key,
+                    ),
+                    max_requests,
+                    max_bytes - wire_overhead,
+                    wire_overhead,
+                )
+            )
+            for low, high in ranges:
                 batch_id = add_batch(
                     ledger,
                     tx,
@@ -65,7 +69,7 @@ def plan_queued(
 
 
 def _ranges(
-    rows: "Iterable[Row]", max_requests: int, max_bytes: int, overhead: int
+    rows: Iterable[tuple[int, int]], max_requests: int, max_bytes: int, overhead: int
 ) -> Iterator[tuple[int, int]]:
     """Yield the first and last id of consecutive requests that fit into one batch."""
     low = high = -1

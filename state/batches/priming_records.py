@@ -6,7 +6,7 @@ that a resend, a split or a synchronous run needs no entry here.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
@@ -117,7 +117,7 @@ def marks_of(source: Source, batch: Batch, now_ts: str) -> dict[str, int]:
     return {str(row[0]): int(row[1]) for row in rows}
 
 
-def of_requests(source: Source, request_ids: Sequence[int]) -> list[PrimedRequests]:
+def of_requests(source: Source, request_ids: Collection[int]) -> list[PrimedRequests]:
     """Those of the requests whose submissions prime the cache, by submission."""
     rows = source.rows(
         "SELECT s.workflow, p.state, p.until_ts, p.prefixes, json_group_array(r.id) AS ids"  # noqa: S608 - our own words

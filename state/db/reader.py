@@ -10,6 +10,7 @@ from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
 from state.files.lost_ledger import require_ledger
 from state.model.errors import LedgerError
+from state.model.id_list import IdList
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -27,6 +28,16 @@ class Source(Protocol):
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query."""
         ...
+
+
+def listed(source: Source, sql: str, *parameters: str | float | bytes | None) -> IdList:
+    """The ids that a query of one column returns, in its order, which is ascending."""
+    (row,) = source.rows(
+        f"WITH listed(id) AS MATERIALIZED ({sql})"  # noqa: S608 - our own words
+        " SELECT json_group_array(id), count(*) FROM listed",
+        *parameters,
+    )
+    return IdList(row[0], row[1])
 
 
 class Reader:

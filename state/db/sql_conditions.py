@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from state.model.id_list import IdList
 from state.model.records import CLOSED_STATUSES
 
 # The values of a list that is one parameter, made by `as_list`.
@@ -45,7 +46,7 @@ GOES_FIRST = (
 
 def as_list(values: Iterable[int | str]) -> str:
     """The parameter for `LISTED`."""
-    return json.dumps(list(values))
+    return values.json if isinstance(values, IdList) else json.dumps(list(values))
 
 
 def is_open(batches: str = "batches") -> str:

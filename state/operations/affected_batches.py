@@ -1,6 +1,6 @@
 """The open batches that hold requests of a synchronous run, and what becomes of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -32,7 +32,7 @@ class AffectedBatch(Struct, frozen=True):
         return self.batch.status == BatchStatus.IN_PROGRESS and not self.is_canceled
 
 
-def affected_batches(source: Source, request_ids: Sequence[int]) -> list[AffectedBatch]:
+def affected_batches(source: Source, request_ids: Collection[int]) -> list[AffectedBatch]:
     """The batches in which any of the requests is active."""
     rows = source.rows(
         "SELECT a.batch_id, count(*) AS active, count(*) FILTER"  # noqa: S608 - our own words
@@ -52,7 +52,7 @@ def affected_batches(source: Source, request_ids: Sequence[int]) -> list[Affecte
     ]
 
 
-def active_in(source: Source, batch: Batch, request_ids: Sequence[int]) -> list[int]:
+def active_in(source: Source, batch: Batch, request_ids: Collection[int]) -> list[int]:
     """Those of the requests that are active in the batch."""
     rows = source.rows(
         "SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1"  # noqa: S608 - our own words
@@ -63,7 +63,7 @@ def active_in(source: Source, batch: Batch, request_ids: Sequence[int]) -> list[
     return [int(row[0]) for row in rows]
 
 
-def reattach(ledger: Ledger, request_ids: Sequence[int]) -> None:
+def reattach(ledger: Ledger, request_ids: Collection[int]) -> None:
     """Give requests that could not run back to the batch that they were taken out of.
 
     Queued, they would be sent in a second batch while the first goes on.

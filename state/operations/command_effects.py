@@ -1,26 +1,41 @@
 """Writes of command execution: requeue, acknowledge, cancel or detach requests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 from state.batches.sending import close, finish_submission, release_attempts
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
-from state.db.reader import Source
+from state.db.reader import Source, listed
 from state.db.rows import to_submission
 from state.db.sql_conditions import ACKNOWLEDGED, LISTED, STATUS, as_list
+from state.model.id_list import IdList
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
 _FAILED = f"('errored', 'canceled', 'expired', 'missing', '{ACKNOWLEDGED}')"
 # The requests whose latest attempt ended as missing with its batch.
 _OF_WRITTEN_OFF = (
-    "SELECT a.request_id, a.batch_id FROM attempts a JOIN batches b ON b.id = a.batch_id"  # noqa: S608 - our own words
+    # Batches first: hardly ever is there such a one.
+    "SELECT a.request_id, a.batch_id FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
     f" WHERE a.request_id IN {LISTED} AND a.outcome = 'missing' AND b.collection = 'deleted'"
     " AND NOT EXISTS (SELECT 1 FROM attempts later WHERE later.request_id = a.request_id"
     " AND later.batch_id > a.batch_id)"
 )
 
+# With the edit of the command and its cost, where it has one.
+_REQUEUE = (
+    "UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
+    " (edit_id, at_most_batch_nano, at_most_sync_nano) = (SELECT"
+    " coalesce(e.id, requests.edit_id),"
+    " CASE WHEN e.id IS NULL THEN requests.at_most_batch_nano"
+    " ELSE e.at_most_batch_nano END,"
+    " CASE WHEN e.id IS NULL THEN requests.at_most_sync_nano"
+    " ELSE e.at_most_sync_nano END"
+    " FROM (SELECT 1) LEFT JOIN edits e ON e.command_id = ? AND e.request_id = requests.id)"
+    f" WHERE id IN {LISTED}"
+)
 
-def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
+
+def statuses(ledger: Ledger, request_ids: Collection[int]) -> dict[int, RequestStatus]:
     """The current status of each request."""
     rows = ledger.rows(
         f"SELECT r.id, {STATUS} AS status FROM requests r WHERE r.id IN {LISTED}",  # noqa: S608 - our own words
@@ -32,8 +47,8 @@ def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestSta
 def requeue(
     ledger: Ledger,
     command_id: int,
-    request_ids: Sequence[int],
-    admit: Callable[[Sequence[int]], None] = lambda _ids: None,
+    request_ids: Collection[int],
+    admit: Callable[[IdList], None] = lambda _ids: None,
 ) -> int:
     """Queue failed requests for a new batch, with the command's edit where it has one.
 
@@ -44,36 +59,25 @@ def requeue(
     with ledger.transaction("requeue") as tx:
         chosen = _to_requeue(ledger, command_id, request_ids)
         admit(chosen)
-        ledger.execute(
-            "UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
-            " (edit_id, at_most_batch_nano, at_most_sync_nano) = (SELECT"
-            " coalesce(e.id, requests.edit_id),"
-            " CASE WHEN e.id IS NULL THEN requests.at_most_batch_nano"
-            " ELSE e.at_most_batch_nano END,"
-            " CASE WHEN e.id IS NULL THEN requests.at_most_sync_nano"
-            " ELSE e.at_most_sync_nano END"
-            " FROM (SELECT 1) LEFT JOIN edits e ON e.command_id = ? AND e.request_id = requests.id)"
-            f" WHERE id IN {LISTED}",
-            command_id,
-            as_list(chosen),
-        )
+        for part in chosen.parts():
+            ledger.execute(_REQUEUE, command_id, as_list(part))
         _reopen(ledger, request_ids)
         _record_risk(ledger, tx, request_ids)
     return len(chosen)
 
 
-def _to_requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> list[int]:
-    rows = ledger.rows(
+def _to_requeue(ledger: Ledger, command_id: int, request_ids: Collection[int]) -> IdList:
+    return listed(
+        ledger,
         f"SELECT r.id FROM requests r WHERE r.id IN {LISTED} AND (r.status IN {_FAILED}"  # noqa: S608 - our own words
         " OR (r.status = 'succeeded' AND EXISTS (SELECT 1 FROM edits e"
         " WHERE e.command_id = ? AND e.request_id = r.id))) ORDER BY r.id",
         as_list(request_ids),
         command_id,
     )
-    return [int(row[0]) for row in rows]
 
 
-def _record_risk(ledger: Ledger, tx: Transaction, request_ids: Sequence[int]) -> None:
+def _record_risk(ledger: Ledger, tx: Transaction, request_ids: Collection[int]) -> None:
     """Requests of batches that were written off may have run: record what is sent again."""
     for row in ledger.rows(
         f"SELECT x.batch_id, count(*) FROM ({_OF_WRITTEN_OFF}) x JOIN requests r"  # noqa: S608 - our own words
@@ -89,12 +93,12 @@ def _record_risk(ledger: Ledger, tx: Transaction, request_ids: Sequence[int]) ->
         )
 
 
-def count_maybe_charged(ledger: Ledger, request_ids: Sequence[int]) -> int:
+def count_maybe_charged(ledger: Ledger, request_ids: Collection[int]) -> int:
     """How many of the requests were in a batch that is stuck or written off, and may have run."""
     rows = ledger.rows(
         f"SELECT count(DISTINCT request_id) FROM ({_OF_WRITTEN_OFF}"  # noqa: S608 - our own words
-        " UNION ALL SELECT a.request_id, a.batch_id FROM attempts a JOIN batches b"
-        " ON b.id = a.batch_id WHERE a.active = 1 AND b.stuck_ts IS NOT NULL"
+        " UNION ALL SELECT a.request_id, a.batch_id FROM batches b CROSS JOIN attempts a"
+        " ON a.batch_id = b.id WHERE a.active = 1 AND b.stuck_ts IS NOT NULL"
         f" AND a.request_id IN {LISTED})",
         as_list(request_ids),
         as_list(request_ids),
@@ -102,7 +106,7 @@ def count_maybe_charged(ledger: Ledger, request_ids: Sequence[int]) -> int:
     return int(rows[0][0])
 
 
-def _reopen(ledger: Ledger, request_ids: Sequence[int]) -> None:
+def _reopen(ledger: Ledger, request_ids: Collection[int]) -> None:
     """Reopen the submissions; their files are delivered again later."""
     ledger.execute(
         "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL"  # noqa: S608 - our own words
@@ -112,7 +116,7 @@ def _reopen(ledger: Ledger, request_ids: Sequence[int]) -> None:
     )
 
 
-def acknowledge(ledger: Ledger, request_ids: Sequence[int]) -> int:
+def acknowledge(ledger: Ledger, request_ids: Collection[int]) -> int:
     """Settle failed requests without an answer; returns how many."""
     with ledger.transaction("acknowledge"):
         return ledger.execute(
@@ -122,7 +126,7 @@ def acknowledge(ledger: Ledger, request_ids: Sequence[int]) -> int:
         )
 
 
-def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
+def failed_in_batches(ledger: Ledger, request_ids: Collection[int]) -> list[int]:
     """The failed requests whose latest attempt was in a batch, not in a synchronous run."""
     return [
         int(row[0])
@@ -155,7 +159,7 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     return True
 
 
-def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str) -> int:
+def detach(ledger: Ledger, batch: Batch, request_ids: Collection[int], reason: str) -> int:
     """Queue requests of an open batch again, so that they can run elsewhere.
 
     Answers of the batch still count as spend when they arrive; a second success is a duplicate.
@@ -235,7 +239,7 @@ def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
 
 
 def submissions_of(
-    ledger: Ledger, request_ids: Sequence[int]
+    ledger: Ledger, request_ids: Collection[int]
 ) -> list[tuple[Submission, list[int]]]:
     """The requests by submission."""
     grouped: dict[int, list[int]] = {}

@@ -6,7 +6,7 @@ it.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct, field
 
 from state.db.ledger import Ledger, Transaction
-from state.db.reader import Source
+from state.db.reader import Source, listed
+from state.db.sql_conditions import LISTED, as_list
 from state.model.errors import LedgerError, UnknownId
+from state.model.id_list import IdList
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class NewCommand(Struct, frozen=True, kw_only=True):
     #: What to do.
     action: Action
     #: Row ids of requests or, for a cancel, of batches.
-    items: Sequence[int] = ()
+    items: Collection[int] = ()
     #: Names, for a pause or resume.
     workflows: Sequence[str] = ()
     #: The operator's reason; may be empty.
@@ -151,9 +153,8 @@ def enqueue(
     workflows = sorted(set(new.workflows))
     named = {_WORKFLOWS: workflows} if workflows else {}
     options = json.dumps({**new.options, **named}, sort_keys=True)
-    items = sorted(set(new.items))
-    bodies = [edit.sha256.hex() for edit in new.edits]
-    digest = hashlib.sha256(json.dumps([new.action, items, options, bodies]).encode()).digest()
+    items = IdList.of(new.items)
+    digest = _digest(new, items, options)
     with ledger.transaction("command") as tx:
         known = ledger.row(
             "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'running')",
@@ -175,9 +176,10 @@ def enqueue(
             tx.at,
             to_text(new.not_before),
         )
-        ledger.executemany(
-            "INSERT INTO command_items (command_id, item_id) VALUES (?, ?)",
-            ((command_id, item) for item in items),
+        ledger.execute(
+            f"INSERT INTO command_items (command_id, item_id) SELECT ?, value FROM {LISTED}",  # noqa: S608 - our own words
+            command_id,
+            as_list(items),
         )
         ledger.executemany(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
@@ -201,6 +203,13 @@ def enqueue(
         )
         admit(command_id)
     return get(ledger, command_id), True
+
+
+def _digest(new: NewCommand, items: IdList, options: str) -> bytes:
+    """Of what makes two commands the same."""
+    bodies = [edit.sha256.hex() for edit in new.edits]
+    before, after = json.dumps([new.action, [], options, bodies]).split("[]", 1)
+    return hashlib.sha256(f"{before}{items.json.replace(',', ', ')}{after}".encode()).digest()
 
 
 def get(source: Source, command_id: int) -> Command:
@@ -250,12 +259,10 @@ def due(source: Source, *, now: datetime) -> list[Command]:
     return [_to_command(row) for row in rows]
 
 
-def items(source: Source, command: Command) -> list[int]:
+def items(source: Source, command: Command) -> IdList:
     """The ids fixed when the command was given, in order."""
-    rows = source.rows(
-        "SELECT item_id FROM command_items WHERE command_id = ? ORDER BY item_id", command.id
-    )
-    return [int(row[0]) for row in rows]
+    sql = "SELECT item_id FROM command_items WHERE command_id = ? ORDER BY item_id"
+    return listed(source, sql, command.id)
 
 
 def claim(

@@ -1,24 +1,66 @@
 """Figures for the preview of a command: models, deadlines, batches and pauses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+
+from msgspec import Struct
 
 from state.db.ledger import Ledger
-from state.db.model_sql import REQUEST_MODEL
 from state.db.sql_conditions import LISTED, as_list
 
 
-def models(ledger: Ledger, request_ids: Sequence[int]) -> dict[tuple[str, str], int]:
-    """How many of the requests are of each workflow and model."""
+class ModelGroup(Struct, frozen=True, kw_only=True):
+    """Requests of one workflow and model, and what they can cost at most, in nano-dollars.
+
+    Of `unknown` ones that is not known. `is_primed`: a submission primes the cache for some.
+    """
+
+    workflow: str
+    model: str
+    requests: int
+    batch_nano: int
+    sync_nano: int
+    unknown: int
+    is_primed: bool
+
+
+def by_model(ledger: Ledger, request_ids: Collection[int]) -> list[ModelGroup]:
+    """The requests by workflow and model."""
+    # By submission first, which are few: it is read for each of them, not for each request.
     rows = ledger.rows(
-        f"SELECT s.workflow, {REQUEST_MODEL} AS model, count(*) AS requests"  # noqa: S608 - our own words
-        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        f" WHERE r.id IN {LISTED} GROUP BY s.workflow, 2",
+        "SELECT s.workflow, coalesce(x.model, s.model) AS model, sum(x.requests) AS requests,"  # noqa: S608 - our own words
+        " sum(x.batch_nano) AS batch_nano, sum(x.sync_nano) AS sync_nano,"
+        " sum(x.unknown) AS unknown,"
+        " max(s.id IN (SELECT submission_id FROM primings WHERE state <> 'unprimed')) AS is_primed"
+        " FROM (SELECT r.submission_id, coalesce(e.model, r.model) AS model, count(*) AS requests,"
+        " coalesce(sum(r.at_most_batch_nano), 0) AS batch_nano,"
+        " coalesce(sum(r.at_most_sync_nano), 0) AS sync_nano,"
+        " sum(r.at_most_batch_nano IS NULL) AS unknown"
+        " FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        f" WHERE r.id IN {LISTED} GROUP BY 1, 2) x JOIN submissions s ON s.id = x.submission_id"
+        " GROUP BY 1, 2",
         as_list(request_ids),
     )
-    return {(row["workflow"], row["model"]): row["requests"] for row in rows}
+    return [
+        ModelGroup(
+            workflow=row["workflow"],
+            model=row["model"],
+            requests=row["requests"],
+            batch_nano=row["batch_nano"],
+            sync_nano=row["sync_nano"],
+            unknown=row["unknown"],
+            is_primed=bool(row["is_primed"]),
+        )
+        for row in rows
+    ]
 
 
-def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
+def custom_ids(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
+    """The custom_ids of the requests, oldest first."""
+    sql = f"SELECT custom_id FROM requests WHERE id IN {LISTED} ORDER BY id"  # noqa: S608 - our own words
+    return _texts(ledger, sql, request_ids)
+
+
+def deadlines(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     """The deadlines of the requests, earliest first."""
     return _texts(
         ledger,
@@ -29,7 +71,7 @@ def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
     )
 
 
-def deadlines_of_batches(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+def deadlines_of_batches(ledger: Ledger, batch_ids: Collection[int]) -> list[str]:
     """The deadlines of the batches, earliest first."""
     return _texts(
         ledger,
@@ -39,13 +81,13 @@ def deadlines_of_batches(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     )
 
 
-def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+def batch_keys(ledger: Ledger, batch_ids: Collection[int]) -> list[str]:
     """The keys of the batches."""
     sql = f"SELECT key FROM batches WHERE id IN {LISTED} ORDER BY id"  # noqa: S608 - our own words
     return _texts(ledger, sql, batch_ids)
 
 
-def counts(ledger: Ledger, batch_ids: Sequence[int]) -> tuple[int, int]:
+def counts(ledger: Ledger, batch_ids: Collection[int]) -> tuple[int, int]:
     """The number of requests in those not sent yet, and in those at the API, without stuck ones."""
     (found,) = ledger.rows(
         "SELECT coalesce(sum(request_count) FILTER (WHERE status = 'queued'), 0) AS unsent,"  # noqa: S608 - our own words
@@ -56,22 +98,22 @@ def counts(ledger: Ledger, batch_ids: Sequence[int]) -> tuple[int, int]:
     return found["unsent"], found["at_api"]
 
 
-def stuck_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+def stuck_keys(ledger: Ledger, batch_ids: Collection[int]) -> list[str]:
     """The keys of those that are stuck."""
     sql = f"SELECT key FROM batches WHERE id IN {LISTED} AND stuck_ts IS NOT NULL ORDER BY id"  # noqa: S608 - our own words
     return _texts(ledger, sql, batch_ids)
 
 
-def paused_workflows(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
+def paused_workflows(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     """Which workflows of the requests are paused."""
     return _texts(
         ledger,
-        "SELECT workflow FROM pauses WHERE workflow IN (SELECT s.workflow FROM submissions s"  # noqa: S608 - our own words
-        " WHERE s.id IN (SELECT submission_id FROM requests r"
-        f" WHERE r.id IN {LISTED})) ORDER BY 1",
+        "SELECT workflow FROM pauses p WHERE EXISTS (SELECT 1 FROM requests r"  # noqa: S608 - our own words
+        " CROSS JOIN submissions s ON s.id = r.submission_id"
+        f" WHERE s.workflow = p.workflow AND r.id IN {LISTED}) ORDER BY 1",
         request_ids,
     )
 
 
-def _texts(ledger: Ledger, sql: str, ids: Sequence[int]) -> list[str]:
+def _texts(ledger: Ledger, sql: str, ids: Collection[int]) -> list[str]:
     return [str(row[0]) for row in ledger.rows(sql, as_list(ids))]

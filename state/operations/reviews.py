@@ -1,6 +1,6 @@
 """Answers to review: billed and settled, but refused, cut off or unfinished."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 
@@ -59,7 +59,7 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
         last, left = (page[-1]["batch_id"], page[-1]["request_id"]), left - len(page)
 
 
-def accept(ledger: Ledger, request_ids: list[int]) -> int:
+def accept(ledger: Ledger, request_ids: Collection[int]) -> int:
     """Acknowledge the answers of these requests; returns how many there were."""
     with ledger.transaction("accept"):
         return ledger.execute(

@@ -1,15 +1,16 @@
 """Selects requests and batches for commands, by names and filters."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.reader import Source
+from state.db.reader import Source, listed
 from state.db.sql_conditions import LISTED, STATUS, as_list
 from state.model.errors import UnknownId
+from state.model.id_list import IdList
 from state.model.records import BatchStatus, Outcome, RequestStatus
 
 Parameter = str | int
@@ -32,7 +33,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     error_type: str | None = None
     stop_reason: str | None = None
     since_ts: str | None = None
-    request_ids: tuple[int, ...] = ()
+    request_ids: Collection[int] = ()
     batch_ids: tuple[int, ...] = ()
 
     @property
@@ -47,11 +48,18 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 
 class SelectedRequest(Struct, frozen=True, kw_only=True):
-    """A selected request, with the values that decide its eligibility."""
+    """A selected request."""
 
     request_id: int
     custom_id: str
     tag: str
+    status: RequestStatus
+
+
+class SelectedGroup(Struct, frozen=True, kw_only=True):
+    """The selected requests that have the same values of all that decides their eligibility."""
+
+    ids: IdList
     status: RequestStatus
     error_type: str | None
     stop_reason: str | None
@@ -60,38 +68,92 @@ class SelectedRequest(Struct, frozen=True, kw_only=True):
     betas: tuple[str, ...]
 
 
+_SELECTED = (
+    "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+    f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
+)
+
+
+def groups(
+    source: Source, wanted: Filter, *, custom_ids: Iterable[str] | None = None
+) -> list[SelectedGroup]:
+    """The selected requests by what decides their eligibility; only those with the `custom_ids`.
+
+    Half a million requests are a few groups, so that none of them becomes a Python object. Raises
+    UnknownId for an unknown name.
+    """
+    where, parameters = _where_requests(source, wanted)
+    if custom_ids is not None:
+        where += f" AND r.custom_id IN {LISTED}"
+        parameters.append(as_list(custom_ids))
+    rows = source.rows(
+        "SELECT json_group_array(id) AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
+        f" reviewed, has_body, betas FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
+        " a.stop_reason, coalesce(a.reviewed, 0) AS reviewed, coalesce(e.body_length,"
+        f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"
+        f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id)"
+        " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas ORDER BY min(id)",
+        *parameters,
+    )
+    return [
+        SelectedGroup(
+            ids=IdList(row["ids"], row["requests"]),
+            status=RequestStatus(row["status"]),
+            error_type=row["error_type"],
+            stop_reason=row["stop_reason"],
+            reviewed=bool(row["reviewed"]),
+            has_body=bool(row["has_body"]),
+            betas=tuple(row["betas"].split(",")) if row["betas"] else (),
+        )
+        for row in rows
+    ]
+
+
+def merged(source: Source, parts: Sequence[IdList]) -> IdList:
+    """The ids of disjoint lists, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = ",".join(part.json[1:-1] for part in parts if part)
+    return listed(source, "SELECT value FROM json_each(?) ORDER BY value", f"[{joined}]")
+
+
+def request_ids(source: Source, wanted: Filter) -> IdList:
+    """The ids of the selected requests. Raises UnknownId for an unknown name."""
+    where, parameters = _where_requests(source, wanted)
+    return listed(
+        source,
+        f"SELECT r.id {_SELECTED} WHERE {where} ORDER BY r.id",
+        *parameters,
+    )
+
+
 def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
     """The selected requests, oldest first. Raises UnknownId for an unknown name."""
-    where, parameters = _where(source, wanted)
-    if wanted.batch_ids:
-        where += (
-            " AND r.id IN (SELECT x.request_id FROM attempts x"
-            " WHERE x.batch_id IN (SELECT value FROM json_each(?)))"
-        )
-        parameters.append(json.dumps(wanted.batch_ids))
+    where, parameters = _where_requests(source, wanted)
     return [
         SelectedRequest(
             request_id=row["id"],
             custom_id=row["custom_id"],
             tag=row["tag"],
             status=RequestStatus(row["status"]),
-            error_type=row["error_type"],
-            stop_reason=row["stop_reason"],
-            reviewed=bool(row["reviewed"]),
-            has_body=row["body_length"] > len(row["custom_id"]) + _NO_PARAMS,
-            betas=tuple(row["betas"].split(",")) if row["betas"] else (),
         )
         for row in source.rows(
-            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, a.error_type, a.stop_reason,"  # noqa: S608 - our own words
-            " a.reviewed,"
-            " coalesce(e.body_length, r.body_length) AS body_length,"
-            " coalesce(e.betas, r.betas) AS betas FROM requests r"
-            " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
-            f" {effective_attempt.JOIN}"
+            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status {_SELECTED}"
             f" WHERE {where} ORDER BY r.id",
             *parameters,
         )
     ]
+
+
+_IN_BATCHES = f"(SELECT x.request_id FROM attempts x WHERE x.batch_id IN {LISTED})"  # noqa: S608 - our own words
+
+
+def _where_requests(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
+    where, parameters = _where(source, wanted)
+    if wanted.batch_ids:
+        where += f" AND r.id IN {_IN_BATCHES}"
+        parameters.append(as_list(wanted.batch_ids))
+    return where, parameters
 
 
 def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
@@ -111,9 +173,12 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
         if value is not None:
             clauses.append(clause)
             parameters.append(value)
+    if wanted.outcome not in (None, Outcome.SUCCEEDED):
+        # What settled a request is a success: these need no look at its attempts.
+        clauses.append("r.settled_by IS NULL")
     if wanted.request_ids:
-        clauses.append("r.id IN (SELECT value FROM json_each(?))")
-        parameters.append(json.dumps(wanted.request_ids))
+        clauses.append(f"r.id IN {LISTED}")
+        parameters.append(as_list(wanted.request_ids))
     return " AND ".join(clauses) or ("1" if wanted.batch_ids else "0"), parameters
 
 
@@ -177,8 +242,8 @@ def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
         "SELECT workflow FROM submissions WHERE id IN (SELECT submission_id FROM requests"
         " WHERE id IN (SELECT value FROM json_each(?))) UNION"
         " SELECT workflow FROM batches WHERE id IN (SELECT value FROM json_each(?)) ORDER BY 1",
-        json.dumps(wanted.request_ids),
-        json.dumps(wanted.batch_ids),
+        as_list(wanted.request_ids),
+        as_list(wanted.batch_ids),
     )
     return tuple(row[0] for row in rows)
 
@@ -187,8 +252,8 @@ def cancelable_batches(source: Source, wanted: Filter) -> list[int]:
     """Unfinished batches with a selected request."""
     where, parameters = _where(source, wanted)
     if wanted.batch_ids:
-        where += " AND b.id IN (SELECT value FROM json_each(?))"
-        parameters.append(json.dumps(wanted.batch_ids))
+        where += f" AND b.id IN {LISTED}"
+        parameters.append(as_list(wanted.batch_ids))
     over = ", ".join(f"'{s}'" for s in (BatchStatus.NOT_SENT, BatchStatus.REJECTED, "ended"))
     return [
         int(row[0])

@@ -90,8 +90,7 @@ def _event_kinds() -> Iterator[str]:
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("event"):
                 named = [node for argument in call.args for node in ast.walk(argument)]
-                values = [node.value for node in named if isinstance(node, ast.Constant)]
-                yield from (value for value in values if isinstance(value, str))
+                yield from (n.value for n in named if isinstance(n, ast.Constant) and n.value)
 
 
 def test_the_page_lists_each_kind_of_event() -> None:

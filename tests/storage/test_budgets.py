@@ -1,6 +1,6 @@
 """What is reserved: with the batch, until its cost is known, in the transaction of the change."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import pytest
 from support.console.console_builders import CENT, Failure, LedgerBuilder
@@ -115,16 +115,16 @@ def test_a_replay_reserves_until_its_requests_are_queued(made: LedgerBuilder) ->
 
 def test_a_refused_requeue_leaves_the_requests_failed(made: LedgerBuilder) -> None:
     made.collect(made.accept(submit(made, "one")), [Failure()] * 2)
-    seen: list[Sequence[int]] = []
+    seen: list[Collection[int]] = []
 
-    def refuse(chosen: Sequence[int]) -> None:
+    def refuse(chosen: Collection[int]) -> None:
         seen.append(chosen)
         raise LedgerUnusable("over budget")
 
     numbers = list(ids(made.ledger, "one").values())
     with pytest.raises(LedgerUnusable):
         command_effects.requeue(made.ledger, 0, numbers, refuse)
-    assert seen == [numbers]
+    assert [list(one) for one in seen] == [numbers]
     assert used(made.ledger) == 0
 
 

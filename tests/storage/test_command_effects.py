@@ -172,7 +172,11 @@ def test_a_preview_counts_by_workflow_and_model(made: LedgerBuilder) -> None:
     sent = made.accept(made.submit("news", ["c"], workflow="news", due_in=timedelta(minutes=1)))
     every, rows = numbers(made, "tag", "news"), [queued.id, sent.id]
     model = queued.model
-    assert previews.models(made.ledger, every) == {("feed", model): 2, ("news", model): 1}
+    groups = previews.by_model(made.ledger, every)
+    assert [(one.workflow, one.model, one.requests) for one in groups] == [
+        ("feed", model, 2),
+        ("news", model, 1),
+    ]
     expected = ["2026-11-22T06:01:00.000Z", "2026-11-22T07:00:00.000Z"]
     assert previews.deadlines(made.ledger, every) == expected
     assert previews.deadlines_of_batches(made.ledger, rows) == expected

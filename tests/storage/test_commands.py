@@ -36,7 +36,7 @@ def test_a_command_is_stored_with_its_ids(made: LedgerBuilder) -> None:
     command = enqueue(made, 3, 1, 3, 2**40)
     assert commands.by_key(made.ledger, command.key) == command
     assert (command.item_count, command.who, command.step) == (3, "test", 0)
-    assert commands.items(made.ledger, command) == [1, 3, 2**40]
+    assert list(commands.items(made.ledger, command)) == [1, 3, 2**40]
     assert detail(made.ledger, "command.replay")["items"] == 3
     with pytest.raises(UnknownId):
         commands.by_key(made.ledger, "cmd_none")
@@ -149,4 +149,4 @@ def test_an_edit_is_named_by_the_request_it_changed(ledger: Ledger, made: Ledger
 def test_a_command_names_many_requests(made: LedgerBuilder) -> None:
     many = range(2**33, 2**33 + 100_001)
     command = enqueue(made, *many)
-    assert commands.items(made.ledger, command) == list(many)
+    assert list(commands.items(made.ledger, command)) == list(many)

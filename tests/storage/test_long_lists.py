@@ -66,7 +66,8 @@ def test_figures_are_of_those_that_exist(made: LedgerBuilder, every: Sequence[in
     assert (sums.batch_nano, sums.unknown) == (3 * COUNT, 0)
     assert budget_reservations.not_estimated(made.ledger, every) == []
     assert len(budget_reservations.names_of(made.ledger, every)) == COUNT
-    assert list(previews.models(made.ledger, every).values()) == [COUNT]
+    (group,) = previews.by_model(made.ledger, every)
+    assert (group.requests, group.batch_nano, group.unknown) == (COUNT, 3 * COUNT, 0)
     assert previews.deadlines(made.ledger, every) == []
     assert affected_batches.affected_batches(made.ledger, every) == []
     assert command_effects.count_maybe_charged(made.ledger, every) == 0
