@@ -12,7 +12,7 @@ import msgspec
 
 from core.api import lenient_json
 from core.text import sanitize
-from state.model.usage import UNKNOWN, Iteration, Usage
+from state.model.usage import TOKENS, UNKNOWN, Iteration, Usage
 
 # Far above any answer, and small enough that the sums of 100,000 answers fit into the ledger.
 MOST_TOKENS = 1 << 27
@@ -152,8 +152,14 @@ def _priced(found: _Usage, model: str, unknown: Sequence[str]) -> Usage:
     iterations = found.iterations or ()
     # Most answers have nothing of this.
     is_odd = unknown or iterations or found.fallback_credit
+    plain, output, five_minutes, one_hour, read = _tokens(found)
+    # Named one by one: unpacking a dictionary of them takes five times as long.
     return Usage(
-        **_tokens(found),
+        input_tokens=plain,
+        output_tokens=output,
+        cache_write_5m_tokens=five_minutes,
+        cache_write_1h_tokens=one_hour,
+        cache_read_tokens=read,
         web_searches=(tools.web_search_requests or 0) if tools else 0,
         inference_geo=found.inference_geo,
         service_tier=found.service_tier,
@@ -163,30 +169,26 @@ def _priced(found: _Usage, model: str, unknown: Sequence[str]) -> Usage:
     )
 
 
-def _tokens(found: _Counts) -> dict[str, int]:
-    """The tokens by kind."""
+def _tokens(found: _Counts) -> tuple[int, int, int, int, int]:
+    """The values of `TOKENS`."""
     written = found.cache_creation
     total = found.cache_creation_input_tokens or 0
     one_hour = (written.ephemeral_1h_input_tokens or 0) if written else 0
     five_minutes = (written.ephemeral_5m_input_tokens or 0) if written else 0
-    return {
-        "input_tokens": found.input_tokens,
-        "output_tokens": found.output_tokens,
-        # Usage without a split is from before 1-hour caching.
-        "cache_write_5m_tokens": max(five_minutes, total - one_hour),
-        "cache_write_1h_tokens": one_hour,
-        "cache_read_tokens": found.cache_read_input_tokens or 0,
-    }
+    # Usage without a split is from before 1-hour caching.
+    five_minutes = max(five_minutes, total - one_hour)
+    read = found.cache_read_input_tokens or 0
+    return found.input_tokens, found.output_tokens, five_minutes, one_hour, read
 
 
 def _added(iterations: Iterable[_Iteration]) -> tuple[Iteration, ...]:
     """The iterations that are billed beside the answer's own counts. Raises ValueError."""
     found = tuple(
-        Iteration(type=part.type, model=part.model, **_tokens(part))
+        Iteration(type=part.type, model=part.model, **dict(zip(TOKENS, _tokens(part), strict=True)))
         for part in iterations
         if part.type in _ADDED
     )
-    if sum(sum(_tokens(part).values()) for part in iterations) > MOST_TOKENS:
+    if sum(sum(_tokens(part)) for part in iterations) > MOST_TOKENS:
         raise ValueError("more tokens in `$.iterations` than an answer can have")
     return found
 

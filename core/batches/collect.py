@@ -1,30 +1,17 @@
 """Collects the results of a batch: each valid line to disk, then all of them into the ledger."""
 
-import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
-from core.api.call_limits import most_result_bytes, up_to
-from core.api.line_splitter import LongLine, split_lines
-from core.api.result_schema import (
-    BadLineError,
-    ResultLine,
-    Succeeded,
-    as_collected,
-    custom_id_of,
-    parse,
-    with_custom_id,
-)
-from core.api.usage_schema import read_usage
 from core.batches import account_check, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.engine_context import Context
 from core.batches.error_isolation import announce, isolated
 from core.batches.read_retry import is_due, next_poll_at
+from core.batches.result_reader import ResultReader
 from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
-from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
 from core.text import are, pluralize
 from state.batches import collection, remote_status, stuck_batches, sync_runs
@@ -32,10 +19,8 @@ from state.batches.collection import Completion
 from state.db.ledger import Staged
 from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile
-from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult
-from state.model.timestamps import from_text
+from state.model.records import Batch, BatchKind, Collected, CollectionStatus
 
-_PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
 _EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
@@ -85,7 +70,14 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     try:
         with collection.staged(context.ledger) as staged:
             with _source(context, batch) as pieces:
-                reader = _ResultReader(context, batch, results, stats, rejected)
+                reader = ResultReader(
+                    context,
+                    batch,
+                    to_custom_id=_translation(context, batch),
+                    results=results,
+                    stats=stats,
+                    rejected=rejected,
+                )
                 staged.add_rows(reader.results(pieces))
                 new, unlisted = reader.new, reader.unlisted
                 # Its maps of 100,000 ids are freed before the commit.
@@ -147,129 +139,6 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
     else:
         with context.api().results(batch.remote_id or "") as pieces:
             yield pieces
-
-
-class _ResultReader:
-    """Reads one response: parses each line, matches its request, writes it to disk, prices it."""
-
-    def __init__(
-        self,
-        context: Context,
-        batch: Batch,
-        results: ResultsFile,
-        stats: CollectStats,
-        rejected: RejectedLines,
-    ) -> None:
-        self._context = context
-        self._batch = batch
-        self._file = results
-        self._stats = stats
-        self._rejected = rejected
-        self._at = from_text(batch.accepted_ts or batch.created_ts)
-        self._to_custom_id = _translation(context, batch)
-        # The ids of requests without a result, by custom_id.
-        self._awaited: dict[str, int] = {}
-        # The checksums of lines by custom_id; None where an earlier try collected the line.
-        self._seen: dict[str, int | None] = {}
-        for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch):
-            if is_known:
-                self._seen[custom_id] = None
-            else:
-                self._awaited[custom_id] = request_id
-        self.new = 0
-        # Requests that only the results show to be of the batch.
-        self.unlisted: list[int] = []
-
-    def results(self, pieces: Iterable[bytes]) -> Iterator[StagedResult]:
-        """Yield each new valid result: priced, and on disk under the caller's custom_id."""
-        for line in split_lines(self._until_broken(pieces)):
-            if isinstance(line, LongLine):
-                self._stats.too_long += 1
-                self._stats.malformed_own += self._is_of_the_batch(line)
-                self._rejected.add(line)
-                continue
-            found = self._parsed(line) if line else None
-            if found is None:
-                continue
-            custom_id = self._to_custom_id(found.custom_id) or ""
-            request_id = self._awaited.pop(custom_id, None)
-            if request_id is None and custom_id not in self._seen:
-                request_id = self._unlisted_id(custom_id)
-            if request_id is not None:
-                self._seen[custom_id] = zlib.crc32(line)
-                yield self._stored(line, found, custom_id, request_id)
-            elif custom_id in self._seen:
-                self._count_repeated(line, self._seen[custom_id])
-            else:
-                self._stats.foreign += 1
-                self._rejected.add(line)
-
-    def _unlisted_id(self, custom_id: str) -> int | None:
-        """The request of a line with the nonce of this batch, which no attempt of it names."""
-        if not custom_id or self._batch.identified_by == "operator":
-            return None
-        request_id = collection.unlisted_id(self._context.ledger, self._batch, custom_id)
-        if request_id is not None:
-            self.unlisted.append(request_id)
-        return request_id
-
-    def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """A broken connection ends the response; the lines before it are valid."""
-        try:
-            yield from up_to(pieces, most_result_bytes(self._batch.request_count))
-        except ApiError as error:
-            self._stats.broken = error
-
-    def _parsed(self, line: bytes) -> ResultLine | None:
-        try:
-            return parse(line)
-        except BadLineError:
-            # The last line of a broken connection is cut short, not malformed.
-            if self._stats.broken is None:
-                self._stats.malformed += 1
-                self._stats.malformed_own += self._is_of_the_batch(line)
-                self._rejected.add(line)
-            return None
-
-    def _is_of_the_batch(self, line: bytes) -> bool:
-        custom_id = self._to_custom_id(custom_id_of(line) or "")
-        return custom_id in self._awaited or custom_id in self._seen
-
-    def _count_repeated(self, line: bytes, checksum: int | None) -> None:
-        if checksum is None:
-            self._stats.known += 1
-        elif checksum == zlib.crc32(line):
-            self._stats.repeated += 1
-        else:
-            self._stats.conflicting += 1
-            self._rejected.add(line)
-
-    def _stored(
-        self, line: bytes, found: ResultLine, custom_id: str, request_id: int
-    ) -> StagedResult:
-        if not isinstance(found.result, Succeeded) and (shown := redact_bytes(line)) != line:
-            # An error may echo the key; an answer is the caller's own text.
-            line, found = shown, parse(shown)
-        stored = with_custom_id(line, found.custom_id, custom_id)
-        offset = self._file.write(stored)
-        self.new += 1
-        if self.new % _PROGRESS_EVERY == 0:
-            self._context.progress("collecting", self.new, self._batch.request_count)
-        if not isinstance(found.result, Succeeded):
-            # Only succeeded requests are billed.
-            row = as_collected(found).as_staged(request_id)
-            return (*row[:-2], offset, len(stored))
-        message = found.result.message
-        usage = read_usage(message.usage, message.model)
-        charge = self._context.prices.charge(
-            message.model, usage, at=self._at, kind=self._batch.kind
-        )
-        return (
-            *(request_id, "succeeded", None, None, message.stop_reason, message.model),
-            *usage.values(),
-            *(charge.cost_nano, charge.sync_cost_nano, charge.fee_nano, charge.unpriced),
-            *(offset, len(stored)),
-        )
 
 
 def _has_local_results(context: Context, batch: Batch) -> bool:

@@ -89,7 +89,9 @@ class ResultsFile:
         """Append one line, given without its newline; returns its byte offset."""
         offset = self.offset
         try:
-            self._file.write(b"%b\n" % line)
+            # In two writes into the buffer: to join them would copy the line.
+            self._file.write(line)
+            self._file.write(b"\n")
         except OSError as error:
             raise self._unusable(error) from error
         self.offset += len(line) + 1

@@ -56,6 +56,19 @@ def a_long_line(content: bytes) -> tuple[Iterator[bytes], dict[str, str]]:
     return pieces(), {}
 
 
+def a_padded_line(content: bytes) -> tuple[Iterator[bytes], dict[str, str]]:
+    """The first result is followed by spaces without end: its beginning is valid."""
+    first, _, rest = content.partition(b"\n")
+
+    def pieces() -> Iterator[bytes]:
+        yield first
+        for _ in range(LONGEST_LINE // MIB + 1):
+            yield b" " * MIB
+        yield b"\n" + rest
+
+    return pieces(), {}
+
+
 def a_bomb(_content: bytes) -> tuple[Iterator[bytes], dict[str, str]]:
     """A hundred kilobytes that stand for a hundred megabytes."""
     packed = gzip.compress(b"y" * (100 * MIB))
@@ -74,7 +87,11 @@ def two_jobs(bench: Bench, change: Change) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said", "kept"),
-    [(a_long_line, "1 line longer than 33,554,432 bytes", 2), (a_bomb, "is longer than", 0)],
+    [
+        (a_long_line, "1 line longer than 33,554,432 bytes", 2),
+        (a_padded_line, "1 line longer than 33,554,432 bytes", 2),
+        (a_bomb, "is longer than", 0),
+    ],
 )
 def test_a_hostile_response_is_a_problem_of_its_batch_alone(
     tmp_path: Path, change: Change, said: str, kept: int
