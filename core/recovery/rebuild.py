@@ -42,6 +42,7 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
+NEVER_SENT = (BatchStatus.NOT_SENT, BatchStatus.REJECTED)
 _LOST_REASON = (
     "Its record was lost with the damaged ledger. The request may have run; only a replay sends it"
     " again."
@@ -252,7 +253,7 @@ def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[Rec
     """Batches not sent, those whose results or lines name their requests, and those to guess."""
 
     def order(found: RecoveredBatch) -> int:
-        if found.status == BatchStatus.NOT_SENT:
+        if found.status in NEVER_SENT:
             return -1
         if recovered_files.results_of(context.folder, found) is not None:
             return 0
@@ -279,7 +280,7 @@ def add_recovered_batch(
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
     elif found.nonce and found.status in _MAY_BE_SENT:
         done.open += _open(context, submission, found, BatchStatus.SENDING)
-    elif found.nonce and found.status == BatchStatus.NOT_SENT and found.requests is not None:
+    elif found.nonce and found.status in NEVER_SENT and found.requests is not None:
         # Its nonce identifies a batch that the API made of it all the same, and shows late.
         rebuilding.add_batch(
             context.ledger,

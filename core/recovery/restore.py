@@ -12,6 +12,7 @@ from core.batches.engine_context import Context
 from core.recovery import recovered_files
 from core.recovery.rebuild import (
     AT_THE_API,
+    NEVER_SENT,
     RebuildSummary,
     add_recovered_batch,
     collect_from_disk,
@@ -31,7 +32,6 @@ from state.recovery import fallback_import, recovered_batches, restored
 from state.recovery import rebuild as rebuilding
 from state.recovery.recovered_batches import RecoveredBatch
 
-_NEVER_SENT = (BatchStatus.NOT_SENT, BatchStatus.REJECTED)
 _UNSENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
 
 
@@ -129,7 +129,7 @@ def _import_newer_batches(
     before = done.collected + done.open
     for found in known_first(context, newer):
         add_recovered_batch(context, submission, found, done)
-    sent = [found for found in newer if found.status not in _NEVER_SENT and not found.is_lost]
+    sent = [found for found in newer if found.status not in NEVER_SENT and not found.is_lost]
     if done.collected + done.open - before < len(sent):
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
     nonce = ledger.new_id(batch_planning.NONCE_LENGTH)

@@ -47,15 +47,16 @@ class Orphan(Struct, frozen=True, kw_only=True):
 def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
     """Batch rows whose POST may have made a batch that the ledger does not know, oldest first.
 
-    These are: rows without an answer to their POST; rows released as not sent, or identified by
-    their nonce, until `since_ts`, because a duplicate can still appear in the list; and rows
+    These are: rows without an answer to their POST; rows that were not sent, rejected or identified
+    by their nonce, until `since_ts`, because a duplicate can still appear in the list; and rows
     sent after `unlisted_ts` that ended before a complete listing could show a duplicate.
     """
     return [
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'unconfirmed')"
-            " OR ((status = 'not_sent' OR (identified_by = 'nonce' AND duplicate_of IS NULL))"
+            " OR ((status IN ('not_sent', 'rejected')"
+            " OR (identified_by = 'nonce' AND duplicate_of IS NULL))"
             " AND max(sent_ts, coalesce(ended_ts, '')) > ?)"
             " OR (status = 'ended' AND duplicate_of IS NULL AND sent_ts > ?)) ORDER BY id",
             since_ts,
@@ -231,12 +232,15 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
 
 
 def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
-    """Rows whose POST was made after `since_ts` and was not rejected, whatever their status."""
+    """Rows whose POST was made after `since_ts`, whatever their status.
+
+    Also rejected ones: a proxy may have repeated the POST, and the rejection answers one of them.
+    """
     return [
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND duplicate_of IS NULL"
-            " AND status <> 'rejected' AND sent_ts > ? ORDER BY id",
+            " AND sent_ts > ? ORDER BY id",
             since_ts,
         )
     ]

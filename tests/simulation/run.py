@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
@@ -66,7 +67,10 @@ def histories(options: argparse.Namespace) -> Generator[History, None, None]:
 def one_history(mutant: str | None, seed: int) -> History:
     """Run one seed; the log only where there is a violation."""
     with switched_on(mutant):
-        history = run_history(seed, profile_for(mutant, seed))
+        try:
+            history = run_history(seed, profile_for(mutant, seed))
+        except Exception:  # noqa: BLE001 - the other seeds run
+            return History(seed=seed, violations=traceback.format_exc().splitlines(), log=[])
     return history if history.violations else replace(history, log=[])
 
 

@@ -3,6 +3,7 @@
 import pytest
 from support.api.api_wrapper import ApiWrapper
 from support.builders import Bench, some_requests
+from support.ledgers.rebuilt_ledger import rebuilt
 from support.lifecycle import (
     QUARTER,
     batches,
@@ -115,4 +116,32 @@ def test_a_duplicate_is_found_though_no_list_could_be_read_while_its_batch_was_o
     bench.faults.clear()
     poll_until_done(bench)
     assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
+    check_billing(bench)
+
+
+def _rejected_and_accepted(bench: Bench) -> None:
+    """A proxy sent a POST twice, and answers with the rejection of one of them."""
+    api = _Kept(bench.api())
+    sender = bench.new_engine("sender", api=lambda: api)
+    bench.faults.add("create:413:times=1")
+    sender.submit(some_requests(1), SubmitOptions(tag="rejected", model="claude-haiku-4-5"))
+    assert statuses(bench) == ["rejected"]
+    api.create(api.posted[0])
+
+
+def test_the_batch_of_a_create_that_was_also_rejected_is_collected(bench: Bench) -> None:
+    _rejected_and_accepted(bench)
+    poll_until_done(bench)
+    assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
+    check_billing(bench)
+
+
+def test_the_batch_of_a_create_that_was_also_rejected_is_found_after_a_rebuild(
+    bench: Bench,
+) -> None:
+    _rejected_and_accepted(bench)
+    rebuilt(bench)
+    poll_until_done(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
     check_billing(bench)
