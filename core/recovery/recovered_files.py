@@ -48,9 +48,9 @@ def read(folder: Folder) -> RecoveredFiles:
         )
     if mirror.partly_read:
         found.warnings.append(
-            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)}: the requests of a"
-            " batch. The results on disk are used instead; for a batch that is still at the API,"
-            " the requests are guessed until its results are downloaded."
+            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)} in part:"
+            " which requests a batch has. The results on disk are used instead; for a batch that is"
+            " still at the API, the requests are guessed until its results are downloaded."
         )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:
