@@ -219,13 +219,14 @@ def eight_at_once(folder: Path) -> Iterator[Finding]:
 
 
 def whole_limits(folder: Path) -> Iterator[Finding]:
-    """A body of 256 MB and one of 250,000 requests."""
+    """A body of 256 MB, and files of 250,000 and of a million requests."""
     text = "An article about many things that happened today, told at some length. " * 700
     with serving() as server:
         env = environment(server, folder / "limits")
         for name, source, batches in (
             ("about 250 MB in 5,000 requests", write_requests(folder / "w", 5_000, text=text), 1),
             ("250,000 requests", write_requests(folder / "m", 250_000), 3),
+            ("a million requests", write_requests(folder / "n", 1_000_000, text="Short. "), 10),
         ):
             done = run(titan("submit", str(source), "--tag", name, "--json"), env=env)
             if f'"batches": {batches}' not in done.output.replace('":', '": ').replace("  ", " "):

@@ -17,7 +17,7 @@ from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
 from state.batches import adoption, batch_planning, orphans, remote_status, submissions
 from state.batches.sending import RemoteState
-from state.db.ledger import Staged
+from state.db.staged import Staged
 from state.files.spool import SpoolWriter
 from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest
 

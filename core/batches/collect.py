@@ -16,7 +16,7 @@ from core.requests.wire_id import FromWire, max_unshortened_length
 from core.text import are, pluralize
 from state.batches import collection, remote_status, stuck_batches, sync_runs
 from state.batches.collection import Completion
-from state.db.ledger import Staged
+from state.db.staged import Staged
 from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus

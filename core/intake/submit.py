@@ -25,6 +25,7 @@ from core.requests.batch_splitter import BatchSplitter
 from core.requests.common_prefix import MARK_BYTES
 from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits, Line, to_line, wire_overhead
+from core.requests.seen_ids import SeenIds
 from state.batches import sending, submissions
 from state.batches.priming_records import stop_of
 from state.db.ledger import Ledger, Transaction
@@ -94,7 +95,7 @@ def checked_lines(
     requests: Iterable[object], resolved: ResolvedOptions, limits: Limits
 ) -> Iterator[Line]:
     """Each request as the line to store. Raises PayloadError, also where there is no request."""
-    seen: dict[str, int] = {}
+    seen = SeenIds()
     for position, request in enumerate(requests, 1):
         line = to_line(
             request,
@@ -104,13 +105,11 @@ def checked_lines(
             limits=limits,
             cache=resolved.cache,
         )
-        if line.custom_id in seen:
+        if earlier := seen.add(line.custom_id, position):
             raise PayloadError(
-                f"Duplicate custom_id {line.custom_id!r} in requests {seen[line.custom_id]} and"
-                f" {position}.",
+                f"Duplicate custom_id {line.custom_id!r} in requests {earlier} and {position}.",
                 code="duplicate_custom_id",
             )
-        seen[line.custom_id] = position
         yield line
     if not seen:
         raise PayloadError("The list of requests is empty.", code="no_requests")

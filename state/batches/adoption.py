@@ -3,8 +3,9 @@
 from state.batches import batch_planning, submissions
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
-from state.db.ledger import Ledger, Staged, Transaction
+from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
+from state.db.staged import Staged
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, NewSubmission, Submission
 

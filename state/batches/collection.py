@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from state.batches import guessed_requests
 from state.batches.sending import finish_submission
-from state.db.ledger import Ledger, Staged, Transaction
+from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.sql_conditions import LISTED, as_list
+from state.db.staged import Staged
 from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 from state.model.usage import TOKENS, USAGE_COLUMNS

@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from state.batches import priming_records
 from state.batches.batch_planning import insert_batch
 from state.batches.priming_records import NewPriming
-from state.db.ledger import Ledger, Staged, Transaction
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_submission
+from state.db.staged import Staged
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     NewSubmission,

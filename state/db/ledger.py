@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import get_ident
@@ -17,13 +17,15 @@ import msgspec
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
 from state.db.schema import open_current
 from state.db.sqlite_errors import ledger_errors
+from state.db.staged import Staged
 from state.model.crash_points import no_crash_point
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
+    from state.db.staged import Parameters
+
     Row = sqlite3.Row
-    Parameters = tuple[str | int | float | bytes | None, ...]
 
 
 # Four times what SQLite copies into the ledger by itself.
@@ -168,13 +170,12 @@ class Ledger:
         violates a constraint of a column.
         """
         self._stagings += 1
-        table = Staged(self, f"staged_{self._stagings}", columns)
+        table = Staged(self.connection, self.path, f"staged_{self._stagings}", columns)
         try:
             table.add_rows(rows)
             yield table
         finally:
-            with suppress(sqlite3.Error):
-                self.connection.execute(f"DROP TABLE temp.{table}")
+            table.drop()
 
     def shrink(self) -> None:
         """Return free space to the file system."""
@@ -209,35 +210,3 @@ class Ledger:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (tx.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
         )
-
-
-class Staged:
-    """A temporary table; `str()` is its name in a statement."""
-
-    def __init__(self, ledger: Ledger, name: str, columns: str) -> None:
-        """Create the empty table; `columns` are the column definitions in SQL."""
-        self._ledger = ledger
-        self._name = name
-        with ledger_errors(ledger.path):
-            ledger.connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
-
-    def __str__(self) -> str:
-        """The name of the table."""
-        return self._name
-
-    def add_rows(self, rows: "Iterable[Parameters]") -> None:
-        """Add the rows, all of them or, if one fails, none."""
-        connection = self._ledger.connection
-        (count,) = connection.execute(
-            "SELECT count(*) FROM pragma_table_info(?)", (self._name,)
-        ).fetchone()
-        insert = f"INSERT INTO {self._name} VALUES ({', '.join('?' * count)})"  # noqa: S608 - our own name
-        with ledger_errors(self._ledger.path):
-            connection.execute("BEGIN")
-            try:
-                connection.executemany(insert, rows)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise

@@ -15,7 +15,7 @@ from state.model.id_list import IdList
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from state.db.ledger import Parameters
+    from state.db.staged import Parameters
 
     Row = sqlite3.Row
 

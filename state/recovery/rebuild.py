@@ -7,9 +7,10 @@ from state.batches import batch_planning, possible_duplicate_charges, submission
 from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
-from state.db.ledger import Ledger, Staged, Transaction
+from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.db.sql_conditions import LISTED, TO_DO, as_list
+from state.db.staged import Staged
 from state.files.folder import Folder, replace
 from state.model.crash_points import no_crash_point
 from state.model.errors import AlreadySubmitted
