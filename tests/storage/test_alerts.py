@@ -68,8 +68,11 @@ def test_a_notification_that_failed_waits(ledger: Ledger, clock: ManualClock) ->
     # A wait from before the clock was set back.
     alerts.record_try(ledger, one, not_before_ts="2027-01-01T00:00:00.000Z")
     assert unnotified(ledger) == [one]
+    alerts.record_try(ledger, one, not_before_ts="2026-11-22T07:00:00.000Z")
     alerts.record_notified(ledger, one)
     assert alerts.tries(ledger, one) == 0
+    alerts.update(ledger, [])
+    assert [cleared.id for cleared in unnotified(ledger)] == [one.id]
 
 
 def test_unpriced_models_are_named_since_a_day(made: LedgerBuilder) -> None:

@@ -151,6 +151,21 @@ def test_a_failure_does_not_end_a_request_that_runs_elsewhere(made: LedgerBuilde
     assert statuses(made.ledger, "a") == {"a": SUCCEEDED}
 
 
+def test_a_late_failure_leaves_a_request_that_waits_or_was_acknowledged(
+    made: LedgerBuilder,
+) -> None:
+    sent = made.accept(made.submit("tag", ["a", "b"]))
+    found = ids(made.ledger, "tag")
+    command_effects.detach(made.ledger, sent, list(found.values()), "run now")
+    (again,) = made.plan()
+    made.refuse(again)
+    command_effects.acknowledge(made.ledger, [found["b"]])
+    command_effects.requeue(made.ledger, 0, [found["a"]])
+    made.collect(sent, [Failure(), Failure()])
+    expected = {"a": RequestStatus.QUEUED, "b": RequestStatus.ACKNOWLEDGED}
+    assert statuses(made.ledger, "tag") == expected
+
+
 def an_edit(made: LedgerBuilder, name: str) -> None:
     """Replay a request with another body."""
     number = ids(made.ledger, name)[name]

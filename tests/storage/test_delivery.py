@@ -7,6 +7,7 @@ from support.console.console_builders import Failure, LedgerBuilder
 from support.ledgers.ledger_views import count_kinds, ids
 from support.ledgers.storage import Storage
 
+from core.clock import ManualClock
 from state.db.ledger import Ledger
 from state.operations import command_effects, commands, deadlines, delivery, hook_runs, retention
 from state.operations.commands import Action, CommandState, NewCommand
@@ -112,6 +113,18 @@ def test_a_file_delivered_again_during_its_hook_stays_due(ledger: Ledger) -> Non
     hook_runs.end(ledger, begun, RunState.DONE, not_before_ts=LATER, exit_code=0)
     (run,) = hook_runs.due(ledger, ledger.now_text())
     assert (run.state, run.tries, run.started_ts) == (RunState.DUE, 0, None)
+
+
+def test_the_end_of_an_earlier_hook_is_not_that_of_a_later_one(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    first = hook_runs.start(ledger, hook(ledger), "load", until_ts=LATER)
+    clock.advance(1)
+    second = hook_runs.start(ledger, hook(ledger), "load", until_ts=LATER)
+    assert first is not None
+    assert second is not None
+    hook_runs.end(ledger, first, RunState.DONE, not_before_ts=LATER, exit_code=0)
+    assert hook_runs.due(ledger, LATER) == [second]
 
 
 def test_a_hook_that_was_interrupted_is_started_again(ledger: Ledger) -> None:

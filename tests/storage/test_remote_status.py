@@ -13,7 +13,7 @@ from state.batches import collection, remote_status, sending, stuck_batches
 from state.batches.collection import Completion
 from state.batches.sending import RemoteState
 from state.model.records import Batch, BatchStatus, CollectionStatus, Counts, Outcome
-from state.queries import batch_list, ledger_status
+from state.queries import batch_list, ledger_status, spending
 
 
 @pytest.fixture
@@ -149,6 +149,8 @@ def test_a_batch_that_returns_is_collected_and_counted_once(
     assert (done.new, done.complete) == (2, True)
     totals = ledger_status.totals(made.ledger)
     assert (totals.succeeded, totals.failed_requests, totals.cost_nano) == (1, 1, 50)
+    (day,) = spending.by_day_column(made.ledger, "day", since_day="2026")
+    assert (day.attempts, day.succeeded, day.errored, day.lost) == (2, 1, 1, 0)
 
 
 def test_the_next_search_for_written_off_batches_is_recorded(

@@ -266,6 +266,24 @@ def test_two_batches_never_have_one_remote_id(ledger: Ledger) -> None:
     assert batch(ledger, 2).status == BatchStatus.SENDING
 
 
+def test_an_open_command_is_stored_once(storage: Storage, ledger: Ledger) -> None:
+    row = {
+        "action": "replay",
+        "digest": b"d" * 32,
+        "who": "x",
+        "reason": "",
+        "item_count": 1,
+        "options": "{}",
+        "created_ts": ledger.now_text(),
+        "not_before_ts": ledger.now_text(),
+    }
+    storage.insert(ledger, "commands", key="cmd_1", state="running", **row)
+    with pytest.raises(IllegalTransition):
+        storage.insert(ledger, "commands", key="cmd_2", state="pending", **row)
+    storage.insert(ledger, "commands", key="cmd_3", state="failed", **row)
+    assert commands.count(ledger) == 2
+
+
 def test_a_command_that_has_started_is_not_withdrawn(made: LedgerBuilder) -> None:
     command = a_command(made, 1)
     assert commands.claim(made.ledger, command) == CommandState.RUNNING
