@@ -49,15 +49,12 @@ class ResultReader:
         self._stats = stats
         self._rejected = rejected
         self._at = from_text(batch.accepted_ts or batch.created_ts)
-        # The ids of requests without a result, by custom_id.
-        self._awaited: dict[str, int] = {}
-        # The checksums of lines by custom_id; None where an earlier try collected the line.
-        self._seen: dict[str, int | None] = {}
-        for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch):
-            if is_known:
-                self._seen[custom_id] = None
-            else:
-                self._awaited[custom_id] = request_id
+        # By custom_id: the request while its result is awaited, then the checksum of its line as a
+        # negative number; 0 where an earlier try collected it. Two maps would take 10 MB more.
+        self._known = {
+            custom_id: 0 if is_known else request_id
+            for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch)
+        }
         self.new = 0
         # Requests that only the results show to be of the batch.
         self.unlisted: list[int] = []
@@ -69,12 +66,12 @@ class ResultReader:
             if found is None:
                 continue
             custom_id = self._to_custom_id(found.custom_id) or ""
-            request_id = self._awaited.pop(custom_id, None)
-            if request_id is None:
+            request_id = self._known.get(custom_id, 0)
+            if request_id <= 0:
                 request_id = self._unexpected(line, custom_id)
                 if request_id is None:
                     continue
-            self._seen[custom_id] = zlib.crc32(line)
+            self._known[custom_id] = _checksum(line)
             self.new += 1
             if self.new % _PROGRESS_EVERY == 0:
                 self._context.progress("collecting", self.new, self._batch.request_count)
@@ -105,13 +102,12 @@ class ResultReader:
         return None
 
     def _is_of_the_batch(self, line: bytes) -> bool:
-        custom_id = self._to_custom_id(custom_id_of(line) or "")
-        return custom_id in self._awaited or custom_id in self._seen
+        return self._to_custom_id(custom_id_of(line) or "") in self._known
 
     def _unexpected(self, line: bytes, custom_id: str) -> int | None:
         """The request of a line whose id is not awaited; None, and counted, if it has none."""
-        if custom_id in self._seen:
-            self._count_repeated(line, self._seen[custom_id])
+        if custom_id in self._known:
+            self._count_repeated(line, self._known[custom_id])
             return None
         request_id = self._unlisted_id(custom_id)
         if request_id is None:
@@ -128,10 +124,10 @@ class ResultReader:
             self.unlisted.append(request_id)
         return request_id
 
-    def _count_repeated(self, line: bytes, checksum: int | None) -> None:
-        if checksum is None:
+    def _count_repeated(self, line: bytes, checksum: int) -> None:
+        if checksum == 0:
             self._stats.known += 1
-        elif checksum == zlib.crc32(line):
+        elif checksum == _checksum(line):
             self._stats.repeated += 1
         else:
             self._stats.conflicting += 1
@@ -166,3 +162,7 @@ class ResultReader:
             *(charge.cost_nano, charge.sync_cost_nano, charge.fee_nano, charge.unpriced),
             *(offset, length),
         )
+
+
+def _checksum(line: bytes) -> int:
+    return ~zlib.crc32(line)
