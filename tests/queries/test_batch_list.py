@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import opened, shown, table, until, until_shown
+from support.console.example_ledgers import a_busy_ledger
 
 from state.operations.commands import Action
 from state.queries import batch_list

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import (
     app_of,
     in_another_process,
@@ -14,6 +14,7 @@ from support.console.console_pilot import (
     until,
     until_shown,
 )
+from support.console.example_ledgers import a_busy_ledger
 from textual.pilot import Pilot
 
 from state.db.schema import VERSION

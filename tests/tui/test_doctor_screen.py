@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from support.console.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console.console_builders import NOW, LedgerBuilder
 from support.console.console_pilot import (
     app_of,
     in_another_process,
@@ -15,6 +15,7 @@ from support.console.console_pilot import (
     until,
     until_shown,
 )
+from support.console.example_ledgers import a_busy_ledger
 
 from core.clock import ManualClock
 from state.batches import leases

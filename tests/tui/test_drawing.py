@@ -5,8 +5,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support.console.console_builders import LedgerBuilder, a_busy_ledger
+from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import opened, shown, table, until, until_shown
+from support.console.example_ledgers import a_busy_ledger
 from textual.strip import Strip
 from textual.widgets._footer import FooterKey
 

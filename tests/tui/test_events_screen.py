@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console.console_builders import NOW, LedgerBuilder
 from support.console.console_pilot import lines, opened, shown, table, until, until_shown
+from support.console.example_ledgers import a_busy_ledger
 from support.hostile_text import EVIL, hidden
 
 from state.model.filter_terms import Field

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console.console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder, a_month
+from support.console.console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder
 from support.console.console_pilot import opened, shown, table, until, until_shown
+from support.console.example_ledgers import a_month
 
 from core.config import titan_file
 from core.reporting import job_status

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from support.console.console_builders import NOW, a_month
+from support.console.console_builders import NOW
 from support.console.console_pilot import lines, opened, shown, table, until_shown
+from support.console.example_ledgers import a_month
 
 from core.config.never_batch import NeverBatchList
 from core.reporting import history

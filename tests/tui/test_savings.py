@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.console.console_builders import LedgerBuilder, a_month
+from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import lines, opened, shown, table, until, until_shown
+from support.console.example_ledgers import a_month
 
 from core.config import titan_file
 from state.files.folder import Folder

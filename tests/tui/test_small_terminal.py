@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from support.console.console_builders import a_busy_ledger
 from support.console.console_pilot import lines, opened, shown, until, until_shown
+from support.console.example_ledgers import a_busy_ledger
 
 
 async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_path: Path) -> None:

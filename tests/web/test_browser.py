@@ -9,7 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from support.console.console_builders import a_busy_ledger
+from support.console.example_ledgers import a_busy_ledger
 from support.processes.web_server import served
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from support.console.console_builders import a_busy_ledger
+from support.console.example_ledgers import a_busy_ledger
 from support.processes.terminal import Terminal
 from support.processes.web_server import KEY, LINK, Served, served
 

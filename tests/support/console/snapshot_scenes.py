@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.console.console_builders import (
-    A_CATALOGUE,
-    LedgerBuilder,
-    a_busy_ledger,
-    repeatable_ids,
-)
+from support.console.console_builders import A_CATALOGUE, LedgerBuilder, repeatable_ids
 from support.console.console_pilot import app_of, shown, until, until_seen, until_shown
+from support.console.example_ledgers import a_busy_ledger
 from support.console.snapshots import Album
 from textual.pilot import Pilot
 from textual.widgets import Input
