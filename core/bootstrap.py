@@ -119,6 +119,7 @@ def rebuild_ledger(
         check(folder)
         with _fresh(settings, folder, actor, runtime) as (fresh, context):
             rebuilt = rebuild(context)
+            restored.record(context.ledger)
         return rebuilt, _install(fresh, folder, "damaged", runtime)
 
 
@@ -150,6 +151,7 @@ def restore_ledger(
     with access_lock.exclusive(folder.ledger):
         with _fresh(settings, folder, actor, runtime, backup) as (fresh, context):
             done = restore.import_newer_files(context, backup)
+            restored.record(context.ledger, backup.name)
         return done, _install(fresh, folder, "replaced", runtime)
 
 

@@ -110,6 +110,7 @@ class PollerReport(Struct, frozen=True, kw_only=True):
     error: str | None
     last_pass: str | None
     lease: str | None
+    restored_ts: str | None
     left: list[str]
 
 
@@ -418,6 +419,7 @@ def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerRepor
         last_poll=poller.last_finished_ts,
         last_pass=poller.last_finished_ts,
         lease=poller.lease_holder if is_held else None,
+        restored_ts=health.restored_ts,
         left=left.lines() if left else [],
     )
 

@@ -52,7 +52,8 @@ class Poller(Struct, frozen=True, kw_only=True):
     """The last poll, its summary, and the current holder of the lease.
 
     `last_error` is why the last finished poll failed; `last_success_ts` is the end of the last one
-    that did not. `blocked` is why no poll can be recorded now.
+    that did not. `blocked` is why no poll can be recorded now. `restored_ts` is when the ledger was
+    restored or rebuilt: earlier polls are those of the backup.
     """
 
     blocked: str | None = None
@@ -63,6 +64,7 @@ class Poller(Struct, frozen=True, kw_only=True):
     last_summary: dict[str, object]
     lease_holder: str | None
     lease_expires_ts: str | None
+    restored_ts: str | None = None
 
 
 def revision(source: Source) -> int:
@@ -146,7 +148,8 @@ def poller(source: Source) -> Poller:
         "SELECT finished_ts FROM polls WHERE finished_ts IS NOT NULL AND error IS NULL"
         " ORDER BY id DESC LIMIT 1"
     )
-    lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
+    leases = {row["name"]: row for row in source.rows("SELECT * FROM leases")}
+    lease, restored = leases.get("poll"), leases.get("restored")
     return Poller(
         blocked=full_disk(source.path),
         last_started_ts=polls[0]["started_ts"] if polls else None,
@@ -154,8 +157,9 @@ def poller(source: Source) -> Poller:
         last_success_ts=succeeded[0]["finished_ts"] if succeeded else None,
         last_error=ended[0]["error"] if ended else None,
         last_summary=json.loads(ended[0]["summary"]) if ended else {},
-        lease_holder=lease[0]["holder"] if lease else None,
-        lease_expires_ts=lease[0]["expires_ts"] if lease else None,
+        lease_holder=lease["holder"] if lease else None,
+        lease_expires_ts=lease["expires_ts"] if lease else None,
+        restored_ts=restored["acquired_ts"] if restored else None,
     )
 
 

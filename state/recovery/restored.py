@@ -102,6 +102,24 @@ def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
         )
 
 
+def record(ledger: Ledger, backup: str | None = None) -> None:
+    """Record that this ledger was restored from that backup, or else rebuilt.
+
+    The holders of a backup's leases polled the ledger that is replaced: they go, and the lease
+    `restored` stays as the time of the restore, which no poll of the backup counts against.
+    """
+    with ledger.transaction("restore") as tx:
+        ledger.execute("DELETE FROM leases")
+        now = ledger.monotonic()
+        ledger.execute(
+            "INSERT INTO leases (name, holder, acquired_ts, expires_ts, acquired_at, expires_at)"
+            " VALUES ('restored', ?, ?, ?, ?, ?)",
+            *(ledger.actor, tx.at, tx.at, now, now),
+        )
+        kind = "ledger.restored" if backup else "ledger.rebuilt"
+        ledger.event(tx, kind, subject=backup)
+
+
 def rewrite_mirrors(ledger: Ledger) -> None:
     """Let the next poll write the mirror files anew: the backup knows other positions in them."""
     with ledger.transaction("rewrite_mirrors"):

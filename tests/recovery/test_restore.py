@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Generator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from support.builders import START, some_requests
 from support.processes.terminal import Terminal, a_server
 
 from core import bootstrap
-from core.clock import ManualClock
+from core.clock import ManualClock, SystemClock
 from core.config.settings import Settings
 from state.db.connection import sqlite3
+from state.db.reader import Reader
 from state.files.folder import Folder
+from state.model.timestamps import to_text
+from state.queries import event_list
 from state.recovery import backups
 from titan_console.sandbox.api import Sandbox
 
@@ -156,6 +160,42 @@ def test_results_on_disk_that_are_damaged_come_from_the_api_again(
     found = terminal.run("results", "two", "--json").lines()
     assert [row["outcome"] for row in found] == ["succeeded"] * 4
     assert results.read_bytes() == whole
+
+
+@pytest.mark.parametrize("command", ["restore", "rebuild"])
+def test_a_restored_ledger_judges_no_poll_by_the_record_of_the_backup(
+    used: _Used, command: str
+) -> None:
+    """The backup was made within a poll, 20 hours ago; its lease would still be valid."""
+    terminal, folder, _ = used
+    name = _backup(terminal)
+    with closing(sqlite3.connect(folder.backups / name)) as backup:
+        old = to_text(SystemClock().now() - timedelta(hours=20))
+        backup.execute("UPDATE polls SET started_ts = ?, finished_ts = ?", (old, old))
+        backup.execute("UPDATE leases SET expires_ts = '2999-01-01T00:00:00.000Z'")
+        backup.commit()
+    without_key = Terminal(folder.root, terminal.base_url, api_key=None)
+    before = to_text(SystemClock().now())
+    if command == "restore":
+        assert without_key.run("restore", name, "--yes").code == 0
+    else:
+        bootstrap.rebuild_ledger(Settings(home=folder.root), actor="test")
+    poller = without_key.run("status", "--json").json()["poller"]
+    assert (poller["state"], poller["error"], poller["lease"]) == ("restored", None, None)
+    assert before <= poller["restored_ts"] <= to_text(SystemClock().now())
+    said = f"ledger restored at {poller['restored_ts']}, no poll since"
+    assert said in without_key.run("status").out
+    findings = without_key.run("doctor", "--json").json()["findings"]
+    found = {one["what"]: (one["health"], one["detail"]) for one in findings}
+    assert found["poller"] == ("ok", said)
+    with Reader(folder.ledger) as reader:
+        kinds = [line.event.kind for line in event_list.latest(reader, limit=9)]
+    assert f"ledger.{'restored' if command == 'restore' else 'rebuilt'}" in kinds
+    assert without_key.run("--poll").code == 3
+    failed = without_key.run("status", "--json").json()["poller"]
+    assert (failed["state"], failed["restored_ts"]) == ("failed", None)
+    assert terminal.run("--poll").code == 0
+    assert terminal.run("status", "--json").json()["poller"]["state"] == "ok"
 
 
 def test_a_restore_can_be_undone_by_a_restore(used: _Used) -> None:

@@ -36,6 +36,7 @@ def _poller(
     success: int | None = None,
     error: str | None = None,
     lease: int | None = None,
+    restored: int | None = None,
 ) -> Poller:
     """Times in minutes ago; of the lease, minutes to go."""
 
@@ -50,6 +51,7 @@ def _poller(
         last_summary={},
         lease_holder="x" if lease is not None else None,
         lease_expires_ts=None if lease is None else to_text(NOW + lease * _M),
+        restored_ts=ago(restored),
     )
 
 
@@ -67,6 +69,16 @@ CASES = {
     "the first was killed": (_poller(4), PollerState.INTERRUPTED, 4),
     "the last in time": (_poller(41, 40, 40), PollerState.OK, 40),
     "overdue": (_poller(42, 41, 41), PollerState.SILENT, 41),
+    "restored": (_poller(1201, 1200, 1200, restored=2), PollerState.RESTORED, 2),
+    "rebuilt": (_poller(restored=2), PollerState.RESTORED, 2),
+    "killed before a restore": (_poller(1201, restored=2), PollerState.RESTORED, 2),
+    "running after a restore": (_poller(1, lease=1, restored=2), PollerState.RUNNING, 0),
+    "overdue after a restore": (_poller(1201, 1200, 1200, restored=41), PollerState.SILENT, 41),
+    "good after a restore": (_poller(4, 3, 3, restored=90), PollerState.OK, 3),
+    "failed after a restore": (*(_poller(4, 3, 1200, "bad", restored=9), PollerState.FAILED, 3),),
+    "failed for long after a restore": (
+        *(_poller(4, 3, 1200, "bad", restored=41), PollerState.SILENT, 41),
+    ),
 }
 
 

@@ -172,6 +172,7 @@ def a_poller(
     finished: timedelta | None = None,
     lease: timedelta | None = None,
     error: str | None = None,
+    restored: timedelta | None = None,
 ) -> Poller:
     return Poller(
         last_started_ts=to_text(NOW - started) if started is not None else None,
@@ -181,6 +182,7 @@ def a_poller(
         last_summary={},
         lease_holder="x" if lease is not None else None,
         lease_expires_ts=to_text(NOW + lease) if lease is not None else None,
+        restored_ts=to_text(NOW - restored) if restored is not None else None,
     )
 
 
@@ -203,6 +205,14 @@ def a_poller(
         (
             a_poller(timedelta(minutes=4), timedelta(minutes=3), error="The key is rejected."),
             "! poll failed 3m ago",
+        ),
+        (
+            a_poller(timedelta(hours=9), timedelta(hours=9), restored=timedelta(minutes=1)),
+            f"◦ ledger restored at {to_text(NOW - timedelta(minutes=1))}, no poll since",
+        ),
+        (
+            a_poller(timedelta(hours=9), timedelta(hours=9), restored=timedelta(hours=2)),
+            f"! ledger restored at {to_text(NOW - timedelta(hours=2))}, no poll since (overdue)",
         ),
     ],
 )

@@ -259,13 +259,16 @@ def api_batch_id(batch: Batch) -> str:
 
 def poller_status(health: PollerHealth) -> Label:
     """The state of the poller, without the reason of a failure."""
-    quiet = span(health.age)
+    quiet, restored = span(health.age), f"ledger restored at {health.restored_ts}, no poll since"
+    if health.state == PollerState.SILENT and health.restored_ts:
+        return Label("!", f"{restored} (overdue)", Tone.BAD)
     if health.state == PollerState.SILENT and health.error:
         return Label("!", f"no successful poll for {quiet}", Tone.BAD)
     return {
         PollerState.RUNNING: Label("▸", "poll running", Tone.BUSY),
         PollerState.BLOCKED: Label("!", "no poll can be recorded", Tone.BAD),
         PollerState.NEVER_RAN: Label("◦", "no poll yet", Tone.WARN),
+        PollerState.RESTORED: Label("◦", restored, Tone.WARN),
         PollerState.OK: Label("✓", f"last poll {quiet} ago", Tone.GOOD),
         PollerState.INTERRUPTED: Label("!", f"poll interrupted {quiet} ago", Tone.BAD),
         PollerState.FAILED: Label("!", f"poll failed {quiet} ago", Tone.BAD),

@@ -219,6 +219,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     (backup,) = real.run("restore", "restore")
     restored = real.elsewhere(files / "rebuilt")
     restored.run("restore BACKUP", "restore", backup["backup"], "--yes")
+    restored.run("status", "status")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
     restored.run("rebuild", "rebuild", "--yes")
 
