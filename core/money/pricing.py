@@ -274,4 +274,4 @@ def exact_text(nano: int) -> str:
 
 def usd(nano: int | None) -> float | None:
     """Nano-dollars as a JSON number of dollars; None stays None."""
-    return None if nano is None else float(dollars(nano))
+    return None if nano is None else dollars_float(nano)

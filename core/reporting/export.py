@@ -3,11 +3,12 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Protocol
 
-from msgspec import Struct, to_builtins
-from msgspec.structs import asdict
+from msgspec import MsgspecError, Struct, to_builtins
+from msgspec.json import Decoder, Encoder
 
 from core.api.result_schema import message_of
 from core.delivery.results import text_of
@@ -18,7 +19,6 @@ from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus
-from state.model.usage import USAGE_COLUMNS, Usage
 from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
@@ -79,7 +79,7 @@ class RequestReport(Struct, frozen=True, kw_only=True):
 
 def requests(
     source: Source, folder: Folder, ids: Iterable[int], unread: list[str] | None = None
-) -> Iterator[Record]:
+) -> Iterator[RequestReport]:
     """One record a request, in this order; the text is None where there is no answer on disk.
 
     `unread` gets a reason for each answer that should be there.
@@ -98,26 +98,42 @@ def batches(found: Iterable[Batch]) -> Iterator[Record]:
         yield record | counts
 
 
-def write(records: Iterable[Record], to: Writable, form: Format) -> int:
+def write(records: Iterable[Record | RequestReport], to: Writable, form: Format) -> int:
     """Write them all; how many there were."""
     return _write_csv(records, to) if form == Format.CSV else _write_lines(records, to)
 
 
-def _write_lines(records: Iterable[Record], to: Writable) -> int:
+def _write_lines(records: Iterable[Record | RequestReport], to: Writable) -> int:
     count = 0
     for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
-        to.write(json.dumps(record, ensure_ascii=True) + "\n")
+        to.write(_line(record))
     return count
 
 
-def _write_csv(records: Iterable[Record], to: Writable) -> int:
+def _line(record: Record | RequestReport) -> str:
+    """In ASCII."""
+    if isinstance(record, dict):
+        return json.dumps(record, ensure_ascii=True) + "\n"
+    # The library that is quick cannot escape other characters, nor encode half of a pair.
+    with suppress(UnicodeEncodeError):
+        line = _encode(record)
+        if line.isascii():
+            return f"{line.decode('ascii')}\n"
+    return json.dumps(to_builtins(record), ensure_ascii=True, separators=(",", ":")) + "\n"
+
+
+def _write_csv(records: Iterable[Record | RequestReport], to: Writable) -> int:
     writer = csv.writer(to)
     count = 0
-    for count, record in enumerate(records, 1):
+    for count, record in enumerate(map(_as_dict, records), 1):
         if count == 1:
             writer.writerow(record)
         writer.writerow([safe_cell(value) for value in record.values()])
     return count
+
+
+def _as_dict(record: Record | RequestReport) -> Record:
+    return record if isinstance(record, dict) else to_builtins(record)
 
 
 def safe_cell(value: object) -> object:
@@ -131,39 +147,72 @@ def safe_cell(value: object) -> object:
     return f"'{plain}" if plain.lstrip(" \u00a0").startswith(_FORMULA) else plain
 
 
-def _record(row: ExportRow, text: str | None) -> Record:
+def _record(row: ExportRow, text: str | None) -> RequestReport:
+    usage = row.usage
     known = row.cost_nano is not None and row.sync_cost_nano is not None
-    return to_builtins(
-        RequestReport(
-            custom_id=row.custom_id,
-            tag=row.tag,
-            workflow=row.workflow,
-            status=row.status,
-            outcome=row.outcome,
-            batch_id=row.batch_key,
-            remote_id=row.remote_id,
-            kind=row.kind,
-            model=row.model,
-            attempts=row.attempts,
-            stop_reason=row.stop_reason,
-            error_type=row.error_type,
-            error_message=row.error_message,
-            **_usage(row.usage),
-            fee_usd=usd(row.fee_nano),
-            unpriced=row.unpriced,
-            cost_usd=usd(row.cost_nano),
-            sync_usd=usd(row.sync_cost_nano),
-            savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
-            submitted_ts=row.submitted_ts,
-            ended_ts=row.ended_ts,
-            text=text,
-        )
+    return RequestReport(
+        custom_id=row.custom_id,
+        tag=row.tag,
+        workflow=row.workflow,
+        status=row.status,
+        outcome=row.outcome,
+        batch_id=row.batch_key,
+        remote_id=row.remote_id,
+        kind=row.kind,
+        model=row.model,
+        attempts=row.attempts,
+        stop_reason=row.stop_reason,
+        error_type=row.error_type,
+        error_message=row.error_message,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_write_5m_tokens=usage.cache_write_5m_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        web_searches=usage.web_searches,
+        inference_geo=usage.inference_geo,
+        service_tier=usage.service_tier,
+        speed=usage.speed,
+        fee_usd=usd(row.fee_nano),
+        unpriced=row.unpriced,
+        cost_usd=usd(row.cost_nano),
+        sync_usd=usd(row.sync_cost_nano),
+        savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
+        submitted_ts=row.submitted_ts,
+        ended_ts=row.ended_ts,
+        text=text,
     )
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    fields = asdict(usage)
-    return {name: fields[name] for name in USAGE_COLUMNS if name != "iterations"}
+class _Block(Struct, gc=False):
+    type: str
+    text: str | None = None
+
+
+class _Message(Struct, gc=False):
+    content: list[_Block]
+
+
+class _Result(Struct, gc=False):
+    message: _Message
+
+
+class _ResultLine(Struct, gc=False):
+    result: _Result
+
+
+_decode = Decoder(_ResultLine).decode
+_encode = Encoder().encode
+
+
+def _plain_text(line: bytes) -> str | None:
+    """The text of the answer; only that is decoded, where the line is as the API writes it."""
+    try:
+        blocks = _decode(line).result.message.content
+    except (MsgspecError, UnicodeDecodeError, RecursionError):
+        return text_of(message_of(line))
+    texts = [block.text for block in blocks if block.type == "text" and block.text is not None]
+    return "".join(texts) if texts else None
 
 
 def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
@@ -171,7 +220,7 @@ def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
         return None
     try:
         line = lines.read(row.result.file, row.result.offset, row.result.length)
-        return text_of(message_of(line))
+        return _plain_text(line)
     except FileMissing as error:
         unread.append(str(error))
     except (KeyError, TypeError, ValueError, RecursionError):

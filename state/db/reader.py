@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
@@ -13,7 +13,7 @@ from state.model.errors import LedgerError
 from state.model.id_list import IdList
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
     from state.db.staged import Parameters
 
@@ -27,6 +27,12 @@ class Source(Protocol):
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query."""
+        ...
+
+    def tuples(
+        self, sql: str, *parameters: str | float | bytes | None
+    ) -> "Iterator[tuple[Any, ...]]":
+        """Each row as a plain tuple. Read all rows at once: an open cursor pins the WAL."""
         ...
 
 
@@ -79,6 +85,15 @@ class Reader:
         """Every row of a query; no read transaction stays open afterwards."""
         with ledger_errors(self.path, did="read"):
             return self.connection.execute(sql, parameters).fetchall()
+
+    def tuples(
+        self, sql: str, *parameters: str | float | bytes | None
+    ) -> "Iterator[tuple[Any, ...]]":
+        """Each row as a plain tuple. Read all rows at once: an open cursor pins the WAL."""
+        with ledger_errors(self.path, did="read"):
+            cursor = self.connection.cursor()
+            cursor.row_factory = None
+            yield from cursor.execute(sql, parameters)
 
     def staged(self, columns: str, rows: "Iterable[Parameters]") -> str:
         """Create a temporary table with these columns and rows, in memory; returns its name."""

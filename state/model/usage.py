@@ -1,5 +1,6 @@
 """What the price of an answer depends on. Each field is documented by the comment above it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -71,8 +72,28 @@ class Usage(Tokens, frozen=True, kw_only=True):
 UsageRow = tuple[
     *tuple[int, int, int, int, int, int], *tuple[str | None, str | None, str | None, str | None]
 ]
+_NO_USAGE = Usage()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[Iteration, ...]).decode
+
+
+def usage_of(values: Sequence[Any]) -> Usage:
+    """The usage in the values of `USAGE_COLUMNS`, all of which are None without an attempt."""
+    if values[0] is None:
+        return _NO_USAGE
+    tokens_in, tokens_out, write_5m, write_1h, read, searches, geo, tier, speed, others = values
+    return Usage(
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cache_write_5m_tokens=write_5m,
+        cache_write_1h_tokens=write_1h,
+        cache_read_tokens=read,
+        web_searches=searches,
+        inference_geo=geo,
+        service_tier=tier,
+        speed=speed,
+        iterations=_decode(others) if others else (),
+    )
 
 
 def usage_in(row: Any, unpriced: str | None = None) -> Usage:  # noqa: ANN401 - a row of SQLite

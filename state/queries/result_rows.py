@@ -1,6 +1,5 @@
 """Requests with the attempt that counts, for results files and exports, page by page."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -8,13 +7,12 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.ledger import Ledger
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import STATUS
+from state.db.sql_conditions import LISTED, STATUS, as_list
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
-from state.model.usage import USAGE_COLUMNS, Usage, usage_in
+from state.model.usage import USAGE_COLUMNS, Usage, usage_of
 from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
@@ -58,12 +56,12 @@ _OF_SUBMISSION = (
 )
 
 
-def delivered_rows(ledger: Ledger, submission: Submission) -> Iterator[DeliveredRow]:
+def delivered_rows(source: Source, submission: Submission) -> Iterator[DeliveredRow]:
     """A row for each request of the submission, in input order."""
     last = 0
     while True:
         page = list(
-            ledger.tuples(
+            source.tuples(
                 "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
                 f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
                 submission.id,
@@ -117,11 +115,9 @@ def results(
 
 
 _USAGE = ", ".join(f"a.{name}" for name in USAGE_COLUMNS)
-_AS_THEY_ARE = (
-    *("request_id", "custom_id", "tag", "workflow", "batch_key", "remote_id", "attempts", "model"),
-    *("error_type", "error_message", "stop_reason", "cost_nano", "sync_cost_nano", "unpriced"),
-    *("submitted_ts", "ended_ts"),
-)
+_STATUSES = {status.value: status for status in RequestStatus}
+_KINDS = {kind.value: kind for kind in BatchKind} | {None: None}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome} | {None: None}
 
 
 class ExportRow(Struct, frozen=True, kw_only=True):
@@ -169,31 +165,49 @@ def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
         yield from (found[number] for number in page if number in found)
 
 
+_EXPORTED = (
+    f"SELECT r.id, r.custom_id, r.tag, s.workflow, {STATUS},"  # noqa: S608 - our own words
+    " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id),"
+    " b.key, b.remote_id, b.kind,"
+    f" coalesce(a.model, {REQUEST_MODEL}),"
+    " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
+    f" coalesce(a.fee_nano, 0), a.unpriced, s.created_ts, b.ended_ts, a.result_offset,"
+    f" a.result_length, {_USAGE}"
+    " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+    f" {effective_attempt.JOIN}"
+    " LEFT JOIN batches b ON b.id = a.batch_id"
+    f" WHERE r.id IN {LISTED}"
+)
+
+
 def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
-    rows = source.rows(
-        f"SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, {STATUS} AS status,"  # noqa: S608 - our own words
-        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
-        " b.key AS batch_key, b.remote_id, b.kind,"
-        f" coalesce(a.model, {REQUEST_MODEL}) AS model,"
-        " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
-        " s.created_ts AS submitted_ts, b.ended_ts, a.result_offset, a.result_length,"
-        f" a.fee_nano, a.unpriced, {_USAGE}"
-        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        f" {effective_attempt.JOIN}"
-        " LEFT JOIN batches b ON b.id = a.batch_id"
-        " WHERE r.id IN (SELECT value FROM json_each(?))",
-        json.dumps(list(ids)),
-    )
-    for row in rows:
-        has_span = row["result_offset"] is not None and row["result_length"] is not None
+    for row in list(source.tuples(_EXPORTED, as_list(ids))):
+        number, custom_id, tag, workflow, status, attempts, key, remote_id, kind = row[:9]
+        model, outcome, error_type, message, stop_reason, cost, sync_cost, fee, why = row[9:18]
+        submitted, ended, offset, length = row[18:22]
         yield ExportRow(
-            **{name: row[name] for name in _AS_THEY_ARE},
-            status=RequestStatus(row["status"]),
-            kind=BatchKind(row["kind"]) if row["kind"] else None,
-            outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-            usage=usage_in(row),
-            fee_nano=row["fee_nano"] or 0,
-            result=FileSpan(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
-            if has_span
-            else None,
+            request_id=number,
+            custom_id=custom_id,
+            tag=tag,
+            workflow=workflow,
+            status=_STATUSES[status],
+            attempts=attempts,
+            batch_key=key,
+            remote_id=remote_id,
+            kind=_KINDS[kind],
+            model=model,
+            outcome=_OUTCOMES[outcome],
+            error_type=error_type,
+            error_message=message,
+            stop_reason=stop_reason,
+            usage=usage_of(row[22:]),
+            cost_nano=cost,
+            sync_cost_nano=sync_cost,
+            fee_nano=fee,
+            unpriced=why,
+            submitted_ts=submitted,
+            ended_ts=ended,
+            result=None
+            if offset is None or length is None
+            else FileSpan(file_name(key), offset, length),
         )

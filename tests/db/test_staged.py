@@ -1,5 +1,6 @@
 """Staged rows are in a file, also with a SQLite that keeps temporary tables in memory."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def test_a_staging_leaves_no_file_and_no_table(
             with ledger.transaction("test"):
                 ledger.execute(f"INSERT INTO {two} SELECT max(number) FROM {one}")  # noqa: S608 - our own name
             assert ledger.rows(f"SELECT n FROM {two}")[0][0] == 99_999  # noqa: S608 - our own name
-            assert sorted(tmp_path.iterdir()) == before
+            # Windows deletes no open file.
+            if os.name == "posix":
+                assert sorted(tmp_path.iterdir()) == before
         assert not ledger.rows("SELECT name FROM pragma_database_list WHERE name LIKE 'in_%'")
         assert sorted(tmp_path.iterdir()) == before
 

@@ -1,6 +1,7 @@
 """`export -o`: nothing is overwritten by accident, and nothing of TITAN_HOME ever."""
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -35,7 +36,7 @@ def test_an_existing_file_is_overwritten_only_with_force(state: Path, tmp_path: 
     assert (refused.code, out.read_text()) == (2, "mine")
     assert "exists; pass --force to overwrite it." in refused.err
     assert export(state, out, "--force").code == 0
-    assert '"custom_id": "one"' in out.read_text()
+    assert json.loads(out.read_text())["custom_id"] == "one"
     assert sorted(path.name for path in tmp_path.glob("*out*")) == ["out.jsonl"]
 
 

@@ -40,7 +40,10 @@ def test_details_and_exports_show_searches_region_and_iterations(bench: Bench) -
     shown = squeezed(batch_documents.cost(record, batch_detail.sums_of(ledger, record.key)).text())
     assert "Web searches 5 Fees $0.0500 of the cost" in shown
     (row,) = export.requests(ledger, bench.folder, [found.request_id])
-    billed = {name: row[name] for name in ("web_searches", "inference_geo", "fee_usd", "unpriced")}
+    billed = {
+        name: getattr(row, name)
+        for name in ("web_searches", "inference_geo", "fee_usd", "unpriced")
+    }
     assert billed == {
         "web_searches": 5,
         "inference_geo": "us",

@@ -67,4 +67,4 @@ def command(
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:
     if not names:
         return result_rows.all_request_ids(source)
-    return (row.request_id for row in selection.requests(source, Filter(names=names)))
+    return selection.request_ids(source, Filter(names=names))

@@ -1,5 +1,6 @@
 """`titan-console results`: the answers in input order."""
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -7,13 +8,14 @@ import click
 from core.config.settings import from_environment
 from core.delivery.results import Result, results
 from core.intake import fallback_contents
+from core.reporting.result_lines import ResultLine, json_lines
 from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS
 from titan_console.cli.exit_codes import Exit
-from titan_console.cli.output import echo, json_lines_option, print_json
+from titan_console.cli.output import Output, json_lines_option
 from titan_console.cli.stderr import print_stderr
 from titan_console.text.safe_text import clean
 
@@ -32,12 +34,11 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         waiting = fallback_contents.waiting(reader, folder, name)
-        for result in _known(reader, folder, name, may_be_unknown=bool(waiting)):
-            pending += result["outcome"] is None
-            if as_json:
-                print_json(result)
-            else:
-                echo(_line(result))
+        lines = json_lines(reader, folder, name) if as_json else _lines(reader, folder, name)
+        output = Output(sys.stdout)
+        for line in _known(lines, may_be_unknown=bool(waiting)):
+            pending += not line.is_answered
+            output.write(f"{line.text}\n")
     if pending:
         print_stderr(f"{pluralize(pending, 'request')} still without a result.")
     for file in waiting:
@@ -46,10 +47,15 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
         ctx.exit(Exit.ATTENTION)
 
 
-def _known(reader: Reader, folder: Folder, name: str, *, may_be_unknown: bool) -> Iterator[Result]:
+def _lines(reader: Reader, folder: Folder, name: str) -> Iterator[ResultLine]:
+    for result in results(reader, folder, name):
+        yield ResultLine(_line(result), result["outcome"] is not None)
+
+
+def _known(lines: Iterator[ResultLine], *, may_be_unknown: bool) -> Iterator[ResultLine]:
     """The results that the ledger knows."""
     try:
-        yield from results(reader, folder, name)
+        yield from lines
     except UnknownId:
         if not may_be_unknown:
             raise
