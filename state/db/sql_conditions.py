@@ -59,12 +59,12 @@ def is_open(batches: str = "batches") -> str:
 
 
 # The batches that were not sent yet, and their requests that wait for it.
-_UNSENT_BATCHES = f"SELECT ub.id FROM batches ub WHERE ub.status = 'queued' AND {is_open('ub')}"  # noqa: S608 - our own words
+UNSENT_BATCHES = f"SELECT ub.id FROM batches ub WHERE ub.status = 'queued' AND {is_open('ub')}"  # noqa: S608 - our own words
 UNSENT = (
-    f"SELECT u.request_id FROM attempts u WHERE u.active = 1 AND u.batch_id IN ({_UNSENT_BATCHES})"  # noqa: S608 - as above
+    f"SELECT u.request_id FROM attempts u WHERE u.active = 1 AND u.batch_id IN ({UNSENT_BATCHES})"  # noqa: S608 - as above
 )
 # Of a request `r`. Index `one_active_attempt`.
 IN_FLIGHT = (
     "r.status = 'assigned' AND r.id IN (SELECT n.request_id FROM attempts n"  # noqa: S608 - as above
-    f" WHERE n.active = 1 AND n.batch_id NOT IN ({_UNSENT_BATCHES}))"
+    f" WHERE n.active = 1 AND n.batch_id NOT IN ({UNSENT_BATCHES}))"
 )

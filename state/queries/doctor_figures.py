@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
 from state.db.reader import Reader, Source
+from state.db.sql_conditions import UNSENT_BATCHES
 from state.files import archive
 from state.files.folder import Folder
 from state.files.regular_file import open_regular
@@ -129,6 +130,22 @@ def missing_results(source: Source, folder: Folder) -> list[str]:
         for row in rows
         if _size(folder.results / file_name(row["key"])) < row["results_bytes"]
     ]
+
+
+def missing_bodies(source: Source, folder: Folder) -> list[str]:
+    """Spool files, missing, too short or no file, that the requests to be sent need."""
+    columns = (
+        "coalesce(e.spool_file, r.spool_file) AS name,"
+        " coalesce(e.body_offset + e.body_length, r.body_offset + r.body_length) AS needed"
+    )
+    rows = source.rows(
+        f"SELECT name, max(needed) AS needed FROM (SELECT {columns} FROM requests r"  # noqa: S608 - our own words
+        " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
+        f" UNION ALL SELECT {columns} FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " LEFT JOIN edits e ON e.id = a.edit_id WHERE a.active = 1"
+        f" AND a.batch_id IN ({UNSENT_BATCHES})) GROUP BY name ORDER BY name"
+    )
+    return [row["name"] for row in rows if _size(folder.spool / row["name"]) < row["needed"]]
 
 
 def _size(path: Path) -> int:

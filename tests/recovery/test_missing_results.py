@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
+from support.ledgers.ledger_builders import a_ledger
 from support.processes.terminal import Terminal, a_server
 
+from core.clock import ManualClock, SystemClock
+from state.batches import sending
 from state.files.folder import Folder
+from state.queries import batch_list
 
 _LINES = "".join(json.dumps(request) + "\n" for request in some_requests(2))
 
@@ -57,7 +61,7 @@ def _as_folder(file: Path) -> None:
 
 
 def _cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-1])
+    file.write_bytes(file.read_bytes()[:-9])
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, _as_folder, _cut])
@@ -73,6 +77,29 @@ def test_doctor_fails_where_results_cannot_be_read(
         assert terminal.run("doctor", "--check").code == 1
 
 
+@pytest.mark.parametrize("held", ["in a batch", "in none"])
+@pytest.mark.parametrize("damage", [Path.unlink, _as_folder, _cut])
+def test_doctor_fails_where_the_requests_of_a_queued_submission_cannot_be_read(
+    tmp_path: Path, damage: Callable[[Path], None], held: str
+) -> None:
+    with a_server() as (_, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        _collected(terminal, folder)
+        without_key = Terminal(folder.root, address, api_key=None)
+        lines = "".join(json.dumps(one) + "\n" for one in some_requests(2, "later"))
+        key = without_key.run("submit", "-", "--tag", "two", stdin=lines).out.strip()
+        if held == "in none":
+            with a_ledger(folder.root, clock=ManualClock(SystemClock().now())) as ledger:
+                (batch,) = batch_list.find(ledger, key)[1]
+                assert sending.mark_not_sent(ledger, batch, "a test")
+        assert _bad(terminal) == []
+        damage(folder.spool / f"{key}.jsonl")
+        (detail,) = [one["detail"] for one in _findings(terminal) if one["what"] == "requests"]
+        assert f"{key}.jsonl" in detail
+        assert "requests" in _bad(terminal)
+        assert terminal.run("doctor", "--check").code == 1
+
+
 @pytest.mark.parametrize("name", ["batch-jobs.jsonl", "spool", "staging", "titan.poll.lock"])
 def test_doctor_fails_where_a_folder_is_in_place_of_a_file(tmp_path: Path, name: str) -> None:
     with a_server() as (_, address):
@@ -84,5 +111,9 @@ def test_doctor_fails_where_a_folder_is_in_place_of_a_file(tmp_path: Path, name:
 
 
 def _bad(terminal: Terminal) -> list[str]:
-    found = terminal.run("doctor", "--json").json()["findings"]
-    return [finding["what"] for finding in found if finding["health"] == "bad"]
+    return [finding["what"] for finding in _findings(terminal) if finding["health"] == "bad"]
+
+
+def _findings(terminal: Terminal) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = terminal.run("doctor", "--json").json()["findings"]
+    return found

@@ -71,6 +71,13 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         for key, size in made.ledger.rows("SELECT key, results_bytes FROM batches"):
             (results / f"{key}.jsonl").touch(0o600)
             (results / f"{key}.jsonl").write_bytes(bytes(size))
+        spool = tmp_path / "spool"
+        spool.mkdir(exist_ok=True)
+        for name, size in made.ledger.rows(
+            "SELECT spool_file, max(body_offset + body_length) FROM requests GROUP BY 1"
+        ):
+            (spool / name).touch(0o600)
+            (spool / name).write_bytes(bytes(size))
         await pilot.press("r")
         await until(pilot, lambda: "✗ fail" not in shown(pilot))
 

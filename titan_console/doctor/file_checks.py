@@ -9,7 +9,7 @@ from operator import attrgetter
 from core.clock import SystemClock
 from core.config import titan_file
 from core.text import pluralize, unreadable_lines
-from state.db.reader import Reader
+from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
@@ -80,11 +80,10 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
             yield _missing_ledger(folder)
             return
         damage = doctor_figures.damage(folder.ledger, thorough=thorough)
-        lost, unknown = list[str](), list[str]()
+        recorded = list[Finding]()
         if not damage:
             with Reader(folder.ledger) as reader:
-                lost = doctor_figures.missing_results(reader, folder)
-                unknown = results_on_disk.without_batch(reader, folder)
+                recorded += _recorded_files(reader, folder)
     except LedgerError as error:
         yield Finding(Health.BAD, "ledger", str(error))
         if doctor_figures.is_damage(error):
@@ -96,7 +95,15 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         return
     check = "integrity check" if thorough else "quick check"
     yield Finding(Health.OK, "ledger", f"{folder.ledger}: {check} passed")
-    if lost:
+    yield from recorded
+    yield from isolated("mirror", lambda: _mirrors(folder))
+    yield from isolated("backup", lambda: [_backups(folder)])
+    yield from isolated("disk", lambda: _files(folder))
+
+
+def _recorded_files(source: Source, folder: Folder) -> Iterator[Finding]:
+    """The files that the ledger refers to, and results that it does not."""
+    if lost := doctor_figures.missing_results(source, folder):
         count = pluralize(len(lost), "batch", "batches")
         yield Finding(
             Health.BAD,
@@ -104,11 +111,10 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
             f"results of {count} are missing from {folder.results}, or their file is too short"
             f" (latest: {lost[0]}). {RECOVERY}",
         )
-    if unknown:
+    if unsendable := doctor_figures.missing_bodies(source, folder):
+        yield _missing_bodies(folder, unsendable)
+    if unknown := results_on_disk.without_batch(source, folder):
         yield _unknown_results(folder, unknown)
-    yield from isolated("mirror", lambda: _mirrors(folder))
-    yield from isolated("backup", lambda: [_backups(folder)])
-    yield from isolated("disk", lambda: _files(folder))
 
 
 def _unknown_results(folder: Folder, unknown: list[str]) -> Finding:
@@ -119,6 +125,18 @@ def _unknown_results(folder: Folder, unknown: list[str]) -> Finding:
         f"{pluralize(len(unknown), 'results file')} in {folder.results} without a batch in the"
         f" ledger (first: {unknown[0]}); `titan-console restore` of the newest backup imports those"
         " whose requests are in spool/; move the others to another folder",
+    )
+
+
+def _missing_bodies(folder: Folder, names: list[str]) -> Finding:
+    """Requests that the next poll could not send; those in a batch would be errored then."""
+    return Finding(
+        Health.BAD,
+        "requests",
+        f"{pluralize(len(names), 'spool file')} of queued requests in {folder.spool} missing or too"
+        f" short (first: {names[0]}). Copy it back from a backup of that folder before the next"
+        " poll; else that poll marks the requests of its batches as errored, and the job must"
+        " submit them again",
     )
 
 
