@@ -14,21 +14,23 @@ def make_if_due(context: Context) -> str | None:
     """Make today's backup and remove old ones; returns why there is none.
 
     A day is done once its file is there, so a backup that failed is tried again by each poll.
+    Copies that restores, rebuilds and migrations kept are removed by the same bounds; where daily
+    backups are switched off, the default number of them stays.
     """
     day = context.clock.now().date().isoformat()
     if context.folder.has_backup_of(day):
         return None
     target = context.folder.backup_of(day)
     settings = titan_file.read(context.folder).backup
-    if not settings.keep_days:
-        return None
+    keep, max_bytes = settings.keep_days, settings.max_mb * 1_000_000
     try:
-        problem = _problem(context, settings)
-        if problem is None:
+        problem = _problem(context, settings) if keep else None
+        if keep and problem is None:
             backups.write(context.ledger, target)
-            backups.trim(
-                context.folder, keep=settings.keep_days, max_bytes=settings.max_mb * 1_000_000
-            )
+            backups.trim(context.folder, keep=keep, max_bytes=max_bytes)
+        if problem is None:
+            keep = keep or BackupSettings().keep_days
+            backups.trim_kept(context.folder, keep=keep, max_bytes=max_bytes)
     except LedgerError as error:
         problem = str(error)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Backups of the ledger: one a day in `backups/`, a bounded number of a bounded size."""
 
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,12 @@ from state.files.folder import Folder, make_private, replace
 from state.files.lost_ledger import backup_files
 from state.model.errors import LedgerError, LedgerUnusable
 
+# What this program keeps; a copy that a user made is the user's.
+_KEPT = re.compile(r"titan\.(v\d+\.bak|\d{8}T\d{6}(-\d+)?\.(replaced|damaged))")
+
 
 class Backup(Struct, frozen=True, kw_only=True):
-    """A copy of the ledger, and when it was made."""
+    """A copy of the ledger with its write-ahead log, when it was last written, and its bytes."""
 
     path: Path
     made: datetime
@@ -29,8 +33,15 @@ def listed(folder: Folder) -> list[Backup]:
 
 
 def _backup(path: Path) -> Backup:
-    found = path.stat()
-    return Backup(path=path, made=datetime.fromtimestamp(found.st_mtime, UTC), size=found.st_size)
+    found = [part.stat() for part in (path, *_logs(path)) if part.exists()]
+    made = max(part.st_mtime for part in found)
+    size = sum(part.st_size for part in found)
+    return Backup(path=path, made=datetime.fromtimestamp(made, UTC), size=size)
+
+
+def _logs(path: Path) -> list[Path]:
+    """What a replaced ledger has beside it, if it was not closed."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm")]
 
 
 def daily(folder: Folder) -> list[Path]:
@@ -73,8 +84,20 @@ def _sync(path: Path) -> None:
 
 def trim(folder: Folder, *, keep: int, max_bytes: int) -> None:
     """Remove the oldest daily backups: at most `keep` stay, of that total size; the newest does."""
+    _trim([_backup(path) for path in daily(folder)], keep, max_bytes)
+
+
+def trim_kept(folder: Folder, *, keep: int, max_bytes: int) -> None:
+    """Remove the oldest copies that migrations, restores and rebuilds kept, as `trim` does."""
+    ours = [copy for copy in listed(folder) if _KEPT.fullmatch(copy.path.name)]
+    _trim(ours, keep, max_bytes)
+
+
+def _trim(newest_first: list[Backup], keep: int, max_bytes: int) -> None:
     total = 0
-    for number, path in enumerate(daily(folder)):
-        total += path.stat().st_size
+    for number, backup in enumerate(newest_first):
+        total += backup.size
         if number and (number >= keep or total > max_bytes):
-            path.unlink(missing_ok=True)
+            # The ledger goes last: after a kill it is listed, and goes the next time.
+            for path in (*_logs(backup.path), backup.path):
+                path.unlink(missing_ok=True)

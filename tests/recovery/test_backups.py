@@ -1,5 +1,6 @@
 """A backup a day: whole, durable, bounded, and never at the cost of the disk or of the poll."""
 
+import os
 import re
 from collections.abc import Callable
 from contextlib import closing
@@ -193,3 +194,66 @@ def test_doctor_shows_the_age(tmp_path: Path) -> None:
     (line,) = [line for line in lines if "titan-2" in line]
     assert "ago" in line
     assert "1 kept" in line
+
+
+_REPLACED = [f"titan.202611{day:02}T101010{end}" for day in range(1, 11) for end in (
+    ".replaced", "-2.damaged")]  # fmt: skip
+
+
+def _keep_copies(bench: Bench, size: int = 100) -> None:
+    """Copies of replaced ledgers, oldest first, each with its write-ahead log."""
+    for number, name in enumerate(_REPLACED):
+        for side, octets in (("", size), ("-wal", 10)):
+            path = bench.folder.root / f"{name}{side}"
+            path.write_bytes(b"x" * octets)
+            os.utime(path, (number, number))
+
+
+def _copies(bench: Bench) -> list[str]:
+    return sorted(path.name for path in bench.folder.root.glob("titan.2*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "stay"), [({}, 7), ({"keep_days": 3}, 3), ({"keep_days": 0}, 7)]
+)
+def test_of_the_replaced_ledgers_as_many_stay(
+    bench: Bench, settings: dict[str, int], stay: int
+) -> None:
+    _configure(bench, **settings)
+    _keep_copies(bench)
+    of_the_user = bench.folder.root / "titan.mine.bak"
+    of_the_user.write_bytes(b"x")
+    assert bench.engine.poll().problems == []
+    assert _copies(bench) == sorted(
+        f"{name}{side}" for name in _REPLACED[-stay:] for side in ("", "-wal")
+    )
+    assert of_the_user.exists()
+
+
+@pytest.mark.parametrize(("size", "stay"), [(400_000, 2), (2_000_000, 1)])
+def test_of_the_replaced_ledgers_as_many_stay_as_their_size_allows_and_the_newest(
+    bench: Bench, size: int, stay: int
+) -> None:
+    _configure(bench, max_mb=1)
+    _keep_copies(bench, size)
+    assert bench.engine.poll().problems == []
+    assert _copies(bench) == sorted(
+        f"{name}{side}" for name in _REPLACED[-stay:] for side in ("", "-wal")
+    )
+
+
+def test_the_newest_replaced_ledger_is_the_one_written_last_and_not_the_one_checkpointed_last(
+    bench: Bench,
+) -> None:
+    _configure(bench, keep_days=1)
+    _keep_copies(bench)
+    os.utime(bench.folder.root / f"{_REPLACED[0]}-wal", (99, 99))
+    assert bench.engine.poll().problems == []
+    assert _copies(bench) == [_REPLACED[0], f"{_REPLACED[0]}-wal"]
+
+
+def test_without_a_backup_today_no_replaced_ledger_goes(bench: Bench) -> None:
+    _configure(bench, min_free_mb=9_999_999)
+    _keep_copies(bench)
+    assert "No backup was made today" in bench.engine.poll().problems[0]
+    assert len(_copies(bench)) == 2 * len(_REPLACED)
