@@ -13,9 +13,10 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, THEN_JOIN, as_list, is_not
 from state.db.ledger import Ledger
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, QUEUED, UNSENT, as_list, is_open
+from state.db.sql_conditions import QUEUED, UNSENT, is_open
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.model.errors import FileUnusable
@@ -52,7 +53,8 @@ _IS_KNOWN = (
 )
 _SENT = (
     f"SELECT coalesce(sum(CASE WHEN {_IS_KNOWN} THEN coalesce(b.cost_nano, 0)"  # noqa: S608 - our own words
-    " ELSE max(b.reserved_nano, coalesce(b.cost_nano, 0)) END), 0) FROM batches b"
+    " WHEN b.cost_nano > b.reserved_nano THEN b.cost_nano ELSE b.reserved_nano END), 0)"
+    " FROM batches b"
     f" WHERE b.status <> 'queued' AND {_RUN} >= ?"
 )
 _IN_QUEUED_BATCHES = (
@@ -83,13 +85,13 @@ _SYNC = (
 _REPLAYS = (
     "SELECT coalesce(sum(coalesce(e.at_most_batch_nano, r.at_most_batch_nano, 0)), 0)"
     f"{_OPEN_COMMANDS} AND c.action = 'replay' AND r.status NOT IN ('queued', 'assigned')"
-    " AND (r.status <> 'succeeded' OR (e.id IS NOT NULL AND r.edit_id IS NOT e.id))"
+    f" AND (r.status <> 'succeeded' OR (e.id IS NOT NULL AND {is_not('r.edit_id', 'e.id')}))"
 )
 _UNSENT = (_IN_QUEUED_BATCHES, _QUEUED)
 # Batches first, few of which are unknown: the planner would read all attempts.
 _SENT_UNKNOWN = (
-    "FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
-    " CROSS JOIN requests r ON r.id = a.request_id"
+    f"FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
+    f" {THEN_JOIN} requests r ON r.id = a.request_id"
     f" WHERE b.status <> 'queued' AND b.reserved_nano = 0 AND NOT coalesce({_IS_KNOWN}, 0)"
     " AND (b.collection <> 'collected' OR a.unpriced IS NOT NULL)"
     f" AND r.at_most_batch_nano IS NULL AND {_RUN} >= ?"

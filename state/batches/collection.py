@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from state.batches import guessed_requests
 from state.batches.sending import finish_submission
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
-from state.db.sql_conditions import LISTED, as_list
 from state.db.staged import Staged
 from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
@@ -168,8 +168,8 @@ def _add_attempts(ledger: Ledger, batch: Batch, request_ids: Sequence[int]) -> N
     if request_ids:
         guessed_requests.disprove(ledger, batch, request_ids)
         ledger.execute(
-            "INSERT OR IGNORE INTO attempts (batch_id, request_id, active)"
-            " SELECT ?, value, 0 FROM json_each(?)",
+            "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
+            f" SELECT ?, value, 0 FROM {LISTED} listed WHERE true ON CONFLICT DO NOTHING",
             batch.id,
             as_list(request_ids),
         )

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from state.db.dialect import LISTED, as_list, is_true_in
 from state.db.ledger import Ledger
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, as_list, is_open
+from state.db.sql_conditions import is_open
 from state.model.records import Batch
 
 _GUESSED = (
-    "EXISTS (SELECT 1 FROM events e WHERE e.batch_id = b.id AND e.kind = 'batch.rebuilt'"
-    " AND e.detail ->> 'guessed' = 1)"
+    "EXISTS (SELECT 1 FROM events e WHERE e.batch_id = b.id AND e.kind = 'batch.rebuilt'"  # noqa: S608 - our own words
+    f" AND {is_true_in('e.detail', 'guessed')})"
 )
 
 
@@ -45,7 +46,9 @@ def hand_over(ledger: Ledger, batch_id: int) -> None:
     )
     for other in others:
         ledger.execute(
-            "UPDATE OR IGNORE attempts SET batch_id = ? WHERE batch_id = ? AND outcome IS NULL",
+            "UPDATE attempts SET batch_id = ? WHERE batch_id = ? AND outcome IS NULL"
+            " AND request_id NOT IN (SELECT request_id FROM attempts WHERE batch_id = ?)",
             other["id"],
             batch_id,
+            other["id"],
         )

@@ -57,8 +57,9 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
             "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'unconfirmed')"
             " OR ((status IN ('not_sent', 'rejected')"
             " OR (identified_by = 'nonce' AND duplicate_of IS NULL))"
-            " AND max(sent_ts, coalesce(ended_ts, '')) > ?)"
+            " AND sent_ts IS NOT NULL AND (sent_ts > ? OR ended_ts > ?))"
             " OR (status = 'ended' AND duplicate_of IS NULL AND sent_ts > ?)) ORDER BY id",
+            since_ts,
             since_ts,
             unlisted_ts,
         )
@@ -75,7 +76,8 @@ def record_listing(ledger: Ledger, began_ts: str) -> None:
     """Record that a complete listing began at `began_ts`."""
     with ledger.transaction("record_listing"):
         ledger.execute(
-            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET started_ts = ?1",
+            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) "
+            " DO UPDATE SET started_ts = excluded.started_ts",
             began_ts,
         )
 

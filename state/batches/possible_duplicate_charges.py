@@ -1,5 +1,6 @@
 """Requests that may have been charged twice, as the event log has them."""
 
+from state.db.dialect import number_in
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 
@@ -7,7 +8,7 @@ from state.db.reader import Source
 def count_of(source: Source, batch_id: int) -> int:
     """How many requests of that batch may have been charged a second time."""
     (found,) = source.rows(
-        "SELECT coalesce(sum(json_extract(detail, '$.requests')), 0) FROM events"
+        f"SELECT coalesce(sum({number_in('detail', 'requests')}), 0) FROM events"  # noqa: S608 - our own words
         " WHERE batch_id = ? AND kind IN ('batch.possible_duplicate_charge',"
         " 'submission.possible_duplicate_charge')",
         batch_id,

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, as_list, items, number_in, text_in
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, WAITS, as_list
+from state.db.sql_conditions import WAITS
 from state.model.records import Batch
 
 # Losses after which a workflow is not primed any more.
@@ -68,9 +69,9 @@ class Stop(Struct, frozen=True, kw_only=True):
 def put_first(ledger: Ledger, staged: object, part: int, new: NewPriming) -> None:
     """Inside a transaction: give the first request of each prefix the part that is sent first."""
     ledger.execute(
-        f"UPDATE {staged} SET part = ? WHERE rowid IN (SELECT value FROM json_each(?))",  # noqa: S608 - our own name
+        f"UPDATE {staged} SET part = ? WHERE rowid IN {LISTED}",  # noqa: S608 - our own name
         part,
-        json.dumps([prefix.position for prefix in new.prefixes]),
+        as_list(prefix.position for prefix in new.prefixes),
     )
 
 
@@ -109,7 +110,8 @@ def marks_of(source: Source, batch: Batch, now_ts: str) -> dict[str, int]:
     A mark pays only where the cache was written and lives; before that in the first batch alone.
     """
     rows = source.rows(
-        "SELECT j.value ->> 'head', j.value ->> 'blocks' FROM primings p, json_each(p.prefixes) j"
+        f"SELECT {text_in('j.value', 'head')}, {number_in('j.value', 'blocks')}"  # noqa: S608 - our own words
+        f" FROM primings p, {items('p.prefixes', 'j')}"
         " WHERE p.submission_id = ? AND p.state <> 'unprimed' AND p.until_ts > ?",
         batch.submission_id,
         now_ts,
@@ -151,8 +153,9 @@ def waits_until(source: Source, batch: Batch) -> str | None:
 def waiting(source: Source) -> list[Priming]:
     """The submissions whose other requests wait."""
     rows = source.rows(
-        "SELECT p.submission_id, s.key, p.until_ts, NOT EXISTS (SELECT 1 FROM json_each(p.prefixes)"
-        " j JOIN requests r ON r.id = j.value ->> 'request_id' WHERE r.status IN ('queued',"
+        "SELECT p.submission_id, s.key, p.until_ts, NOT EXISTS"  # noqa: S608 - our own words
+        f" (SELECT 1 FROM {items('p.prefixes', 'j')} JOIN requests r"
+        f" ON r.id = {number_in('j.value', 'request_id')} WHERE r.status IN ('queued',"
         " 'assigned')) AS is_over FROM primings p JOIN submissions s ON s.id = p.submission_id"
         " WHERE p.state = 'waiting' AND p.gain_nano IS NULL ORDER BY p.submission_id"
     )
@@ -187,14 +190,16 @@ def release(ledger: Ledger, priming: Priming, *, in_time: bool) -> bool:
 
 
 def _written_prefixes(ledger: Ledger, submission_id: int) -> list[dict[str, object]]:
+    first = number_in("j.value", "request_id")
     rows = ledger.rows(
-        "SELECT j.value FROM primings p, json_each(p.prefixes) j WHERE p.submission_id = ?"
+        f"SELECT {text_in('j.value', 'head')}, {number_in('j.value', 'blocks')}, {first}"  # noqa: S608 - our own words
+        f" FROM primings p, {items('p.prefixes', 'j')} WHERE p.submission_id = ?"
         " AND EXISTS (SELECT 1 FROM attempts a JOIN batches b ON b.id = a.batch_id"
-        " WHERE a.request_id = j.value ->> 'request_id' AND b.cache_marks = 1"
+        f" WHERE a.request_id = {first} AND b.cache_marks = 1"
         " AND a.outcome = 'succeeded' AND a.cache_write_1h_tokens + a.cache_read_tokens > 0)",
         submission_id,
     )
-    return [json.loads(row[0]) for row in rows]
+    return [dict(zip(("head", "blocks", "request_id"), row, strict=True)) for row in rows]
 
 
 def _reason(written: int, *, in_time: bool, is_over: bool) -> str:

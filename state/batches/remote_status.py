@@ -124,15 +124,16 @@ def record_poll_failure(
     with ledger.transaction("record_poll_failure") as tx:
         ledger.execute(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?,"
-            " not_found_ts = CASE WHEN ?4 IS NULL THEN not_found_ts"
-            " ELSE min(coalesce(not_found_ts, ?4), ?4) END"
+            " not_found_ts = CASE WHEN NOT ? OR not_found_ts < ? THEN not_found_ts ELSE ? END"
             # Of an unconfirmed create, next_poll_ts is when its recovery wait ends.
-            " WHERE id = ?3 AND status IN ('in_progress', 'canceling', 'ended')"
+            " WHERE id = ? AND status IN ('in_progress', 'canceling', 'ended')"
             " AND collection IN ('not_ready', 'pending')",
             reason,
             to_text(next_poll),
+            is_not_found,
+            tx.at,
+            tx.at,
             batch.id,
-            tx.at if is_not_found else None,
         )
         ledger.event(tx, "batch.poll_failed", batch_id=batch.id, reason=reason)
 

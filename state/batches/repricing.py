@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from state.batches.collection import change_sums
+from state.db.dialect import LISTED, as_list, is_same
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch
 from state.model.usage import USAGE_COLUMNS, Usage, usage_in
 
@@ -89,7 +89,8 @@ def store(ledger: Ledger, batch: Batch, repriced: Sequence[CollectedAnswer]) -> 
     ids = [answer.request_id for answer in repriced]
     with ledger.transaction("recompute") as tx:
         if not ledger.row(
-            "SELECT 1 FROM batches WHERE id = ? AND collected_ts IS ? AND collect_tries = ?",
+            "SELECT 1 FROM batches WHERE id = ?"  # noqa: S608 - our own words
+            f" AND {is_same('collected_ts')} AND collect_tries = ?",
             *(batch.id, batch.collected_ts, batch.collect_tries),
         ):
             return

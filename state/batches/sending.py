@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from state.batches import guessed_requests
+from state.db.dialect import LISTED, LISTED_TEXTS, as_list, is_not
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, WAITS, as_list
+from state.db.sql_conditions import WAITS
 from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
 
 _PAGE = 2000
@@ -180,7 +181,7 @@ def record_wait(ledger: Ledger, batches: Iterable[Batch], reason: str) -> None:
     """Record why these are not sent yet; those that are not queued any more stay as they are."""
     with ledger.transaction("wait"):
         ledger.execute(
-            "UPDATE batches SET last_error = ? WHERE status = 'queued' AND last_error IS NOT ?"  # noqa: S608 - our own words
+            f"UPDATE batches SET last_error = ? WHERE status = 'queued' AND {is_not('last_error')}"  # noqa: S608 - our own words
             f" AND id IN {LISTED}",
             reason,
             reason,
@@ -318,7 +319,7 @@ def close(
     return bool(
         ledger.execute(
             "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?"  # noqa: S608 - our own words
-            f" WHERE id = ? AND status IN {LISTED}",
+            f" WHERE id = ? AND status IN {LISTED_TEXTS}",
             status,
             reason,
             tx.at,
@@ -334,10 +335,11 @@ def record_errors(
     """Inside a transaction: mark the attempts of a rejected batch, or one of them, as errored."""
     count = ledger.execute(
         "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?, error_message = ?,"
-        " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (?4 IS NULL OR request_id = ?4)",
+        " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (? IS NULL OR request_id = ?)",
         error_type,
         message,
         batch_id,
+        only,
         only,
     )
     ledger.execute("UPDATE batches SET processing = 0, errored = ? WHERE id = ?", count, batch_id)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from state.batches.collection import subtract_daily_totals
+from state.db.dialect import LISTED, as_list, text_in
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch
 from state.model.timestamps import to_text
 
@@ -18,10 +18,11 @@ def mark_stuck(ledger: Ledger, batch: Batch, reason: str) -> None:
     """Record since when the batch is stuck; a later time than now is replaced."""
     with ledger.transaction("stuck") as tx:
         if ledger.execute(
-            "UPDATE batches SET stuck_ts = ?1 WHERE id = ?2"  # noqa: S608 - our own words
-            f" AND (stuck_ts IS NULL OR stuck_ts > ?1) AND {_AT_THE_API}",
+            "UPDATE batches SET stuck_ts = ? WHERE id = ?"  # noqa: S608 - our own words
+            f" AND (stuck_ts IS NULL OR stuck_ts > ?) AND {_AT_THE_API}",
             tx.at,
             batch.id,
+            tx.at,
         ):
             ledger.event(tx, "batch.stuck", batch_id=batch.id, reason=reason)
 
@@ -53,7 +54,7 @@ def write_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
 def write_off_reason(source: Source, batch: Batch) -> str | None:
     """Why the batch was written off; None where it was not, or has returned since."""
     rows = source.rows(
-        "SELECT kind, detail ->> '$.reason' FROM events WHERE batch_id = ?"
+        f"SELECT kind, {text_in('detail', 'reason')} FROM events WHERE batch_id = ?"  # noqa: S608 - our own words
         " AND kind IN ('batch.deleted', 'batch.returned') ORDER BY id DESC LIMIT 1",
         batch.id,
     )

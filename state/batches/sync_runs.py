@@ -10,9 +10,9 @@ from pathlib import Path
 
 from state.batches.batch_planning import add_batch
 from state.batches.sending import mark_not_sent, return_to_queue
+from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, as_list
 from state.files.folder import Folder
 from state.model.records import Batch, BatchKind, BatchStatus, Counts, Submission
 
@@ -149,8 +149,8 @@ def _record_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str)
 def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -> None:
     """Queue the requests without a result; delete their attempts, which are not part of the run."""
     unanswered = (
-        "(SELECT a.request_id FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " WHERE a.batch_id = ?1 AND r.custom_id NOT IN (SELECT value FROM json_each(?2)))"
+        "(SELECT a.request_id FROM attempts a JOIN requests r ON r.id = a.request_id"  # noqa: S608 - our own words
+        f" WHERE a.batch_id = ? AND r.custom_id NOT IN {LISTED_TEXTS})"
     )
     parameters = (batch.id, as_list(answered))
     ledger.execute(
@@ -158,7 +158,8 @@ def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -
         *parameters,
     )
     ledger.execute(
-        f"DELETE FROM attempts WHERE batch_id = ?1 AND request_id IN {unanswered}",  # noqa: S608 - as above
+        f"DELETE FROM attempts WHERE batch_id = ? AND request_id IN {unanswered}",  # noqa: S608 - as above
+        batch.id,
         *parameters,
     )
 

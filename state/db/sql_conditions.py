@@ -1,13 +1,7 @@
 """SQL conditions that many queries share, spelled like the partial indexes that they use."""
 
-import json
-from collections.abc import Iterable
-
-from state.model.id_list import IdList
+from state.db.dialect import THEN_JOIN, items, number_in
 from state.model.records import CLOSED_STATUSES
-
-# The values of a list that is one parameter, made by `as_list`.
-LISTED = "(SELECT value FROM json_each(?))"
 
 # Of `b`, a batch that was not sent and whose requests were queued again, not canceled with it.
 RETURNED = "b.status = 'not_sent' AND b.canceled = 0"
@@ -31,22 +25,17 @@ _CLOSED = ", ".join(f"'{status}'" for status in CLOSED_STATUSES)
 
 # Of `batches`: it waits for the first requests of a primed submission (`priming_records`).
 WAITS = (
-    "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"
-    " AND wp.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM json_each(wp.prefixes) pj"
-    " CROSS JOIN attempts pa ON pa.batch_id = batches.id"
-    " AND pa.request_id = pj.value ->> 'request_id'))"
+    "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"  # noqa: S608 - our own words
+    f" AND wp.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM {items('wp.prefixes', 'pj')}"
+    f" {THEN_JOIN} attempts pa ON pa.batch_id = batches.id"
+    f" AND pa.request_id = {number_in('pj.value', 'request_id')}))"
 )
 # Of a request `r`: the others of its submission wait for it.
 GOES_FIRST = (
-    "EXISTS (SELECT 1 FROM primings p, json_each(p.prefixes) pj"
+    f"EXISTS (SELECT 1 FROM primings p, {items('p.prefixes', 'pj')}"  # noqa: S608 - our own words
     " WHERE p.submission_id = r.submission_id AND p.state = 'waiting'"
-    " AND pj.value ->> 'request_id' = r.id)"
+    f" AND {number_in('pj.value', 'request_id')} = r.id)"
 )
-
-
-def as_list(values: Iterable[int | str]) -> str:
-    """The parameter for `LISTED`."""
-    return values.json if isinstance(values, IdList) else json.dumps(list(values))
 
 
 def is_open(batches: str = "batches") -> str:

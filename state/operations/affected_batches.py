@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch, BatchStatus
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection
 
 from state.batches.sending import close, finish_submission, release_attempts
+from state.db.dialect import LISTED, THEN_JOIN, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source, listed
 from state.db.rows import to_submission
-from state.db.sql_conditions import ACKNOWLEDGED, LISTED, STATUS, as_list
+from state.db.sql_conditions import ACKNOWLEDGED, STATUS
 from state.model.id_list import IdList
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
@@ -15,7 +16,7 @@ _FAILED = f"('errored', 'canceled', 'expired', 'missing', '{ACKNOWLEDGED}')"
 # The requests whose latest attempt ended as missing with its batch.
 _OF_WRITTEN_OFF = (
     # Batches first: hardly ever is there such a one.
-    "SELECT a.request_id, a.batch_id FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
+    f"SELECT a.request_id, a.batch_id FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
     f" WHERE a.request_id IN {LISTED} AND a.outcome = 'missing' AND b.collection = 'deleted'"
     " AND NOT EXISTS (SELECT 1 FROM attempts later WHERE later.request_id = a.request_id"
     " AND later.batch_id > a.batch_id)"
@@ -97,7 +98,7 @@ def count_maybe_charged(ledger: Ledger, request_ids: Collection[int]) -> int:
     """How many of the requests were in a batch that is stuck or written off, and may have run."""
     rows = ledger.rows(
         f"SELECT count(DISTINCT request_id) FROM ({_OF_WRITTEN_OFF}"  # noqa: S608 - our own words
-        " UNION ALL SELECT a.request_id, a.batch_id FROM batches b CROSS JOIN attempts a"
+        f" UNION ALL SELECT a.request_id, a.batch_id FROM batches b {THEN_JOIN} attempts a"
         " ON a.batch_id = b.id WHERE a.active = 1 AND b.stuck_ts IS NOT NULL"
         f" AND a.request_id IN {LISTED})",
         as_list(request_ids),

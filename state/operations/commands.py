@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
+from state.db.dialect import LISTED, as_list, is_not, text_in, with_text
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source, listed
-from state.db.sql_conditions import LISTED, as_list
 from state.model.errors import LedgerError, UnknownId
 from state.model.id_list import IdList
 from state.model.timestamps import to_text
@@ -177,7 +177,7 @@ def enqueue(
             to_text(new.not_before),
         )
         ledger.execute(
-            f"INSERT INTO command_items (command_id, item_id) SELECT ?, value FROM {LISTED}",  # noqa: S608 - our own words
+            f"INSERT INTO command_items (command_id, item_id) SELECT ?, value FROM {LISTED} listed",  # noqa: S608 - our own words
             command_id,
             as_list(items),
         )
@@ -297,8 +297,9 @@ def record_wait(ledger: Ledger, command: Command, reason: str) -> None:
     """Record why a step of a running command could not run."""
     with ledger.transaction("command") as tx:
         if ledger.execute(
-            "UPDATE commands SET options = json_set(options, '$.waits', ?2)"
-            " WHERE id = ?1 AND state = 'running' AND options ->> '$.waits' IS NOT ?2",
+            f"UPDATE commands SET options = {with_text('options', 'waits')}"  # noqa: S608 - our own words
+            f" WHERE id = ? AND state = 'running' AND {is_not(text_in('options', 'waits'))}",
+            reason,
             command.id,
             reason,
         ):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+from state.db.dialect import has_part, text_in
 from state.db.reader import Source
 from state.model.timestamps import from_text
 
@@ -33,17 +34,18 @@ def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
     a pending synchronous run are left out.
     """
     rows = source.rows(
-        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_finished,"
+        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_finished,"  # noqa: S608 - our own words
         " (SELECT min(b.accepted_ts) FROM batches b WHERE b.submission_id = s.id) AS sent_ts,"
         " (SELECT max(c.created_ts) FROM commands c WHERE c.action = 'sync'"
-        " AND c.options ->> 'submission' = s.key) AS sync_requested_ts FROM submissions s"
+        f" AND {text_in('c.options', 'submission')} = s.key) AS sync_requested_ts"
+        " FROM submissions s"
         " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
         " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
         " AND (b.errored + b.expired > 0 OR (b.collection NOT IN ('not_ready', 'pending')"
         " AND b.request_count > b.succeeded + b.canceled)))))"
         " AND NOT EXISTS (SELECT 1 FROM commands c"
         " WHERE c.state IN ('pending', 'running') AND c.action = 'sync'"
-        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts, s.id",
+        f" AND {text_in('c.options', 'submission')} = s.key) ORDER BY s.deadline_ts, s.id",
         now_ts,
     )
     return [
@@ -67,13 +69,13 @@ def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
     invalid, and those that ran synchronously before and may have been paid for.
     """
     rows = source.rows(
-        "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"  # noqa: S608 - our own words
         " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'dismissed', 'canceled')"
-        " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0"
+        f" AND NOT {has_part('coalesce(e.betas, r.betas)')}"
         " AND NOT (r.status = 'errored' AND coalesce((SELECT a.error_type = 'invalid_request_error'"
         " OR (b.kind = 'sync' AND a.error_type NOT IN ('overloaded_error', 'rate_limit_error'))"
         " FROM attempts a JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
-        " AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1), 0)) ORDER BY r.id",
+        " AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1), false)) ORDER BY r.id",
         submission_id,
         but_for,
     )

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from state.db.dialect import is_same
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 
@@ -158,9 +159,9 @@ def _move(
     """Update the run only if no other poll has changed it since it was read."""
     return bool(
         ledger.execute(
-            "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"
+            "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"  # noqa: S608 - our own words
             " WHERE workflow = ? AND work_date = ? AND state = ? AND tries = ?"
-            " AND started_ts IS ?",
+            f" AND {is_same('started_ts')}",
             *(state, not_before_ts, exit_code, problem),
             *(run.workflow, run.work_date, run.state, run.tries, run.started_ts),
         )

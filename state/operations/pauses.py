@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from state.batches import priming_records
+from state.db.dialect import LISTED_TEXTS
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.sql_conditions import QUEUED, is_open
-
-_NAMED = "(SELECT value FROM json_each(?))"
 
 
 class Pause(Struct, frozen=True, kw_only=True):
@@ -84,9 +83,9 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
     names = json.dumps(list(workflows))
     rows = source.rows(
         "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
-        f" WHERE {QUEUED} AND s.workflow IN {_NAMED} UNION"
+        f" WHERE {QUEUED} AND s.workflow IN {LISTED_TEXTS} UNION"
         " SELECT request_id FROM attempts WHERE active = 1 AND batch_id IN (SELECT id FROM batches"
-        f" WHERE status = 'queued' AND {is_open()} AND workflow IN {_NAMED}) ORDER BY 1",
+        f" WHERE status = 'queued' AND {is_open()} AND workflow IN {LISTED_TEXTS}) ORDER BY 1",
         names,
         names,
     )
@@ -97,7 +96,7 @@ def count_at_api(source: Source, workflows: Sequence[str]) -> int:
     """Number of the workflows' batches that are, or may be, in progress at the API."""
     rows = source.rows(
         f"SELECT count(*) FROM batches WHERE {is_open()} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words
-        f" AND workflow IN {_NAMED}",
+        f" AND workflow IN {LISTED_TEXTS}",
         json.dumps(list(workflows)),
     )
     return int(rows[0][0])

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, THEN_JOIN, as_list
 from state.db.ledger import Ledger
-from state.db.sql_conditions import LISTED, as_list
 
 
 class ModelGroup(Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def paused_workflows(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     return _texts(
         ledger,
         "SELECT workflow FROM pauses p WHERE EXISTS (SELECT 1 FROM requests r"  # noqa: S608 - our own words
-        " CROSS JOIN submissions s ON s.id = r.submission_id"
+        f" {THEN_JOIN} submissions s ON s.id = r.submission_id"
         f" WHERE s.workflow = p.workflow AND r.id IN {LISTED}) ORDER BY 1",
         request_ids,
     )

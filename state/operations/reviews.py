@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, as_list
 from state.model.records import REVIEW_STOP_REASONS
 
 _PAGE = 1000

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec import Struct
 
 from state.db import effective_attempt
+from state.db.dialect import LISTED, LISTED_TEXTS, THEN_JOIN, as_list, items, text_in
 from state.db.reader import Source, listed
-from state.db.sql_conditions import LISTED, STATUS, as_list
+from state.db.sql_conditions import STATUS
 from state.model.errors import UnknownId
 from state.model.id_list import IdList
 from state.model.records import BatchStatus, Outcome, RequestStatus
@@ -84,7 +85,7 @@ def groups(
     """
     where, parameters = _where_requests(source, wanted)
     if custom_ids is not None:
-        where += f" AND r.custom_id IN {LISTED}"
+        where += f" AND r.custom_id IN {LISTED_TEXTS}"
         parameters.append(as_list(custom_ids))
     rows = source.rows(
         "SELECT json_group_array(id) AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
@@ -114,7 +115,7 @@ def merged(source: Source, parts: Sequence[IdList]) -> IdList:
     if len(parts) == 1:
         return parts[0]
     joined = ",".join(part.json[1:-1] for part in parts if part)
-    return listed(source, "SELECT value FROM json_each(?) ORDER BY value", f"[{joined}]")
+    return listed(source, f"SELECT value FROM {LISTED} listed ORDER BY value", f"[{joined}]")  # noqa: S608 - our own words
 
 
 def request_ids(source: Source, wanted: Filter) -> IdList:
@@ -186,24 +187,24 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
 _NAMED = (
     f"r.id IN (SELECT n.id FROM requests n WHERE n.submission_id IN {LISTED}"  # noqa: S608 - our own words
     f" UNION SELECT x.request_id FROM attempts x WHERE x.batch_id IN {LISTED}"
-    f" UNION SELECT n.id FROM requests n WHERE n.tag IN {LISTED}"
+    f" UNION SELECT n.id FROM requests n WHERE n.tag IN {LISTED_TEXTS}"
     f" UNION {LISTED[1:-1]})"
 )
-_SUBMISSIONS = f"SELECT key, id FROM submissions WHERE key IN {LISTED}"  # noqa: S608 - our own words
+_SUBMISSIONS = f"SELECT key, id FROM submissions WHERE key IN {LISTED_TEXTS}"  # noqa: S608 - our own words
 _BATCHES = (
-    f"SELECT key, id FROM batches WHERE key IN {LISTED} UNION ALL"  # noqa: S608 - our own words
-    f" SELECT remote_id, id FROM batches WHERE remote_id IN {LISTED}"
+    f"SELECT key, id FROM batches WHERE key IN {LISTED_TEXTS} UNION ALL"  # noqa: S608 - our own words
+    f" SELECT remote_id, id FROM batches WHERE remote_id IN {LISTED_TEXTS}"
 )
-_TAGS = f"SELECT DISTINCT tag, tag FROM submissions WHERE tag IN {LISTED}"  # noqa: S608 - our own words
+_TAGS = f"SELECT DISTINCT tag, tag FROM submissions WHERE tag IN {LISTED_TEXTS}"  # noqa: S608 - our own words
 # The index starts with the tag: one lookup a tag and name instead of a full scan.
 _REQUESTS = (
     "SELECT custom_id, id FROM requests WHERE tag IN (SELECT DISTINCT tag FROM submissions)"  # noqa: S608 - our own words
-    f" AND custom_id IN {LISTED}"
+    f" AND custom_id IN {LISTED_TEXTS}"
 )
 # Of [name, tag, custom_id] each.
 _TAGGED = (
-    "SELECT j.value ->> 0, r.id FROM json_each(?) j CROSS JOIN requests r"
-    " ON r.tag = j.value ->> 1 AND r.custom_id = j.value ->> 2"
+    f"SELECT {text_in('j.value', 0)}, r.id FROM {items('?', 'j')} {THEN_JOIN} requests r"  # noqa: S608 - our own words
+    f" ON r.tag = {text_in('j.value', 1)} AND r.custom_id = {text_in('j.value', 2)}"
 )
 # In this order; a name means the first of them that has it.
 _MEANINGS = (_SUBMISSIONS, _BATCHES, _TAGS, _REQUESTS)
@@ -215,7 +216,7 @@ def _named(source: Source, names: Sequence[str]) -> tuple[str, list[Parameter]]:
     ids: list[list[int | str]] = []
     for sql in _MEANINGS:
         listed = as_list(left)
-        ids.append(_found(left, source.rows(sql, *[listed] * sql.count(LISTED))))
+        ids.append(_found(left, source.rows(sql, *[listed] * sql.count(LISTED_TEXTS))))
     tagged = [[name, *name.rpartition("/")[::2]] for name in left if "/" in name]
     ids[-1] += _found(left, source.rows(_TAGGED, json.dumps(tagged)) if tagged else ())
     if left:
@@ -239,9 +240,9 @@ def _unknown(names: Sequence[str]) -> str:
 def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
     """The workflows of a frozen filter, by name."""
     rows = source.rows(
-        "SELECT workflow FROM submissions WHERE id IN (SELECT submission_id FROM requests"
-        " WHERE id IN (SELECT value FROM json_each(?))) UNION"
-        " SELECT workflow FROM batches WHERE id IN (SELECT value FROM json_each(?)) ORDER BY 1",
+        "SELECT workflow FROM submissions WHERE id IN (SELECT submission_id FROM requests"  # noqa: S608 - our own words
+        f" WHERE id IN {LISTED}) UNION"
+        f" SELECT workflow FROM batches WHERE id IN {LISTED} ORDER BY 1",
         as_list(wanted.request_ids),
         as_list(wanted.batch_ids),
     )

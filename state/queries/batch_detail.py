@@ -36,7 +36,7 @@ class ModelSum(Struct, frozen=True, kw_only=True):
 
 def batch(source: Source, name: str) -> Batch | None:
     """The batch with that key or remote id."""
-    rows = source.rows("SELECT * FROM batches WHERE key = ?1 OR remote_id = ?1", name)
+    rows = source.rows("SELECT * FROM batches WHERE key = ? OR remote_id = ?", name, name)
     return to_batch(rows[0]) if rows else None
 
 
@@ -55,8 +55,9 @@ def requests_of(source: Source, name: str) -> Sequence[int]:
     """The ids of the batch's requests, in the order in which they were sent."""
     rows = source.rows(
         "SELECT request_id FROM attempts WHERE batch_id ="
-        " (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1)"
+        " (SELECT id FROM batches WHERE key = ? OR remote_id = ?)"
         " ORDER BY request_id",
+        name,
         name,
     )
     return array("q", (row[0] for row in rows))

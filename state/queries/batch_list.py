@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from state.db.dialect import contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
@@ -17,7 +18,7 @@ from state.model.records import (
     CollectionStatus,
     Submission,
 )
-from state.queries.filter_sql import Where, age, all_of, any_of, contains, pattern
+from state.queries.filter_sql import Where, age, all_of, any_of
 
 FIELDS = (
     *(Field.STATUS, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.MODEL, Field.ERROR, Field.AGE),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED_TEXTS, THEN_JOIN, as_list, items, number_in, text_in
 from state.db.reader import Source
 from state.model.records import BatchKind
 from state.model.usage import TOKENS, Tokens
@@ -16,7 +17,7 @@ _SIZES = (0, 150_000, 500_000)
 _TOKENS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 # Batches first, which are few: the planner would read all attempts.
 _ANSWERS = (
-    "FROM chosen c CROSS JOIN attempts a ON a.batch_id = c.id {} WHERE a.outcome = 'succeeded'"
+    f"FROM chosen c {THEN_JOIN} attempts a ON a.batch_id = c.id {{}} WHERE a.outcome = 'succeeded'"
 )
 _SHARED = "a.inference_geo, a.service_tier, a.speed"
 _CACHED = "{0}cache_write_5m_tokens + {0}cache_write_1h_tokens + {0}cache_read_tokens > 0"
@@ -26,9 +27,10 @@ _OWN = (
     f" {_SHARED} {_ANSWERS.format('')} AND {_CACHED.format('a.')}"
 )
 _ITERATIONS = (
-    f"SELECT a.batch_id, coalesce(i.value ->> 'model', a.model), 0,"
-    f" {', '.join(f'coalesce(i.value ->> {name!r}, 0)' for name in _TOKENS)}, {_SHARED} "
-    f"{_ANSWERS.format('JOIN json_each(a.iterations) i')} AND a.iterations IS NOT NULL"
+    f"SELECT a.batch_id, coalesce({text_in('i.value', 'model')}, a.model), 0,"
+    f" {', '.join('coalesce(' + number_in('i.value', name) + ', 0)' for name in _TOKENS)},"
+    f" {_SHARED} "
+    f"{_ANSWERS.format('CROSS JOIN ' + items('a.iterations', 'i'))} AND a.iterations IS NOT NULL"
 )
 _SUMS = (
     f"SELECT id, model, {_STEPS} AS step, inference_geo, service_tier, speed,"  # noqa: S608 - our own words
@@ -120,17 +122,18 @@ def totals_since(source: Source, since_day: str) -> list[CachedTotals]:
 
 def of_groups(source: Source, groups: Iterable[CachedGroup]) -> list[CacheUse]:
     """Of the batches of these days, workflows and modes."""
+    parts = ", ".join(text_in("j.value", position) for position in range(3))
     return _rows(
         source,
-        "(substr(b.collected_ts, 1, 10), b.workflow, b.kind) IN (SELECT value ->> 0, value ->> 1,"
-        " value ->> 2 FROM json_each(?))",
+        f"(substr(b.collected_ts, 1, 10), b.workflow, b.kind) IN (SELECT {parts}"  # noqa: S608 - our own words
+        f" FROM {items('?', 'j')})",
         json.dumps([list(group) for group in groups]),
     )
 
 
 def of_batches(source: Source, keys: Iterable[str]) -> list[CacheUse]:
     """Of these batches."""
-    return _rows(source, "b.key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))
+    return _rows(source, f"b.key IN {LISTED_TEXTS}", as_list(keys))
 
 
 def _rows(source: Source, condition: str, parameter: str) -> list[CacheUse]:

@@ -62,7 +62,10 @@ _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 _IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
 _TO_REVIEW = f"r.id IN ({reviews.REQUEST_IDS})"
-_KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
+_KIND = (
+    "CASE WHEN a.outcome = 'succeeded' THEN a.stop_reason"
+    " ELSE coalesce(a.error_type, a.outcome, r.status) END"
+)
 
 
 class MessageGroup(Struct, frozen=True, kw_only=True):

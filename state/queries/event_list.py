@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from state.db.dialect import contains, pattern
 from state.db.reader import Source
 from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import Batch, Event
-from state.queries.filter_sql import (
-    Parameter,
-    Where,
-    age,
-    all_of,
-    any_of,
-    contains,
-    parse_ids,
-    pattern,
-)
+from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, parse_ids
 
 if TYPE_CHECKING:
     from state.db.connection import sqlite3

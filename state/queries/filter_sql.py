@@ -25,12 +25,12 @@ class Where(Struct, frozen=True):
 
 def all_of(terms: Sequence[Term], one: Callable[[Term], Where]) -> Where:
     """All terms combined with AND; `one` translates a single term."""
-    return _joined(" AND ", [_negated(term, one(term)) for term in terms], "1")
+    return _joined(" AND ", [_negated(term, one(term)) for term in terms], "true")
 
 
 def any_of(parts: Sequence[Where]) -> Where:
     """The parts combined with OR."""
-    joined = _joined(" OR ", parts, "0")
+    joined = _joined(" OR ", parts, "false")
     return Where(f"({joined.sql})", joined.parameters, joined.needs_attempt)
 
 
@@ -58,17 +58,6 @@ def _negated(term: Term, where: Where) -> Where:
     if not term.is_not:
         return where
     return Where(f"({where.sql}) IS NOT TRUE", where.parameters, where.needs_attempt)
-
-
-def contains(column: str) -> str:
-    """The condition that a column contains a `pattern`."""
-    return f"{column} LIKE ? ESCAPE '\\'"
-
-
-def pattern(value: str) -> str:
-    """The LIKE pattern for any text that contains the value."""
-    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def age(term: BoundTerm, now: datetime) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from state.db.dialect import prefix_pattern, starts_with
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
 
@@ -28,8 +29,10 @@ class Match(Struct, frozen=True):
 def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
     """Matches of exactly this key, remote id, tag or custom_id, newest first."""
     batches = source.rows(
-        "SELECT key, tag, status FROM batches WHERE key = ?1 OR remote_id = ?1 OR submission_id IN"
-        " (SELECT id FROM submissions WHERE key = ?1) ORDER BY id DESC LIMIT ?2",
+        "SELECT key, tag, status FROM batches WHERE key = ? OR remote_id = ? OR submission_id IN"
+        " (SELECT id FROM submissions WHERE key = ?) ORDER BY id DESC LIMIT ?",
+        name,
+        name,
         name,
         limit,
     )
@@ -42,17 +45,18 @@ def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
 
 def prefixed(source: Source, text: str, *, limit: int = 8) -> list[Match]:
     """Matches that start with the text, at most `limit` of each kind."""
-    pattern = _pattern(text)
+    pattern = prefix_pattern(text)
     batches = source.rows(
-        "SELECT key, tag, status FROM batches WHERE key GLOB ?1 OR remote_id GLOB ?1"
-        " ORDER BY id DESC LIMIT ?2",
+        f"SELECT key, tag, status FROM batches WHERE {starts_with('key')}"  # noqa: S608 - our own words
+        f" OR {starts_with('remote_id')} ORDER BY id DESC LIMIT ?",
+        pattern,
         pattern,
         limit,
     )
     return [
-        *_tags(source, "tag GLOB ?", pattern, limit),
+        *_tags(source, starts_with("tag"), pattern, limit),
         *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
-        *_requests(source, "custom_id GLOB ?", pattern, limit),
+        *_requests(source, starts_with("custom_id"), pattern, limit),
     ]
 
 
@@ -74,11 +78,6 @@ def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Ma
         limit,
     )
     return [Match(MatchKind.REQUEST, row["custom_id"], row["tag"], row["status"]) for row in rows]
-
-
-def _pattern(text: str) -> str:
-    """A GLOB pattern: case-sensitive, and only character sets can escape."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text) + "*"
 
 
 def tags_of(source: Source, custom_id: str) -> list[str]:

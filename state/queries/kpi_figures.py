@@ -5,6 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.batches.recorded_calls import RECORDED
+from state.db.dialect import THEN_JOIN
 from state.db.reader import Source
 from state.model.records import BatchKind
 from state.model.timestamps import from_text
@@ -72,8 +73,9 @@ def answered_elsewhere(source: Source, *, since_day: str) -> list[Answered]:
     """
     rows = source.rows(
         # Batches first, which are few: the planner would read all requests.
-        "SELECT substr(b.collected_ts, 1, 10), b.workflow, count(*) FROM batches b"
-        " CROSS JOIN attempts a ON a.batch_id = b.id CROSS JOIN requests r ON r.id = a.request_id"
+        "SELECT substr(b.collected_ts, 1, 10), b.workflow, count(*) FROM batches b"  # noqa: S608 - our own words
+        f" {THEN_JOIN} attempts a ON a.batch_id = b.id"
+        f" {THEN_JOIN} requests r ON r.id = a.request_id"
         " WHERE b.collection IN ('deleted', 'results_expired') AND b.collected_ts >= ?"
         " AND a.outcome = 'missing' AND r.status = 'succeeded' GROUP BY 1, 2",
         since_day,

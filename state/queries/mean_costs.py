@@ -31,8 +31,8 @@ def answer_costs(source: Source, workflow: str, *, since_day: str) -> Sequence[A
     )
     rows = source.rows(
         f"SELECT model, kind, sum(succeeded) - sum(unpriced) AS answers, {sums} FROM daily_totals"  # noqa: S608 - our own words
-        " WHERE workflow = ? AND day >= ? GROUP BY model, kind HAVING answers > 0"
-        " ORDER BY model, kind",
+        " WHERE workflow = ? AND day >= ? GROUP BY model, kind"
+        " HAVING sum(succeeded) > sum(unpriced) ORDER BY model, kind",
         workflow,
         since_day,
     )

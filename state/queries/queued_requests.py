@@ -2,9 +2,10 @@
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, as_list
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, QUEUED, RETURNED, as_list
+from state.db.sql_conditions import QUEUED, RETURNED
 from state.model.records import Batch
 
 # The running or pending `sync` that will run the request.

@@ -8,22 +8,14 @@ from enum import StrEnum
 from msgspec import Struct
 
 from state.db import effective_attempt
+from state.db.dialect import contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, STATUS, TO_DO, UNSENT
 from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
 from state.operations import reviews
-from state.queries.filter_sql import (
-    Parameter,
-    Where,
-    age,
-    all_of,
-    any_of,
-    contains,
-    parse_ids,
-    pattern,
-)
+from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, parse_ids
 
 FIELDS = (
     *(Field.STATUS, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),

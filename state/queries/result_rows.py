@@ -7,9 +7,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.db import effective_attempt
+from state.db.dialect import LISTED, as_list
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, STATUS, as_list
+from state.db.sql_conditions import STATUS
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
 from state.model.usage import USAGE_COLUMNS, Usage, usage_of

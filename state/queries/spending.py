@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
+from state.db.dialect import THEN_JOIN, items, number_in
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
@@ -150,7 +151,7 @@ def _of_attempts(source: Source, by: str, since_ts: str, before_ts: str) -> list
         " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
         " min(substr(b.collected_ts, 1, 10)) AS first_day"
         # Batches first, which are few: the planner would read all attempts.
-        " FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
+        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND b.collected_ts < ? AND a.outcome IS NOT NULL"
         f" GROUP BY {of_batch}) GROUP BY name ORDER BY name",
         since_ts,
@@ -169,11 +170,11 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.collected_ts"
         " FROM attempts a JOIN requests r ON r.id = a.request_id"
         " JOIN batches b ON b.id = a.batch_id WHERE a.outcome IS NOT NULL AND"
-        " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?1 UNION"
-        " SELECT id FROM requests WHERE tag = ?2 AND custom_id = ?3)"
-        " OR a.batch_id IN (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1))"
+        " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ? UNION"
+        " SELECT id FROM requests WHERE tag = ? AND custom_id = ?)"
+        " OR a.batch_id IN (SELECT id FROM batches WHERE key = ? OR remote_id = ?))"
         " ORDER BY b.id, r.id",
-        *(name, tag, custom_id),
+        *(name, tag, custom_id, name, name),
     )
     return [
         PricedAttempt(
@@ -198,10 +199,11 @@ _FILTERS = {
     "duplicate": "? = '' AND a.duplicate = 1",
     "unpriced": "? = '' AND a.outcome = 'succeeded' AND a.cost_nano IS NULL",
     # Of the answer's own tokens or of an iteration.
-    "cached": "? = '' AND (a.cache_read_tokens + a.cache_write_5m_tokens"
-    " + a.cache_write_1h_tokens > 0 OR EXISTS (SELECT 1 FROM json_each(a.iterations) i"
-    " WHERE i.value ->> 'cache_read_tokens' > 0 OR i.value ->> 'cache_write_5m_tokens' > 0"
-    " OR i.value ->> 'cache_write_1h_tokens' > 0))",
+    "cached": "? = '' AND (a.cache_read_tokens + a.cache_write_5m_tokens"  # noqa: S608 - our own words
+    f" + a.cache_write_1h_tokens > 0 OR EXISTS (SELECT 1 FROM {items('a.iterations', 'i')}"
+    f" WHERE {number_in('i.value', 'cache_read_tokens')} > 0"
+    f" OR {number_in('i.value', 'cache_write_5m_tokens')} > 0"
+    f" OR {number_in('i.value', 'cache_write_1h_tokens')} > 0))",
 }
 
 
@@ -258,7 +260,7 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " coalesce(sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL), 0) AS unpriced"
-        " FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
+        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
         f" AND {_FILTERS[wanted.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
         wanted.since_day,

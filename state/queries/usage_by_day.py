@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from state.db.dialect import THEN_JOIN
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.model.records import BatchKind
@@ -22,7 +23,7 @@ def usage_by_day(
     rows = source.rows(
         f"SELECT {_ENDED_DAY} AS day, {ATTEMPT_MODEL} AS model,"  # noqa: S608 - our own words
         f" coalesce(a.inference_geo, '') AS region, {sums}"
-        f" FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id WHERE {_answered(kinds)}"
+        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id WHERE {_answered(kinds)}"
         f" AND {_ENDED_DAY} BETWEEN ? AND ? GROUP BY 1, 2, 3",
         first_day,
         last_day,
@@ -43,7 +44,7 @@ def _iterations(
 ) -> list[tuple[UsageKey, Tokens]]:
     rows = source.rows(
         f"SELECT a.*, {_ENDED_DAY} AS day, {ATTEMPT_MODEL} AS billed_model"  # noqa: S608 - our own words
-        " FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"
+        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
         f" WHERE {_answered(kinds)} AND a.iterations IS NOT NULL"
         f" AND {_ENDED_DAY} BETWEEN ? AND ?",
         first_day,
@@ -62,7 +63,7 @@ def without_usage(
     """Answers in these days whose usage was unusable, so that no tokens are known."""
     tokens = " + ".join(f"a.{name}" for name in TOKENS)
     return source.rows(
-        "SELECT count(*) FROM batches b CROSS JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
+        f"SELECT count(*) FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
         f" WHERE {_answered(kinds)} AND a.cost_nano IS NULL AND {tokens} = 0"
         f" AND {_ENDED_DAY} BETWEEN ? AND ?",
         first_day,

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from state.batches import batch_planning, sync_runs
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
-from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Counts, Submission
 
 
@@ -21,8 +21,8 @@ def add_known(ledger: Ledger, submission: Submission, keys: Sequence[str]) -> No
     with ledger.transaction("rebuild") as tx:
         for key in keys:
             ledger.execute(
-                "INSERT OR IGNORE INTO fallback_imports (key, submission_id, imported_ts)"
-                " VALUES (?, ?, ?)",
+                "INSERT INTO fallback_imports (key, submission_id, imported_ts)"
+                " VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 key,
                 submission.id,
                 tx.at,
@@ -109,7 +109,8 @@ def _add_run(
     )
     # It ran when the job did, at the prices of that day.
     ledger.execute(
-        "UPDATE batches SET created_ts = ?1, sent_ts = ?1 WHERE id = ?2",
+        "UPDATE batches SET created_ts = ?, sent_ts = ? WHERE id = ?",
+        submission.created_ts,
         submission.created_ts,
         batch_id,
     )

@@ -7,9 +7,10 @@ from state.batches import batch_planning, possible_duplicate_charges, submission
 from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
+from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
-from state.db.sql_conditions import LISTED, TO_DO, as_list
+from state.db.sql_conditions import TO_DO
 from state.db.staged import Staged
 from state.files.folder import Folder, replace
 from state.model.crash_points import no_crash_point
@@ -96,7 +97,8 @@ def record_charges(
 def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
     """The requests that results name."""
     rows = ledger.rows(
-        f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED} ORDER BY id",  # noqa: S608 - our own words
+        f"SELECT id FROM requests WHERE submission_id = ?"  # noqa: S608 - our own words
+        f" AND custom_id IN {LISTED_TEXTS} ORDER BY id",
         submission_id,
         as_list(custom_ids),
     )
@@ -169,7 +171,7 @@ def add_batch(
         if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
             ledger.execute(
-                "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id NOT NULL",
+                "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id IS NOT NULL",
                 batch_id,
             )
         ledger.event(

@@ -7,7 +7,7 @@ from support.console.console_builders import NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
 from core.commands.eligibility import check_eligibility
-from state.db.sql_conditions import as_list
+from state.db.dialect import as_list
 from state.model.id_list import IdList
 from state.operations import selection
 from state.operations.commands import Action
