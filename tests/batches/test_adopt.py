@@ -11,7 +11,7 @@ from support.processes.terminal import Terminal, a_server
 
 from core.errors import ApiError, InputError
 from core.intake.options import SubmitOptions
-from core.reporting import json_reports
+from core.reporting import json_reports, status_report
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.model.errors import AlreadySubmitted
@@ -34,7 +34,7 @@ def test_an_unknown_batch_is_recorded_and_never_touched(bench: Bench) -> None:
     ledger = bench.engine.context.ledger
     (seen,) = orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)
     assert json_reports.orphan(seen).remote_id == remote_id
-    assert json_reports.status(ledger, now_ts=ledger.now_text()).orphans.unknown == 1
+    assert status_report.status(ledger, now_ts=ledger.now_text()).orphans.unknown == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     check_billing(bench)
 

@@ -11,7 +11,7 @@ from support.builders import Bench, a_bench
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError
-from core.reporting import json_reports
+from core.reporting import error_reports, status_report
 from state.operations import commands, reviews
 from state.operations.commands import Action
 from state.operations.selection import Filter
@@ -46,8 +46,8 @@ def test_a_cut_off_answer_is_counted_and_listed_apart_from_failures(bench: Bench
     assert (totals.succeeded, totals.failed_requests, totals.reviews) == (3, 0, 1)
     (row,) = reviews.rows(ledger, limit=9)
     assert (row.custom_id[-5:], row.stop_reason) == ("00002", "max_tokens")
-    assert json_reports.review(row).review == "max_tokens"
-    assert json_reports.status(ledger, now_ts=ledger.now_text()).reviews == 1
+    assert error_reports.review(row).review == "max_tokens"
+    assert status_report.status(ledger, now_ts=ledger.now_text()).reviews == 1
 
 
 def test_a_replay_by_stop_reason_takes_it_out_once_it_is_whole(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from core.commands.planner import CommandRequest
 from core.errors import problems_of
 from core.intake.recorded_calls import record_sync
 from core.poll import poll_steps
-from core.reporting import json_reports, notifier, webhook
+from core.reporting import notifier, status_report, webhook
 from core.reporting.notifier import SIGNATURE, STAMP, signature
 from state.model.crash_points import no_crash_point
 from state.model.errors import LedgerUnusable
@@ -60,7 +60,7 @@ def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
     ledger = bench.engine.context.ledger
     (alert,) = alerts.raised(ledger)
     assert (alert.rule, alert.subject) == ("errors", "day")
-    status = json_reports.status(ledger, now_ts=ledger.now_text())
+    status = status_report.status(ledger, now_ts=ledger.now_text())
     assert status.alerts[0].message.startswith("6 requests errored in the last 24 hours")
     assert kinds(bench) == ["alert.raised"]
     bench.poll_after(90_000)

@@ -15,7 +15,7 @@ from core.errors import SettingsError
 from core.poll import poll_steps
 from core.poll.poll_summary import PollSummary
 from core.reporting import email_digest as digests
-from core.reporting import json_reports
+from core.reporting import status_report
 from core.reporting.poller_health import PollerState, assess
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
@@ -133,7 +133,7 @@ def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
     with monkeypatch.context() as patched:
         patched.setattr(poll_steps, "STEPS", (step, *poll_steps.STEPS))
         _polls(bench, 1)
-        status = json_reports.status(ledger, now_ts=ledger.now_text()).poller
+        status = status_report.status(ledger, now_ts=ledger.now_text()).poller
         assert status.state == PollerState.FAILED
         assert reason in (status.error or "")
         assert "secret" not in (status.error or "")
@@ -163,7 +163,7 @@ def test_a_full_disk_is_shown_by_every_view_since_no_poll_can_be_recorded(
     _polls(bench, polls)
     ledger, now = bench.engine.context.ledger, bench.clock.now()
     monkeypatch.setattr("state.files.system_errors._LEAST_SPACE", 1 << 60)
-    status = json_reports.status(ledger, now_ts=to_text(now))
+    status = status_report.status(ledger, now_ts=to_text(now))
     assert status.poller.state == PollerState.BLOCKED
     found = digests.digest(ledger, since=START, now=now)
     assert found.has_poller_alert

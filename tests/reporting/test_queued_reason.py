@@ -12,8 +12,8 @@ from core.api.protocol import BatchApi
 from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.errors import SettingsError
-from core.reporting import json_reports
-from core.reporting.json_reports import StatusReport
+from core.reporting import status_report
+from core.reporting.status_report import StatusReport
 from state.db.reader import Reader
 from state.model.records import BatchStatus
 from state.operations.commands import Action
@@ -25,7 +25,7 @@ from titan_console.tui.screens import batch_rows
 
 def _status(bench: Bench) -> StatusReport:
     ledger = bench.engine.context.ledger
-    return json_reports.status(ledger, now_ts=ledger.now_text())
+    return status_report.status(ledger, now_ts=ledger.now_text())
 
 
 def _poll(bench: Bench, seconds: float = 900) -> None:

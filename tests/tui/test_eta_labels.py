@@ -11,7 +11,7 @@ from support.console.console_pilot import lines, opened, shown, table, until, un
 
 from core.clock import ManualClock
 from core.money.eta import Eta, Risk, Stage
-from core.reporting import json_reports
+from core.reporting import status_report
 from state.model.timestamps import to_text
 from titan_console.cli.main import cli
 from titan_console.text import format as fmt
@@ -109,7 +109,7 @@ def test_status_has_the_same_values_as_text_and_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = a_ledger_with_history(tmp_path)
-    report = json_reports.status(made.ledger, now_ts=to_text(NOW))
+    report = status_report.status(made.ledger, now_ts=to_text(NOW))
     made.close()
     etas = {batch.tag: to_builtins(batch.eta) for batch in report.open}
     assert etas["tight"] == {

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from core.clock import SystemClock
-from core.reporting import json_reports
+from core.reporting import json_reports, status_report
 from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
@@ -58,7 +58,7 @@ def report(home: Path) -> dict[str, object]:
         return {
             "home": str(home),
             "batches": [json_reports.batch(batch) for batch in batches],
-            **to_builtins(json_reports.status(reader, now_ts=to_text(SystemClock().now()))),
+            **to_builtins(status_report.status(reader, now_ts=to_text(SystemClock().now()))),
             "staging": sorted(str(path) for path in folder.staging.glob("*.jsonl")),
         }
 

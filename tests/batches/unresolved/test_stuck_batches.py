@@ -24,7 +24,7 @@ from core.batches.unresolved.stuck_reason import ABSENT, OVERDUE
 from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
-from core.reporting import json_reports
+from core.reporting import status_report
 from state.model.records import Batch, BatchStatus, CollectionStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -180,7 +180,7 @@ def test_a_stuck_batch_says_why_and_until_when_in_every_view(manual: Bench, end:
     manual.poll_after(25.5 * HOUR)
     ledger, now = manual.engine.context.ledger, manual.clock.now()
     (batch,) = batches(manual)
-    (report,) = json_reports.status(ledger, now_ts=to_text(now)).open
+    (report,) = status_report.status(ledger, now_ts=to_text(now)).open
     until = to_text(now + timedelta(hours=1))
     for said in (problem_of(batch, now), report.error or ""):
         assert until in said

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from core.clock import SystemClock
-from core.reporting import error_groups, json_reports
+from core.reporting import error_groups, error_reports
 from core.reporting.error_groups import ErrorGroup
 from core.text import pluralize
 from state.db.reader import Source
@@ -48,9 +48,9 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
         answers = reviews.rows(reader, limit=at_most)
         if as_json:
             for row in rows:
-                print_json(json_reports.error(row))
+                print_json(error_reports.error(row))
             for answer in answers:
-                print_json(json_reports.review(answer))
+                print_json(error_reports.review(answer))
         else:
             _print(list(rows), list(answers))
         print_rest(at_most, ledger_status.count_failed(reader), "errors")
@@ -78,7 +78,7 @@ def _print_groups(source: Source, *, as_json: bool) -> None:
     found = error_groups.group(errors.groups)
     if as_json:
         for group in found:
-            print_json(json_reports.error_group(group))
+            print_json(error_reports.error_group(group))
     else:
         header = ("WORKFLOW", "ERROR", "COUNT", "SUGGESTED ACTION", "LAST SEEN", "MESSAGE")
         print_rows(found, header, _group_cells, empty=_NO_ERRORS)

@@ -9,7 +9,7 @@ from core.batches.poll_time_limit import left_by
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.reporting import json_reports
+from core.reporting import status_report
 from core.reporting.history import etas
 from core.reporting.poller_health import assess, silent_after
 from core.reporting.queued_reason import QueuedReasons
@@ -48,7 +48,7 @@ def command(*, as_json: bool) -> None:
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
     with open_reader() as reader:
         if as_json:
-            report = json_reports.status(
+            report = status_report.status(
                 reader,
                 now_ts=to_text(now),
                 silent_after=limit,
