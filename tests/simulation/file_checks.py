@@ -175,10 +175,27 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
         yield from findings
         for line in lines:
             shown.setdefault(line["custom_id"], []).append(line)
-    for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
-        yield from _shown_as(row["custom_id"], row["status"], shown.pop(row["custom_id"], []))
+    for custom_id, statuses in _statuses(ledger).items():
+        yield from _all_shown_as(custom_id, statuses, shown.pop(custom_id, []))
     for custom_id in shown:
         yield f"P5: staging has {custom_id}, which is no request"
+
+
+def _statuses(ledger: sqlite3.Connection) -> dict[str, list[str]]:
+    """By custom_id. A rebuild does not merge a submission whose tag is lost with one like it."""
+    found: dict[str, list[str]] = {}
+    for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
+        found.setdefault(row["custom_id"], []).append(row["status"])
+    return found
+
+
+def _all_shown_as(
+    custom_id: str, statuses: list[str], found: list[dict[str, Any]]
+) -> Iterator[str]:
+    if len(statuses) == 1:
+        yield from _shown_as(custom_id, statuses[0], found)
+    elif sorted(line["outcome"] for line in found) != sorted(statuses):
+        yield f"P5: staging has {found!r:.100} for {custom_id}, {statuses}"
 
 
 def _shown_as(custom_id: str, status: str, found: list[dict[str, Any]]) -> Iterator[str]:
