@@ -184,7 +184,8 @@ def at_most(
     """The sums by workflow and tag, with the edits of a command in place of the bodies."""
     rows = source.rows(
         "SELECT workflow, tag, coalesce(sum(batch_nano), 0), coalesce(sum(sync_nano), 0),"  # noqa: S608 - our own words
-        " coalesce(sum(CASE WHEN is_unsent THEN batch_nano END), 0), sum(batch_nano IS NULL)"
+        " coalesce(sum(CASE WHEN is_unsent THEN batch_nano END), 0),"
+        " count(*) FILTER (WHERE batch_nano IS NULL)"
         " FROM (SELECT s.workflow, s.tag,"
         " coalesce(e.at_most_batch_nano, r.at_most_batch_nano) AS batch_nano,"
         " coalesce(e.at_most_sync_nano, r.at_most_sync_nano) AS sync_nano,"

@@ -10,6 +10,7 @@ from state.batches.sending import finish_submission
 from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
+from state.db.sql_conditions import OUTCOME_COUNTS
 from state.db.staged import Staged
 from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
@@ -183,7 +184,8 @@ def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
         # A synchronous job would not have sent an answered request again.
         " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
         " ELSE s.sync_cost_nano END,"
-        " duplicate = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
+        " duplicate = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 1"
+        " ELSE 0 END"
         f" FROM {staged} s JOIN requests r ON r.id = s.request_id"
         " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
         " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
@@ -274,7 +276,7 @@ def _store_sums(
     ledger.execute(
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
-        " coalesce(sum(outcome = 'succeeded' AND cost_nano IS NULL), 0),"
+        " count(*) FILTER (WHERE outcome = 'succeeded' AND cost_nano IS NULL),"
         " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0)"
         " FROM attempts WHERE batch_id = batches.id AND outcome IS NOT NULL),"
         " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
@@ -287,10 +289,8 @@ def _store_sums(
     )
     if collection != CollectionStatus.PENDING:
         ledger.execute(
-            "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
-            " coalesce(sum(outcome = 'succeeded'), 0), coalesce(sum(outcome = 'errored'), 0),"
-            " coalesce(sum(outcome = 'canceled'), 0), coalesce(sum(outcome = 'expired'), 0)"
-            " FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"  # noqa: S608 - our own words
+            f" {OUTCOME_COUNTS} FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
             batch.id,
         )
 
@@ -311,7 +311,7 @@ def change_sums(ledger: Ledger, batch: Batch, ids: list[int], sign: str) -> None
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"  # noqa: S608 - our own words
         f" batches.cost_nano {sign} coalesce(sum(a.cost_nano), 0),"
         f" batches.sync_cost_nano {sign} coalesce(sum(a.sync_cost_nano), 0),"
-        f" batches.unpriced {sign} coalesce(sum(a.cost_nano IS NULL), 0),"
+        f" batches.unpriced {sign} count(*) FILTER (WHERE a.cost_nano IS NULL),"
         f" batches.duplicate_nano {sign}"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) FROM attempts a"
         " WHERE a.batch_id = batches.id AND a.outcome = 'succeeded'"
@@ -345,11 +345,10 @@ def _change_daily_totals(
     )
     ledger.execute(
         "INSERT INTO daily_totals SELECT ?, ?, asked, ?, count(*),"  # noqa: S608 - our own words
-        " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
-        f" sum(outcome = 'expired'), sum(outcome = 'missing'), {sums},"
+        f" {OUTCOME_COUNTS}, count(*) FILTER (WHERE outcome = 'missing'), {sums},"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
         " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0),"
-        " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
+        " count(*) FILTER (WHERE outcome = 'succeeded' AND cost_nano IS NULL)"
         f" FROM (SELECT a.*, {ATTEMPT_MODEL} AS asked FROM attempts a"
         " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?"
         f" AND (? IS NULL OR a.request_id IN {LISTED})) a WHERE true GROUP BY asked"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
-from state.db.dialect import LISTED, as_list, items, number_in, text_in
+from state.db.dialect import LISTED, array_of, as_list, items, number_in, text_in
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.sql_conditions import WAITS
@@ -69,7 +69,7 @@ class Stop(Struct, frozen=True, kw_only=True):
 def put_first(ledger: Ledger, staged: object, part: int, new: NewPriming) -> None:
     """Inside a transaction: give the first request of each prefix the part that is sent first."""
     ledger.execute(
-        f"UPDATE {staged} SET part = ? WHERE rowid IN {LISTED}",  # noqa: S608 - our own name
+        f"UPDATE {staged} SET part = ? WHERE position IN {LISTED}",  # noqa: S608 - our own name
         part,
         as_list(prefix.position for prefix in new.prefixes),
     )
@@ -122,10 +122,11 @@ def marks_of(source: Source, batch: Batch, now_ts: str) -> dict[str, int]:
 def of_requests(source: Source, request_ids: Collection[int]) -> list[PrimedRequests]:
     """Those of the requests whose submissions prime the cache, by submission."""
     rows = source.rows(
-        "SELECT s.workflow, p.state, p.until_ts, p.prefixes, json_group_array(r.id) AS ids"  # noqa: S608 - our own words
+        f"SELECT s.workflow, p.state, p.until_ts, p.prefixes, {array_of('r.id')} AS ids"  # noqa: S608 - our own words
         " FROM requests r JOIN primings p ON p.submission_id = r.submission_id"
         f" JOIN submissions s ON s.id = r.submission_id WHERE r.id IN {LISTED}"
-        " AND p.state <> 'unprimed' GROUP BY p.submission_id ORDER BY p.submission_id",
+        " AND p.state <> 'unprimed' GROUP BY p.submission_id, s.id"
+        " ORDER BY p.submission_id",
         as_list(request_ids),
     )
     return [

@@ -71,11 +71,14 @@ def _batch(ledger: Ledger, submission_id: int, answered: CollectedResult) -> int
 
 
 def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: CollectedResult) -> None:
-    request_id = ledger.insert(
-        "INSERT INTO requests (tag, custom_id, submission_id, status, spool_file, body_offset,"
+    request_id = ledger.next_id("requests")
+    ledger.execute(
+        "INSERT INTO requests (id, tag, custom_id, submission_id, status, spool_file, body_offset,"
         " body_length, body_sha256, settled_by)"
-        " SELECT tag, ?, id, 'succeeded', '', 0, 0, x'', ? FROM submissions WHERE id = ?",
+        " SELECT ?, tag, ?, id, 'succeeded', '', 0, 0, ?, ? FROM submissions WHERE id = ?",
+        request_id,
         answered.custom_id,
+        b"",
         batch_id,
         submission_id,
     )
@@ -83,7 +86,7 @@ def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: Collec
         *(batch_id, request_id, 0, "succeeded", answered.model, *answered.usage.values()),
         *(answered.cost_nano, answered.sync_cost_nano, answered.fee_nano, answered.unpriced),
     )
-    ledger.insert(
+    ledger.execute(
         f"INSERT INTO attempts ({', '.join(_COLUMNS)})"  # noqa: S608 - our own words
         f" VALUES ({', '.join('?' * len(_COLUMNS))})",
         *values,

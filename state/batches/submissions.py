@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from state.batches import priming_records
 from state.batches.batch_planning import insert_batch
 from state.batches.priming_records import NewPriming
+from state.db.dialect import POSITION
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_submission
@@ -22,8 +23,8 @@ NO_PART = -1
 # The part of the requests that a primed submission sends first.
 _FIRST_PART = -2
 _COLUMNS = (
-    "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
-    " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER, model TEXT"
+    f"{POSITION}, custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB,"
+    " part INTEGER, betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER, model TEXT"
 )
 
 
@@ -59,7 +60,7 @@ def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission 
         f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id"
-        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.rowid LIMIT 1",
+        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.position LIMIT 1",
         tag,
     )
     if changed:
@@ -115,7 +116,7 @@ def _some_are_known(source: Source, staged: Staged | str, tag: str, count: int) 
     known = source.rows(
         f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
-        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.rowid",
+        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.position",
         tag,
     )
     return (
@@ -190,8 +191,8 @@ def _add_parts(
         )
         ledger.execute(
             "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
-            f" SELECT ?, ? + rowid - 1, 1 FROM {staged} WHERE part = ? AND betas = ?"
-            " ORDER BY rowid",
+            f" SELECT ?, ? + position - 1, 1 FROM {staged} WHERE part = ? AND betas = ?"
+            " ORDER BY position",
             batch_id,
             first,
             part["part"],
@@ -212,11 +213,12 @@ def insert(
     """Inside a transaction: store the submission and its staged requests with `status`."""
     submission_id = _insert_submission(ledger, staged, new)
     ledger.execute(
-        "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
+        "INSERT INTO requests (id, tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
         " body_offset, body_length, body_sha256, at_most_batch_nano, at_most_sync_nano,"
-        " model) SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256,"
-        " at_most_batch_nano, at_most_sync_nano, nullif(model, ?)"
-        f" FROM {staged} ORDER BY rowid",
+        " model) SELECT ? + position - 1, ?, custom_id, ?, ?, betas, ?, body_offset, body_length,"
+        " sha256, at_most_batch_nano, at_most_sync_nano, nullif(model, ?)"
+        f" FROM {staged} ORDER BY position",
+        ledger.next_id("requests"),
         new.tag,
         submission_id,
         status,

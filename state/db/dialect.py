@@ -16,6 +16,9 @@ LISTED_TEXTS = LISTED
 # begin with the larger table. Its condition follows with ON. PostgreSQL: JOIN.
 THEN_JOIN = "CROSS JOIN"
 
+# A column of a staged table that numbers its rows from 1, in the order in which they are added.
+POSITION = "position INTEGER PRIMARY KEY"
+
 
 def as_list(values: Iterable[int | str]) -> str:
     """The parameter for `LISTED` or `LISTED_TEXTS`."""
@@ -25,6 +28,11 @@ def as_list(values: Iterable[int | str]) -> str:
 def items(document: str, name: str) -> str:
     """The elements of an array in JSON as rows of a table; `name.value` is one element."""
     return f"json_each({document}) {name}"
+
+
+def array_of(value: str) -> str:
+    """An aggregate: the values in the order of the rows, as an array in JSON; text."""
+    return f"json_group_array({value})"
 
 
 def text_in(document: str, key: str | int) -> str:

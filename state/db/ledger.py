@@ -146,6 +146,10 @@ class Ledger:
         """Run one INSERT inside a transaction, and return the id of the row."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 
+    def next_id(self, table: str) -> int:
+        """An id that no row of the table has, nor one above it, until the transaction ends."""
+        return int(self.rows(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0])  # noqa: S608 - our own name
+
     def tuples(
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":

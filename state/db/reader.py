@@ -6,8 +6,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from state.db.connection import connect_read_only, sqlite3
+from state.db.dialect import array_of
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
+from state.db.staged import insert_into
 from state.files.lost_ledger import require_ledger
 from state.model.errors import LedgerError
 from state.model.id_list import IdList
@@ -40,7 +42,7 @@ def listed(source: Source, sql: str, *parameters: str | float | bytes | None) ->
     """The ids that a query of one column returns, in its order, which is ascending."""
     (row,) = source.rows(
         f"WITH listed(id) AS MATERIALIZED ({sql})"  # noqa: S608 - our own words
-        " SELECT json_group_array(id), count(*) FROM listed",
+        f" SELECT {array_of('id')}, count(*) FROM listed",
         *parameters,
     )
     return IdList(row[0], row[1])
@@ -99,10 +101,8 @@ class Reader:
         """Create a temporary table with these columns and rows, in memory; returns its name."""
         self.rows("PRAGMA temp_store=MEMORY")
         self.rows(f"CREATE TEMP TABLE staged_read ({columns})")
-        (count,) = self.rows("SELECT count(*) FROM pragma_table_info('staged_read')")[0]
-        marks = ", ".join("?" * count)
         with ledger_errors(self.path, did="read"):
-            self.connection.executemany(f"INSERT INTO staged_read VALUES ({marks})", rows)  # noqa: S608 - our own name
+            self.connection.executemany(insert_into(self.connection, "staged_read"), rows)
         return "staged_read"
 
     @contextmanager

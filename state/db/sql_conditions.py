@@ -23,6 +23,11 @@ STATUS = (
 _CLOSED = ", ".join(f"'{status}'" for status in CLOSED_STATUSES)
 
 
+# Of attempts: how many succeeded, errored, were canceled and expired, as the counts of a batch are.
+OUTCOME_COUNTS = ", ".join(
+    f"count(*) FILTER (WHERE outcome = '{outcome}')"
+    for outcome in ("succeeded", "errored", "canceled", "expired")
+)
 # Of `batches`: it waits for the first requests of a primed submission (`priming_records`).
 WAITS = (
     "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"  # noqa: S608 - our own words

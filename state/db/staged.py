@@ -74,10 +74,7 @@ class Staged:
     def add_rows(self, rows: "Iterable[Parameters]") -> None:
         """Add the rows, all of them or, if one fails, none."""
         connection = self._connection
-        (count,) = connection.execute(
-            "SELECT count(*) FROM pragma_table_info(?)", (self._name,)
-        ).fetchone()
-        insert = f"INSERT INTO {self._name} VALUES ({', '.join('?' * count)})"  # noqa: S608 - our own name
+        insert = insert_into(connection, self._name)
         with ledger_errors(self._ledger):
             connection.execute("BEGIN")
             try:
@@ -87,6 +84,17 @@ class Staged:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+
+def insert_into(connection: "sqlite3.Connection", table: str) -> str:
+    """The statement that adds a row to a staged table; `POSITION` numbers the rows by itself."""
+    names = [
+        row[0]
+        for row in connection.execute(
+            "SELECT name FROM pragma_table_info(?) WHERE name <> 'position' ORDER BY cid", (table,)
+        )
+    ]
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
 
 
 @cache

@@ -30,11 +30,12 @@ def by_model(ledger: Ledger, request_ids: Collection[int]) -> list[ModelGroup]:
         "SELECT s.workflow, coalesce(x.model, s.model) AS model, sum(x.requests) AS requests,"  # noqa: S608 - our own words
         " sum(x.batch_nano) AS batch_nano, sum(x.sync_nano) AS sync_nano,"
         " sum(x.unknown) AS unknown,"
-        " max(s.id IN (SELECT submission_id FROM primings WHERE state <> 'unprimed')) AS is_primed"
+        " count(*) FILTER (WHERE s.id IN (SELECT submission_id FROM primings"
+        " WHERE state <> 'unprimed')) > 0 AS is_primed"
         " FROM (SELECT r.submission_id, coalesce(e.model, r.model) AS model, count(*) AS requests,"
         " coalesce(sum(r.at_most_batch_nano), 0) AS batch_nano,"
         " coalesce(sum(r.at_most_sync_nano), 0) AS sync_nano,"
-        " sum(r.at_most_batch_nano IS NULL) AS unknown"
+        " count(*) FILTER (WHERE r.at_most_batch_nano IS NULL) AS unknown"
         " FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.id IN {LISTED} GROUP BY 1, 2) x JOIN submissions s ON s.id = x.submission_id"
         " GROUP BY 1, 2",

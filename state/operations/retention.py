@@ -119,7 +119,7 @@ def pruned_days(source: Source) -> list[tuple[str, str]]:
     """Each workflow and date whose submissions are all pruned."""
     rows = source.rows(
         "SELECT workflow, work_date FROM submissions WHERE work_date <> ''"
-        " GROUP BY workflow, work_date HAVING sum(pruned_ts IS NULL) = 0"
+        " GROUP BY workflow, work_date HAVING count(*) = count(pruned_ts)"
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -129,6 +129,6 @@ def edit_files(source: Source) -> list[str]:
     rows = source.rows(
         "SELECT e.spool_file FROM edits e JOIN requests r ON r.id = e.request_id"
         " JOIN submissions s ON s.id = r.submission_id GROUP BY e.spool_file"
-        " HAVING sum(s.pruned_ts IS NULL) = 0"
+        " HAVING count(*) = count(s.pruned_ts)"
     )
     return [row[0] for row in rows]

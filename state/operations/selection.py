@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.dialect import LISTED, LISTED_TEXTS, THEN_JOIN, as_list, items, text_in
+from state.db.dialect import LISTED, LISTED_TEXTS, THEN_JOIN, array_of, as_list, items, text_in
 from state.db.reader import Source, listed
 from state.db.sql_conditions import STATUS
 from state.model.errors import UnknownId
@@ -88,7 +88,7 @@ def groups(
         where += f" AND r.custom_id IN {LISTED_TEXTS}"
         parameters.append(as_list(custom_ids))
     rows = source.rows(
-        "SELECT json_group_array(id) AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
+        f"SELECT {array_of('id')} AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
         f" reviewed, has_body, betas FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
         " a.stop_reason, coalesce(a.reviewed, 0) AS reviewed, coalesce(e.body_length,"
         f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"

@@ -1,10 +1,12 @@
 """One batch in full: its record, its requests, and its tokens and cost by model."""
 
+import json
 from array import array
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from state.db.dialect import array_of
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch
@@ -100,8 +102,9 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
         f"SELECT {ATTEMPT_MODEL} AS model, count(*) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.fee_nano) AS fee_nano,"
-        " sum(a.duplicate) AS duplicate, group_concat(DISTINCT a.unpriced) AS reasons,"
-        f" sum(a.cost_nano IS NULL) AS unpriced, sum(a.web_searches) AS web_searches, {sums}"
+        f" sum(a.duplicate) AS duplicate, {array_of('DISTINCT a.unpriced')} AS reasons,"
+        f" count(*) FILTER (WHERE a.cost_nano IS NULL) AS unpriced,"
+        f" sum(a.web_searches) AS web_searches, {sums}"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
         batch_key,
@@ -114,9 +117,14 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
             cost_nano=row["cost_nano"],
             sync_cost_nano=row["sync_cost_nano"],
             fee_nano=row["fee_nano"],
-            reasons=row["reasons"] or "",
+            reasons=_reasons(row["reasons"]),
             duplicate=row["duplicate"],
             unpriced=row["unpriced"],
         )
         for row in rows
     ]
+
+
+def _reasons(listed: str) -> str:
+    found: list[str | None] = json.loads(listed)
+    return ",".join(sorted(reason for reason in found if reason))

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from state.db import effective_attempt
+from state.db.dialect import array_of
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import TO_DO
@@ -162,7 +163,8 @@ def ids_by_message(
     which = _TO_REVIEW if is_review else _IS_FAILED
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(
-        "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message, group_concat(r.id)"  # noqa: S608 - our own words
+        "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message,"  # noqa: S608 - our own words
+        f" {array_of('r.id')}"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
         f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
         f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1",

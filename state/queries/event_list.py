@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from state.db.dialect import contains, pattern
+from state.db.dialect import array_of, contains, pattern
 from state.db.reader import Source
 from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import Batch, Event
@@ -37,7 +37,7 @@ class EventLine(Struct, frozen=True, kw_only=True):
 
 
 def newest_first(source: Source) -> Sequence[int]:
-    """All event ids; events are never deleted, so the ids are a range."""
+    """All event ids; `Ledger.event` gives them out without gaps, so they are a range."""
     first, last = source.rows("SELECT min(id), max(id) FROM events")[0]
     return () if last is None else range(last, first - 1, -1)
 
@@ -122,8 +122,8 @@ def ids(
     where = all_of(terms, lambda term: _event_term(term, now))
     order = "" if oldest_first else "DESC"
     rows = source.rows(
-        "SELECT group_concat(id) FROM (SELECT e.id AS id FROM events e"  # noqa: S608 - our own words
-        f" LEFT JOIN batches b ON b.id = e.batch_id WHERE {where.sql} ORDER BY e.id {order})",
+        f"SELECT {array_of('id')} FROM (SELECT e.id AS id FROM events e"  # noqa: S608 - our own words
+        f" LEFT JOIN batches b ON b.id = e.batch_id WHERE {where.sql} ORDER BY e.id {order}) found",
         *where.parameters,
     )
     return parse_ids(rows[0][0])

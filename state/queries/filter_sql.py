@@ -70,13 +70,13 @@ def age(term: BoundTerm, now: datetime) -> tuple[str, str]:
 _PIECE = 1 << 20
 
 
-def parse_ids(text: str | None) -> "array[int]":
-    """The comma-separated ids as an array."""
+def parse_ids(text: str) -> "array[int]":
+    """The ids of an array in JSON."""
     made = array("q")
-    begin = 0
-    while text and begin < len(text):
+    begin, last = 1, len(text) - 1
+    while begin < last:
         end = text.find(",", begin + _PIECE)
-        end = len(text) if end < 0 else end
+        end = last if end < 0 else end
         made.extend(map(int, text[begin:end].split(",")))
         begin = end + 1
     return made

@@ -256,7 +256,7 @@ def _cost_lines(
             " coalesce(sum(cost_nano), 0) AS cost, sum(fee_nano) AS fee,"
             " coalesce(sum(sync_cost_nano), 0) - coalesce(sum(cost_nano), 0) AS saved,"
             " sum(web_searches) AS web_searches,"
-            " sum(cost_nano IS NULL) AS unpriced FROM attempts a"
+            " count(*) FILTER (WHERE cost_nano IS NULL) AS unpriced FROM attempts a"
             " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model ORDER BY model",
             batch.id,
         ):

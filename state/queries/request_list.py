@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.dialect import contains, pattern
+from state.db.dialect import array_of, contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, STATUS, TO_DO, UNSENT
@@ -83,8 +83,8 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
     attempt = effective_attempt.JOIN if where.needs_attempt or "a." in order else ""
     # One string for all ids: SQLite builds it without the GIL, so the screen stays responsive.
     rows = source.rows(
-        f"SELECT group_concat(id) FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
-        f" WHERE {where.sql} ORDER BY {order})",
+        f"SELECT {array_of('id')} FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
+        f" WHERE {where.sql} ORDER BY {order}) found",
         *where.parameters,
     )
     return parse_ids(rows[0][0])

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from state.db.dialect import THEN_JOIN, items, number_in
+from state.db.dialect import THEN_JOIN, array_of, items, number_in
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
@@ -141,14 +141,15 @@ def _of_attempts(source: Source, by: str, since_ts: str, before_ts: str) -> list
     rows = source.rows(
         f"SELECT name, {sums}, min(first_day) AS first_day FROM"  # noqa: S608 - our own words
         f" (SELECT {_BY[by]} AS name, count(*) AS attempts,"
-        " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
-        " sum(a.outcome IN ('expired', 'missing')) AS lost,"
+        " count(*) FILTER (WHERE a.outcome = 'succeeded') AS succeeded,"
+        " count(*) FILTER (WHERE a.outcome = 'errored') AS errored,"
+        " count(*) FILTER (WHERE a.outcome IN ('expired', 'missing')) AS lost,"
         f" sum({BILLED_IN}) AS tokens_in,"
         f" sum({BILLED_OUT}) AS tokens_out, sum(a.web_searches) AS web_searches,"
         " sum(a.fee_nano) AS fee_nano, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
-        " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
+        " count(*) FILTER (WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
         " min(substr(b.collected_ts, 1, 10)) AS first_day"
         # Batches first, which are few: the planner would read all attempts.
         f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
@@ -255,11 +256,11 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
     """The batches in the sum, newest first."""
     rows = source.rows(
         "SELECT b.key, b.tag, b.workflow, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
-        f" json_group_array(DISTINCT {ATTEMPT_MODEL}) AS models,"
+        f" {array_of(f'DISTINCT {ATTEMPT_MODEL}')} AS models,"
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
-        " coalesce(sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL), 0) AS unpriced"
+        " count(*) FILTER (WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced"
         f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
         f" AND {_FILTERS[wanted.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
