@@ -194,7 +194,7 @@ def at_most(
         " AND b.status = 'queued') AS is_unsent"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
         " LEFT JOIN edits e ON e.command_id = ? AND e.request_id = r.id"
-        f" WHERE r.id IN {LISTED}) GROUP BY workflow, tag ORDER BY workflow, tag",
+        f" WHERE r.id IN {LISTED}) one GROUP BY workflow, tag ORDER BY workflow, tag",
         -1 if command_id is None else command_id,
         as_list(request_ids),
     )

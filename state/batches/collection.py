@@ -53,7 +53,8 @@ def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
     """Yield each request of the batch: custom_id, id, and whether its result is stored already."""
     return ledger.tuples(
         "SELECT r.custom_id, r.id, a.outcome IS NOT NULL AND a.outcome <> 'missing'"
-        " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
+        " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?"
+        " ORDER BY a.request_id",
         batch.id,
     )
 

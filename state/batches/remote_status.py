@@ -55,7 +55,7 @@ def accounts_in_use(source: Source, *, since_ts: str) -> list[AccountInUse]:
         for row in source.rows(
             "SELECT server, account, count(*) FROM batches WHERE created_ts > ?"  # noqa: S608 - our own words
             f" AND coalesce(server, account) IS NOT NULL AND {is_open()}"
-            " GROUP BY server, account ORDER BY server, account",
+            " GROUP BY server, account ORDER BY server NULLS FIRST, account NULLS FIRST",
             since_ts,
         )
     ]

@@ -23,7 +23,7 @@ def of_batch(source: Source, batch: Batch) -> list[tuple[int, int]] | None:
         "SELECT f.body_offset, l.body_offset FROM (SELECT min(request_id) AS first,"
         " max(request_id) AS last FROM (SELECT request_id,"
         " request_id - row_number() OVER (ORDER BY request_id) AS run"
-        " FROM attempts WHERE batch_id = ?) GROUP BY run LIMIT ?)"
+        " FROM attempts WHERE batch_id = ?) numbered GROUP BY run LIMIT ?) ends"
         " JOIN requests f ON f.id = first JOIN requests l ON l.id = last ORDER BY 1",
         batch.id,
         MOST_RANGES + 1,

@@ -31,7 +31,7 @@ _REQUEUE = (
     " ELSE e.at_most_batch_nano END,"
     " CASE WHEN e.id IS NULL THEN requests.at_most_sync_nano"
     " ELSE e.at_most_sync_nano END"
-    " FROM (SELECT 1) LEFT JOIN edits e ON e.command_id = ? AND e.request_id = requests.id)"
+    " FROM (SELECT 1) one LEFT JOIN edits e ON e.command_id = ? AND e.request_id = requests.id)"
     f" WHERE id IN {LISTED}"
 )
 
@@ -100,7 +100,7 @@ def count_maybe_charged(ledger: Ledger, request_ids: Collection[int]) -> int:
         f"SELECT count(DISTINCT request_id) FROM ({_OF_WRITTEN_OFF}"  # noqa: S608 - our own words
         f" UNION ALL SELECT a.request_id, a.batch_id FROM batches b {THEN_JOIN} attempts a"
         " ON a.batch_id = b.id WHERE a.active = 1 AND b.stuck_ts IS NOT NULL"
-        f" AND a.request_id IN {LISTED})",
+        f" AND a.request_id IN {LISTED}) found",
         as_list(request_ids),
         as_list(request_ids),
     )

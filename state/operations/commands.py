@@ -243,7 +243,8 @@ def open_and_recent(source: Source, *, latest: int) -> list[Command]:
     """All pending and running commands, and the latest finished ones; oldest first."""
     rows = source.rows(
         "SELECT * FROM commands WHERE state IN ('pending', 'running') UNION"
-        " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) ORDER BY id",
+        " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) latest"
+        " ORDER BY id",
         latest,
     )
     return [_to_command(row) for row in rows]

@@ -190,7 +190,7 @@ def _event(
 def _where(source: Source, condition: str, *parameters: str) -> list[HookRun]:
     rows = source.rows(
         f"SELECT {_COLUMNS} FROM hook_runs WHERE {condition}"  # noqa: S608 - our own words
-        " ORDER BY not_before_ts, workflow, work_date",
+        " ORDER BY not_before_ts NULLS FIRST, workflow, work_date",
         *parameters,
     )
     return [HookRun(**{**dict(row), "state": RunState(row["state"])}) for row in rows]  # pyright: ignore[reportArgumentType]

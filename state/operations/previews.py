@@ -38,7 +38,7 @@ def by_model(ledger: Ledger, request_ids: Collection[int]) -> list[ModelGroup]:
         " count(*) FILTER (WHERE r.at_most_batch_nano IS NULL) AS unknown"
         " FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.id IN {LISTED} GROUP BY 1, 2) x JOIN submissions s ON s.id = x.submission_id"
-        " GROUP BY 1, 2",
+        " GROUP BY 1, 2 ORDER BY 1, 2",
         as_list(request_ids),
     )
     return [

@@ -92,7 +92,7 @@ def groups(
         f" reviewed, has_body, betas FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
         " a.stop_reason, coalesce(a.reviewed, 0) AS reviewed, coalesce(e.body_length,"
         f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"
-        f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id)"
+        f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id) r"
         " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas ORDER BY min(id)",
         *parameters,
     )

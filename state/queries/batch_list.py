@@ -136,7 +136,7 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
         source,
         "status = 'rejected' OR (status = 'not_sent' AND canceled > 0) OR (status = 'ended'"
         " AND collection NOT IN ('not_ready', 'pending'))"
-        " ORDER BY ended_ts DESC, id DESC LIMIT ?",
+        " ORDER BY ended_ts DESC NULLS LAST, id DESC LIMIT ?",
         limit,
     )
 

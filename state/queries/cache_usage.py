@@ -11,8 +11,8 @@ from state.model.records import BatchKind
 from state.model.usage import TOKENS, Tokens
 
 # Prompt sizes at which a price may change.
-_STEP = "(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > {})"
-_STEPS = f"{_STEP.format(100_000)} + {_STEP.format(200_000)}"
+_SIZE = "input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens"
+_STEPS = f"CASE WHEN {_SIZE} > 200000 THEN 2 WHEN {_SIZE} > 100000 THEN 1 ELSE 0 END"
 _SIZES = (0, 150_000, 500_000)
 _TOKENS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 # Batches first, which are few: the planner would read all attempts.
@@ -36,7 +36,7 @@ _SUMS = (
     f"SELECT id, model, {_STEPS} AS step, inference_geo, service_tier, speed,"  # noqa: S608 - our own words
     " sum(answers) AS answers, sum(cache_write_5m_tokens) AS written_5m,"
     " sum(cache_write_1h_tokens) AS written_1h, sum(cache_read_tokens) AS read"
-    f" FROM ({_OWN} UNION ALL {_ITERATIONS}) WHERE {_CACHED.format('')}"
+    f" FROM ({_OWN} UNION ALL {_ITERATIONS}) counted WHERE {_CACHED.format('')}"
     " GROUP BY id, model, step, inference_geo, service_tier, speed"
 )
 

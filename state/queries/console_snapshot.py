@@ -113,7 +113,7 @@ def not_sent_and_queued(source: Source) -> list[Batch]:
         "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"  # noqa: S608 - our own words
         f" WHERE b.submission_id = w.submission_id AND {RETURNED})"
         f" FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests r"
-        f" WHERE {QUEUED} ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
+        f" WHERE {QUEUED} ORDER BY id LIMIT ?) q) w) ORDER BY id LIMIT ?",
         _MOST_QUEUED,
         OPEN_SHOWN,
     )

@@ -130,7 +130,8 @@ def _grouped(
         " max(coalesce(b.ended_ts, b.created_ts)) AS last_ts"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
         f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
-        " LEFT JOIN batches b ON b.id = a.batch_id GROUP BY 1, 2, 3, 4, 5",
+        " LEFT JOIN batches b ON b.id = a.batch_id GROUP BY 1, 2, 3, 4, 5"
+        " ORDER BY 1, 2, 3, 4, 5",
         _LONGEST,
         *parameters,
         most,
@@ -167,7 +168,7 @@ def ids_by_message(
         f" {array_of('r.id')}"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
         f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
-        f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1",
+        f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1 ORDER BY 1",
         _LONGEST,
         *parameters,
         most,

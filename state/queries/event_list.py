@@ -146,9 +146,10 @@ def _event_term(term: Term, now: datetime) -> Where:
 
 
 _PAGE = 1000
+_ALL = 1 << 62
 
 
-def events(source: Source, *, batch: Batch | None = None, limit: int = -1) -> list[Event]:
+def events(source: Source, *, batch: Batch | None = None, limit: int = _ALL) -> list[Event]:
     """The latest events of one batch or of all, newest first."""
     where, parameters = ("WHERE e.batch_id = ?", (batch.id,)) if batch else ("", ())
     rows = source.rows(

@@ -111,8 +111,8 @@ def _of_submissions(source: Source, column: str) -> Sequence[str]:
 def _models(source: Source) -> Sequence[str]:
     """Those of submissions, and those that recent requests name instead."""
     rows = source.rows(
-        "SELECT DISTINCT model FROM (SELECT model FROM requests ORDER BY id DESC LIMIT ?)"
-        " WHERE model IS NOT NULL",
+        "SELECT model FROM (SELECT id, model FROM requests ORDER BY id DESC LIMIT ?) recent"
+        " WHERE model IS NOT NULL GROUP BY model ORDER BY max(id) DESC",
         _REQUESTS_SCANNED,
     )
     named = [row[0] for row in rows]
@@ -121,7 +121,7 @@ def _models(source: Source) -> Sequence[str]:
 
 def _of_events(source: Source, column: str) -> Sequence[str]:
     rows = source.rows(
-        f"SELECT {column} FROM (SELECT id, {column} FROM events ORDER BY id DESC LIMIT ?)"  # noqa: S608 - our own words
+        f"SELECT {column} FROM (SELECT id, {column} FROM events ORDER BY id DESC LIMIT ?) recent"  # noqa: S608 - our own words
         f" GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",
         _EVENTS_SCANNED,
         _MOST_VALUES,
@@ -136,7 +136,7 @@ def _errors(source: Source) -> Sequence[str]:
         f" FROM requests r WHERE {TO_DO}"
         f" AND r.status IN ({names}) ORDER BY r.id DESC LIMIT ?) failed"
         " JOIN attempts a ON a.request_id = failed.id WHERE a.outcome <> 'succeeded'"
-        " GROUP BY 1 ORDER BY 2 DESC LIMIT ?",
+        " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
         _FAILURES_SCANNED,
         _MOST_VALUES,
     )

@@ -77,7 +77,8 @@ def answered_elsewhere(source: Source, *, since_day: str) -> list[Answered]:
         f" {THEN_JOIN} attempts a ON a.batch_id = b.id"
         f" {THEN_JOIN} requests r ON r.id = a.request_id"
         " WHERE b.collection IN ('deleted', 'results_expired') AND b.collected_ts >= ?"
-        " AND a.outcome = 'missing' AND r.status = 'succeeded' GROUP BY 1, 2",
+        " AND a.outcome = 'missing' AND r.status = 'succeeded'"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
         since_day,
     )
     return [Answered(*row) for row in rows]
@@ -95,7 +96,8 @@ def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
         " AND e.batch_id < b.id AND e.outcome IS NOT NULL)"
         " THEN b.created_ts ELSE coalesce(s.created_ts, b.created_ts) END AS started_ts"
         " FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
-        " WHERE b.kind = 'batch' AND b.collection = 'collected' AND b.collected_ts >= ?",
+        " WHERE b.kind = 'batch' AND b.collection = 'collected' AND b.collected_ts >= ?"
+        " ORDER BY b.collected_ts, b.id",
         since_day,
     )
     return [
@@ -115,7 +117,8 @@ def sync_runs(source: Source, *, since_ts: str) -> list[SyncRuns]:
     """Synchronous runs that the engine made since then, by day and workflow."""
     rows = source.rows(
         "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
-        " AND lane <> ? AND status <> 'not_sent' AND created_ts >= ? GROUP BY 1, 2",
+        " AND lane <> ? AND status <> 'not_sent' AND created_ts >= ?"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
         RECORDED,
         since_ts,
     )

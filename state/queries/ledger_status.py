@@ -88,7 +88,7 @@ def totals(source: Source) -> Totals:
     )[0]
     by_status = requests_by_status(source)
     (in_batches,) = source.rows("SELECT count(*) FROM attempts WHERE active = 1")[0]
-    (unsent,) = source.rows(f"SELECT count(*) FROM ({UNSENT})")[0]  # noqa: S608 - our own words
+    (unsent,) = source.rows(f"SELECT count(*) FROM ({UNSENT}) unsent")[0]  # noqa: S608 - our own words
     return Totals(
         batches=batches,
         requests=requests,
@@ -125,7 +125,7 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
     counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
     ((unsent,),) = source.rows(
         f"SELECT count(*) FROM ({UNSENT} AND u.batch_id IN"  # noqa: S608 - our own words
-        " (SELECT id FROM batches WHERE submission_id = ?))",
+        " (SELECT id FROM batches WHERE submission_id = ?)) unsent",
         submission.id,
     )
     counts["in_flight"] = counts.pop("assigned", 0) - unsent

@@ -257,7 +257,8 @@ def _cost_lines(
             " coalesce(sum(sync_cost_nano), 0) - coalesce(sum(cost_nano), 0) AS saved,"
             " sum(web_searches) AS web_searches,"
             " count(*) FILTER (WHERE cost_nano IS NULL) AS unpriced FROM attempts a"
-            " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model ORDER BY model",
+            " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model"
+            " ORDER BY model NULLS FIRST",
             batch.id,
         ):
             yield {

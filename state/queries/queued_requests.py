@@ -61,7 +61,8 @@ def without_batch(source: Source) -> list[QueuedRequests]:
         f" FROM batches b WHERE b.submission_id = s.id AND {RETURNED}) AS batch_id"
         f" FROM (SELECT r.submission_id, ({_COMMAND}) AS command_id, count(*) AS count"
         f" FROM requests r WHERE {QUEUED} GROUP BY 1, 2) q JOIN submissions s"
-        " ON s.id = q.submission_id LEFT JOIN commands c ON c.id = q.command_id ORDER BY s.id, c.id"
+        " ON s.id = q.submission_id LEFT JOIN commands c ON c.id = q.command_id ORDER BY s.id,"
+        " c.id NULLS FIRST"
     )
     batches = {
         row["id"]: to_batch(row)

@@ -154,7 +154,7 @@ def _of_attempts(source: Source, by: str, since_ts: str, before_ts: str) -> list
         # Batches first, which are few: the planner would read all attempts.
         f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND b.collected_ts < ? AND a.outcome IS NOT NULL"
-        f" GROUP BY {of_batch}) GROUP BY name ORDER BY name",
+        f" GROUP BY {of_batch}) sums GROUP BY name ORDER BY name",
         since_ts,
         before_ts,
     )
