@@ -176,14 +176,18 @@ def _submission(
             )
         if not seen:
             raise _EmptyError("it has no request.")
-        same = submissions.with_same_requests(context.ledger, staged) if is_unsent else None
-        if same is not None:
+        pending_tag = None if is_unsent else _pending_tag(context, spool, batches)
+        same = None
+        if is_unsent or pending_tag:
+            same = submissions.with_same_requests(context.ledger, staged)
+        # A tag that is lost is that of the next call with these requests, which sends nothing.
+        if same is not None and (is_unsent or same.tag in (pending_tag, same.key)):
             raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
         tag = _tag(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
-    imported = recovered_files.fallback_imports(batches)
-    if batches and fallback_file.find(context.folder, spool.stem):
+    imported = recovered_files.fallback_imports(context.folder, batches)
+    if batches and fallback_file.find(context.folder, spool.stem) and spool.stem not in imported:
         # The answers in that file are those in the results.
         imported.append(spool.stem)
     fallback_import.add_known(context.ledger, submission, imported)
@@ -194,6 +198,19 @@ def _submission(
             " sent."
         )
     return submission
+
+
+def _pending_tag(context: Context, spool: Path, batches: list[RecoveredBatch]) -> str | None:
+    """The tag of the fallback file that has the requests of this spool file, in no known batch.
+
+    Where another submission has them too, a killed import left it: had it been committed, they
+    would be one submission.
+    """
+    file = None if batches else fallback_file.find(context.folder, spool.stem)
+    try:
+        return file.header().tag if file else None
+    except LedgerError:
+        return None
 
 
 def _new_submission(

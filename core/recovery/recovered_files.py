@@ -4,6 +4,7 @@ Results that no mirror line names are recovered too: their name has the submissi
 lines have the requests.
 """
 
+import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,10 @@ from msgspec import Struct
 from core.api.result_schema import BadLineError, decode
 from core.text import unreadable_lines
 from state.batches import request_ranges
-from state.files import archive
+from state.files import archive, fallback_file
+from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
+from state.model.errors import LedgerError
 from state.model.records import BatchKind, BatchStatus
 from state.model.timestamps import to_text
 from state.recovery import recovered_batches, results_on_disk
@@ -71,9 +74,36 @@ def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
     return betas.pop() if len(betas) == 1 else ""
 
 
-def fallback_imports(batches: Iterable[RecoveredBatch]) -> list[str]:
-    """The keys of the fallback files that were imported into the submission of the batches."""
-    return sorted({key for found in batches for key in found.fallback_imports})
+def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> list[str]:
+    """The keys of the fallback files that were imported into the submission of the batches.
+
+    Also a file that is still there and whose answers a synchronous run has: where the mirror is
+    lost, only they show that a poll had begun to import it.
+    """
+    batches = list(batches)
+    named = {key for found in batches for key in found.fallback_imports}
+    pending = [file for file in fallback_file.pending(folder) if file.key not in named]
+    if pending:
+        runs = [results_of(folder, found) for found in batches if not found.remote_id]
+        copied = {_digest(archive.lines(run)) for run in runs if run is not None}
+        named |= {file.key for file in pending if _answers(file) in copied}
+    return sorted(named)
+
+
+def _answers(file: FallbackFile) -> bytes | None:
+    """A digest of the answers in it; None where it has none, or cannot be read: a poll names it."""
+    try:
+        lines = [line for _, line in file.answers()]
+    except (OSError, LedgerError):
+        return None
+    return _digest(lines) if lines else None
+
+
+def _digest(lines: Iterable[bytes]) -> bytes:
+    found = hashlib.sha256()
+    for line in lines:
+        found.update(line.rstrip(b"\n") + b"\n")
+    return found.digest()
 
 
 def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.ledgers.rebuilt_ledger import rebuilt
-from support.lifecycle import poll_until_done, requests, results
+from support.lifecycle import check_billing, our_bill, poll_until_done, requests, results
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
@@ -171,3 +171,37 @@ def test_a_file_stays_until_the_mirror_names_it(bench: Bench, *, is_known: bool)
     poll_until_done(bench)
     assert fallback_file.pending(bench.folder) == []
     assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+
+
+def _lost_with_the_mirrors(home: Path, number: int, *, is_known: bool) -> bool:
+    """Returns whether the poll died at a point where the answers had been copied."""
+    with a_bench(home) as bench:
+        if is_known:
+            bench.submit(3, tag="t")
+            poll_until_done(bench)
+        key = _kept(bench, answered=True)
+        before = set(bench.folder.results.glob("*"))
+        died = _dies_in_a_poll(bench, number)
+        has_copied = any(
+            path.suffix != ".part" for path in set(bench.folder.results.glob("*")) - before
+        )
+        for mirror in ("jobs_mirror", "errors_mirror", "cost_mirror"):
+            getattr(bench.folder, mirror).unlink(missing_ok=True)
+        rebuilt(bench)
+        poll_until_done(bench)
+        check_billing(bench)
+        assert len(our_bill(bench)) == (6 if is_known else 3), number
+        assert fallback_file.pending(bench.folder) == [], number
+        assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3, number
+    return died and has_copied
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_death_during_an_import_and_the_loss_of_ledger_and_mirrors_count_each_answer_once(
+    tmp_path: Path, *, is_known: bool
+) -> None:
+    """Where its requests were known, the copy of its answers has the name of a run of those."""
+    copied = [
+        _lost_with_the_mirrors(tmp_path / str(n), n, is_known=is_known) for n in range(17, 35)
+    ]
+    assert sum(copied) > 5
