@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from core.batches import account_check, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
@@ -18,7 +19,7 @@ from state.batches import collection, remote_status, stuck_batches, sync_runs
 from state.batches.collection import Completion
 from state.db.staged import Staged
 from state.files.regular_file import open_regular
-from state.files.results_file import ResultsFile
+from state.files.results_file import ResultsFile, file_name
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus
 
 _OWN_LENGTH = 8
@@ -130,11 +131,11 @@ def _commit(
 def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
     """Return the bytes of the results: from the API, or from the file of a synchronous run."""
     if _has_local_results(context, batch):
+        path = _local_results(context, batch)
         try:
-            with open_regular(sync_runs.answers_file(context.folder, batch.key)) as file:
+            with open_regular(path) as file:
                 yield iter(lambda: file.read(_PIECE), b"")
         except FileNotFoundError as error:
-            path = sync_runs.answers_file(context.folder, batch.key)
             raise NotFound(f"The results of {batch.key} are missing: no file {path}.") from error
     else:
         with context.api().results(batch.remote_id or "") as pieces:
@@ -146,6 +147,13 @@ def _has_local_results(context: Context, batch: Batch) -> bool:
     return (
         batch.kind == BatchKind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
     )
+
+
+def _local_results(context: Context, batch: Batch) -> Path:
+    """The answers, or the file that a restore made of them before it was killed or discarded."""
+    answers = sync_runs.answers_file(context.folder, batch.key)
+    collected = context.folder.results / file_name(batch.key)
+    return collected if collected.exists() and not answers.exists() else answers
 
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:

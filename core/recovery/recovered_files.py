@@ -93,10 +93,10 @@ def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> list[
 def _answers(file: FallbackFile) -> bytes | None:
     """A digest of the answers in it; None where it has none, or cannot be read: a poll names it."""
     try:
-        lines = [line for _, line in file.answers()]
+        found = _digest(line for _, line in file.answers())
     except (OSError, LedgerError):
         return None
-    return _digest(lines) if lines else None
+    return found if found != _digest(()) else None
 
 
 def _digest(lines: Iterable[bytes]) -> bytes:

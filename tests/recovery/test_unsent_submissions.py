@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
-from support.ledgers.rebuilt_ledger import rebuilt, restored
+from support.ledgers.rebuilt_ledger import discarded, rebuilt, restored
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 
 from core.intake import fallback_files
@@ -157,6 +157,19 @@ def test_the_answers_of_a_synchronous_run_that_was_killed_are_kept(used: Bench) 
     used.engine.poll()
     assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
     assert _possible_duplicates(used) == []
+
+
+def test_answers_that_a_discarded_restore_has_collected_are_collected(used: Bench) -> None:
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    used.faults.add("create:429:times=1")
+    _killed_at(used, "sync_end:done", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    mirrors.update_jobs(used.engine.context.ledger, used.folder)
+    discarded(used, backup)
+    assert not list(used.folder.results.glob("*.answers"))
+    used.engine.poll()
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
+    check_billing(used)
 
 
 def test_a_synchronous_run_without_an_answer_has_no_results_for_a_restore(used: Bench) -> None:

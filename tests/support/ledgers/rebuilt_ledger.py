@@ -24,11 +24,21 @@ def rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
 
 def restored(bench: Bench, backup: Path) -> tuple[Engine, RestoreSummary]:
     """The ledger is replaced by a backup, and by what lies beside it."""
+    fresh, done = _fresh(bench, backup)
+    return _install(bench, fresh), done
+
+
+def discarded(bench: Bench, backup: Path) -> None:
+    """A restore is killed before it replaces the ledger; the next one removes what it made."""
+    fresh, _ = _fresh(bench, backup)
+    rebuilding.remove_fresh(fresh)
+
+
+def _fresh(bench: Bench, backup: Path) -> tuple[Path, RestoreSummary]:
     fresh = rebuilding.fresh_path(bench.folder.ledger)
     copy_backup(backup, fresh)
     with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:
-        done = import_newer_files(_context(bench, ledger), backup)
-    return _install(bench, fresh), done
+        return fresh, import_newer_files(_context(bench, ledger), backup)
 
 
 def _context(bench: Bench, ledger: Ledger) -> Context:
