@@ -187,12 +187,13 @@ def _import(context: Context, file: FallbackFile, rules: TitanToml) -> int:
 
 
 def _remove(context: Context, file: FallbackFile) -> list[str]:
-    """Remove an imported file once the mirror has its key; returns why the mirror has not.
+    """Remove an imported file once another file has its key; returns why the mirror has not.
 
-    Where its requests were known, no other file names the key if the ledger is lost.
+    Where its requests were known, only the mirror has it, with the batches of the submission. One
+    that has no batch yet leaves the file to a later poll.
     """
     problems = update_mirrors(context) if file.is_there else []
-    if not problems:
+    if not problems and fallback_import.is_named(context.ledger, file.key):
         _remove_leftovers(context, file)
         context.ledger.crash_point("fallback:remove")
         file.path.unlink(missing_ok=True)

@@ -14,6 +14,21 @@ def is_imported(source: Source, key: str) -> bool:
     return bool(source.rows("SELECT 1 FROM fallback_imports WHERE key = ?", key))
 
 
+def is_named(source: Source, key: str) -> bool:
+    """Whether a spool file or a line of the mirror has the key of that imported file.
+
+    Without them a rebuild could not know whose key it is.
+    """
+    return bool(
+        source.rows(
+            "SELECT 1 FROM fallback_imports i JOIN submissions s ON s.id = i.submission_id"
+            " WHERE i.key = ? AND (s.key = i.key"
+            " OR EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id))",
+            key,
+        )
+    )
+
+
 def add_known(ledger: Ledger, submission: Submission, keys: Sequence[str]) -> None:
     """Mark files as imported whose requests a rebuild brought back."""
     if not keys:

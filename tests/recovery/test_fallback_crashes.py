@@ -14,6 +14,7 @@ from core.intake.options import SubmitOptions
 from state.files import fallback_file
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
+from state.operations import pauses
 
 # What is killed closes no file.
 pytestmark = [
@@ -171,6 +172,25 @@ def test_a_file_stays_until_the_mirror_names_it(bench: Bench, *, is_known: bool)
     poll_until_done(bench)
     assert fallback_file.pending(bench.folder) == []
     assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+
+
+def test_a_file_stays_until_a_batch_of_its_known_submission_names_it(bench: Bench) -> None:
+    bench.submit(1, workflow="earlier", tag="earlier")
+    poll_until_done(bench)
+    dying = bench.new_engine("dying")
+    dying.context.ledger.crash_point = _die_at("submit:done")
+    with pytest.raises(_KilledError):
+        dying.submit(some_requests(3), SubmitOptions(tag="t"))
+    # Its requests are queued, and in no batch.
+    rebuilt(bench)
+    key = _kept(bench, answered=False)
+    pauses.pause(bench.engine.context.ledger, ["feed-classify"], who="test", reason="test")
+    bench.engine.poll()
+    rebuilt(bench)
+    poll_until_done(bench)
+    assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+    assert fallback_file.pending(bench.folder) == []
+    assert bench.sandbox.billing_log().creates == 2
 
 
 def _lost_with_the_mirrors(home: Path, number: int, *, is_known: bool) -> bool:
