@@ -92,7 +92,7 @@ _UNSENT = (_IN_QUEUED_BATCHES, _QUEUED)
 _SENT_UNKNOWN = (
     f"FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
     f" {THEN_JOIN} requests r ON r.id = a.request_id"
-    f" WHERE b.status <> 'queued' AND b.reserved_nano = 0 AND NOT coalesce({_IS_KNOWN}, 0)"
+    f" WHERE b.status <> 'queued' AND b.reserved_nano = 0 AND NOT coalesce({_IS_KNOWN}, false)"
     " AND (b.collection <> 'collected' OR a.unpriced IS NOT NULL)"
     f" AND r.at_most_batch_nano IS NULL AND {_RUN} >= ?"
 )
@@ -103,7 +103,7 @@ _RESERVE_AGAIN = (
     " WHERE a.batch_id = b.id AND (b.status <> 'queued' OR a.active = 1))"
     f" WHERE id IN (SELECT batch_id FROM attempts WHERE request_id IN {LISTED})"
     " AND (b.status = 'queued' OR (b.reserved_nano = 0"
-    f" AND NOT coalesce({_IS_KNOWN}, 0) AND NOT EXISTS (SELECT 1 FROM attempts a"
+    f" AND NOT coalesce({_IS_KNOWN}, false) AND NOT EXISTS (SELECT 1 FROM attempts a"
     " JOIN requests r ON r.id = a.request_id"
     " WHERE a.batch_id = b.id AND r.at_most_batch_nano IS NULL)))"
 )

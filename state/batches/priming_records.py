@@ -249,8 +249,9 @@ def record_gain(
             return False
         ledger.execute(
             "INSERT INTO priming_losses (workflow, losses, lost_nano) VALUES (?, 1, ?)"
-            " ON CONFLICT (workflow) DO UPDATE SET losses = losses + 1,"
-            " lost_nano = lost_nano + excluded.lost_nano",
+            " ON CONFLICT (workflow) DO UPDATE SET"
+            " losses = priming_losses.losses + 1,"
+            " lost_nano = priming_losses.lost_nano + excluded.lost_nano",
             workflow,
             -gain_nano,
         )

@@ -180,7 +180,7 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
     if wanted.request_ids:
         clauses.append(f"r.id IN {LISTED}")
         parameters.append(as_list(wanted.request_ids))
-    return " AND ".join(clauses) or ("1" if wanted.batch_ids else "0"), parameters
+    return " AND ".join(clauses) or ("true" if wanted.batch_ids else "false"), parameters
 
 
 # The requests of some submissions, batches and tags, and these requests; each list is a parameter.

@@ -206,8 +206,9 @@ def _add_past_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
 def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"  # noqa: S608 - our own words
-        " r.status <> 'succeeded' AND NOT EXISTS (SELECT 1 FROM attempts a"
-        f" WHERE a.request_id = r.id AND a.active = 1) FROM requests r WHERE r.id IN {LISTED}",
+        " CASE WHEN r.status <> 'succeeded' AND NOT EXISTS (SELECT 1 FROM attempts a"
+        " WHERE a.request_id = r.id AND a.active = 1) THEN 1 ELSE 0 END"
+        f" FROM requests r WHERE r.id IN {LISTED}",
         batch_id,
         request_ids,
     )
