@@ -30,8 +30,11 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
 
 
 def _deliver(context: Context, workflow: str, date: str) -> str | None:
-    """The file's name; None where another poll changed the files, so that it is due again."""
+    """The file's name; None where another process changed it, or what it is made of."""
     submissions = delivery.finished(context.ledger, workflow, date)
+    if not submissions:
+        # A replay was given meanwhile: its end makes the file due again.
+        return None
     target = context.folder.staging / delivered_name(workflow, date)
     make_private(context.folder.staging)
     for left in target.parent.glob(f"{target.name}.*.part"):

@@ -1,17 +1,25 @@
 """What cannot be delivered, or fails in an unforeseen way, stops nothing else."""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
 import pytest
+from msgspec.structs import replace
 from support.broken_code import breaks
 from support.builders import Bench, a_request
 from support.lifecycle import poll_until_done, staged
 
 from core.batches.engine_context import Context
+from core.batches.poll_time_limit import PollTimeLimit
 from core.delivery import deliver, delivery_hooks
+from core.delivery.deliver import deliver_finished
 from core.intake.options import SubmitOptions
 from core.poll import poll_steps
 from core.poll.poll_summary import PollSummary
 from state.model.errors import LedgerError
 from state.operations import hook_runs
+
+T = TypeVar("T")
 
 
 def _submit(bench: Bench, workflow: str) -> None:
@@ -95,3 +103,27 @@ def test_a_defect_in_one_step_is_a_problem_and_the_others_run(
     [problem] = [one for one in bench.engine.poll().problems if "internal error" in one]
     assert "ZeroDivisionError" in problem
     assert "secret" not in problem
+
+
+class _ReplayMeanwhile(PollTimeLimit):
+    """Another process replays what is to be delivered, just before it is read."""
+
+    def __init__(self, replay: Callable[[], object]) -> None:
+        super().__init__()
+        self._replay = replay
+
+    def items(self, step: str, items: Sequence[T], name: Callable[[T], str]) -> Iterator[T]:
+        self._replay()
+        yield from super().items(step, items, name)
+
+
+def test_a_file_whose_requests_are_replayed_meanwhile_is_delivered_later(bench: Bench) -> None:
+    bench.submit(2)
+    poll_until_done(bench)
+    ledger = bench.engine.context.ledger
+    ledger.execute("UPDATE submissions SET delivered_ts = NULL")
+    meanwhile = _ReplayMeanwhile(
+        lambda: ledger.execute("UPDATE submissions SET finished_ts = NULL")
+    )
+    context = replace(bench.engine.context, time=meanwhile)
+    assert deliver_finished(context) == ([], [])
