@@ -39,8 +39,8 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
     for text in (
         "✓ last poll 3m ago",
         "$7.46+?",
-        "ON HOLD  submissions for 27m: the API's queue is full (429)",
-        "Open batches 6 · 1 unconfirmed · 1 not sent",
+        "ON HOLD  sending (API queue full) for 27m",
+        "Open batches 6 · 1 unconfirmed · plus 1 not sent (requests queued again)",
         "checked in 8m:",
         "↻ not sent",
         "429: the queue",

@@ -32,7 +32,7 @@ def found(**changes: object) -> Eta:
         (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1.7h-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
         (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m-2h after send"),
-        (found(comparable=0), "> longest run"),
+        (found(comparable=0), "> longest batch"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
     ],
@@ -54,9 +54,9 @@ def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
 
 def test_the_reason_counts_its_like_and_the_late_ones() -> None:
     assert reason(found(late_probability=0.25, late=1)) == (
-        "estimated from 4 earlier runs; 1 of them would end less than 2 h before the deadline"
+        "estimated from 4 earlier batches; 1 of them would end less than 2 h before the deadline"
     )
-    assert reason(found(comparable=0)) == "longer than all 9 earlier runs"
+    assert reason(found(comparable=0)) == "longer than all 9 earlier batches"
 
 
 def a_ledger_with_history(home: Path) -> LedgerBuilder:
