@@ -43,7 +43,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "Open batches 6 · 1 unconfirmed · plus 1 not sent (requests queued again)",
         "checked in 8m:",
         "↻ not sent",
-        "429: the queue",
+        "on hold until",
         "in 1h 08m",
         "unpriced",
         "Last 6 ended",
