@@ -255,7 +255,9 @@ class World:
 
     def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:
         rows = connection.execute(
-            "SELECT nonce, workflow FROM batches WHERE status = 'sending' AND owner = ?",
+            # A synchronous run of the process is admitted with its command, or when it begins.
+            "SELECT nonce, workflow FROM batches WHERE status = 'sending' AND owner = ?"
+            " AND kind = 'batch'",
             (process.name,),
         )
         for nonce, workflow in rows.fetchall():

@@ -19,7 +19,7 @@ from reporting import test_notifier, test_poller_health
 from simulation.mutants.patching import Rule, never, nothing
 from support.builders import Bench
 
-from core.batches import collect, poll_time_limit, send
+from core.batches import poll_time_limit, result_reader, send
 from core.batches.create_error_policy import repeated_hold_s
 from core.batches.engine_context import Context
 from core.batches.poll_time_limit import PollTimeLimit
@@ -153,15 +153,15 @@ RULES: dict[str, Rule] = {
         *(send, "repeated_hold_s", _first_pause),
         test_account_problems.test_equal_rejections_that_continue_cost_one_batch_and_a_longer_pause_each,
     ),
-    "a decompressed response is bounded": (collect, "up_to", _unlimited, _bomb),
-    "an unusable usage is unpriced": (collect, "read_usage", _no_tokens, _unusable_usage),
+    "a decompressed response is bounded": (result_reader, "up_to", _unlimited, _bomb),
+    "an unusable usage is unpriced": (result_reader, "read_usage", _no_tokens, _unusable_usage),
     "a notification that failed waits": (alerts, "record_try", nothing, _hanging_command),
     "a webhook follows no redirect": (
         *(webhook._NoRedirects, "redirect_request", HTTPRedirectHandler.redirect_request),
         _beside(test_notifier.test_a_redirect_gets_no_signature, 302),
     ),
     "no key in stored results": (
-        *(collect, "redact_bytes", _same_bytes),
+        *(result_reader, "redact_bytes", _same_bytes),
         _beside(test_redaction.test_a_key_in_the_error_of_a_result_is_stored_nowhere),
     ),
 }
