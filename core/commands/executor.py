@@ -256,7 +256,7 @@ def _sync(context: Context, command: Command) -> StepResult:
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
     message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
     if left:
-        message += f", {len(left):,} left to a batch"
+        message += f", {len(left):,} still queued or in a batch"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
     return state, f"{message}; {problem}" if problem else message
 
@@ -318,7 +318,10 @@ def _pause(context: Context, command: Command) -> StepResult:
     changed = pauses.pause(
         context.ledger, command.workflows, who=command.who, reason=command.reason
     )
-    return CommandState.DONE, f"{_changed(changed, command)} paused; nothing is sent until a resume"
+    return (
+        CommandState.DONE,
+        f"{_changed(changed, command)} paused; batches are not sent until `titan-console resume`",
+    )
 
 
 def _resume(context: Context, command: Command) -> StepResult:

@@ -189,7 +189,7 @@ def _notes_of_cache(action: Action, cost: CommandCost) -> Iterator[str]:
 def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
     if unsent:
         many = pluralize(unsent, "request was", "requests were")
-        yield f"{many} not sent yet: they end as canceled, and a replay sends them"
+        yield f"{many} not sent yet; what is canceled can be replayed"
     if at_api:
         many = pluralize(at_api, "request is", "requests are")
         yield f"{many} at the API: those without a result end as canceled, and appear under Errors"

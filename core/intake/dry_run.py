@@ -182,7 +182,7 @@ def _plan_warnings(
 
 def _unbounded(estimate: Estimate) -> str:
     cap = estimate.unbounded_nano
-    counts = "the rest of them" if cap is None else f"{dollars_text(cap)} for each"
+    counts = "their other parts" if cap is None else f"{dollars_text(cap)} for each"
     many = pluralize(sum(estimate.unbounded.values()), "request")
     return _UNBOUNDED.format(many, ", ".join(estimate.unbounded), counts)
 

@@ -240,7 +240,7 @@ def _sent_unknown(limit: Limit, count: int) -> str:
     return (
         f"Cannot check the {limit.text}: {count:,} {cost} may cost any sum (no price or no"
         " upper bound); add [prices], or unbounded_request_usd of the job, to titan.toml. Until"
-        " then nothing more is sent."
+        " then nothing more is sent that counts against this budget."
     )
 
 

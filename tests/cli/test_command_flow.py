@@ -140,7 +140,7 @@ def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
     done = terminal.run("pause", "feed-classify", "--yes", "--reason", "new prompt")
     assert (done.code, done.err.strip()) == (
         0,
-        "feed-classify is paused; nothing is sent until a resume",
+        "feed-classify is paused; batches are not sent until `titan-console resume`",
     )
     again = terminal.run("pause", "feed-classify", "--yes", "--json")
     assert (again.code, again.error_code()) == (2, "nothing_to_do")

@@ -90,7 +90,9 @@ def _event_kinds() -> Iterator[str]:
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("event"):
                 named = [node for argument in call.args for node in ast.walk(argument)]
-                yield from (n.value for n in named if isinstance(n, ast.Constant) and n.value)
+                for node in named:
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                        yield from [node.value] if node.value else []
 
 
 def test_the_page_lists_each_kind_of_event() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def counts(page: ErrorsScreen) -> list[tuple[str, int]]:
     return [(group.key.kind, group.count) for group in groups if group is not None]
 
 
-def ids_for(page: ErrorsScreen, made: LedgerBuilder, action: Action) -> tuple[int, ...] | None:
+def ids_for(page: ErrorsScreen, made: LedgerBuilder, action: Action) -> Collection[int] | None:
     target = page.target(action)
     return target.find(made.ledger).request_ids if target else None
 

@@ -30,7 +30,7 @@ NO_TARGET = {
     Action.REPLAY: "select an errored request or its batch",
     Action.CANCEL: "select an open batch",
     Action.SYNC: "select a request without an answer or its batch",
-    Action.ACKNOWLEDGE: "select an errored request or its batch",
+    Action.ACKNOWLEDGE: "select an errored request, an answer to review, or its batch",
     Action.PAUSE: "select a batch or workflow",
 }
 # Their poll sends the requests.

@@ -36,8 +36,9 @@ _NO_ERRORS = "No errors."
 def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
     """List errored requests, newest first, and answers that need review.
 
-    An answer needs review if it was refused, truncated (max_tokens) or left unfinished
-    (pause_turn). `replay` runs it again with an edit, `acknowledge` accepts it as it is.
+    An answer needs review if it was refused, truncated (max_tokens,
+    model_context_window_exceeded) or left unfinished (pause_turn). `replay` runs it again with an
+    edit, `acknowledge` accepts it as it is.
     """
     with open_reader() as reader:
         if groups:

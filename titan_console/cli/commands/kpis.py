@@ -35,7 +35,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
 
     They are the batch share, savings, turnaround, error rate and synchronous runs. Days are UTC
     days, including today. The batch share is the share of tokens processed in batches, without jobs
-    that are never batched. The error rate counts errored, expired and missing requests, but not
+    that are never batched. The error rate counts errored, expired and missing attempts, but not
     canceled ones. Synchronous runs are those for a deadline, after a failed create or by `sync`.
     Targets for dollars and synchronous runs are for all workflows together.
     """

@@ -19,7 +19,7 @@ from titan_console.cli.stderr import print_problems, print_stderr
 
 
 @click.command
-@click.option("--yes", is_flag=True, help="Rebuild. Without it, only print what would be done.")
+@click.option("--yes", is_flag=True, help="Rebuild. Without it, only print what is damaged.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:

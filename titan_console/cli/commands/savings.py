@@ -214,7 +214,7 @@ def _month(source: Source, *, as_json: bool) -> None:
         print_json(savings.report(found))
         return
     ahead = found.month
-    projected = "from the second day with answers"
+    projected = "not yet: needs a full day with answers"
     if ahead.projected_nano is not None:
         projected = cells.money(ahead.projected_nano)
     print_fields(

@@ -84,7 +84,7 @@ def _month(found: Savings) -> Row:
             "month",
             f"{name}, so far",
             fmt.money(ahead.saved_nano),
-            remark="projected from the second day with answers",
+            remark="projected after a full day with answers",
             target=ahead.target_nano,
         )
     days = pluralize(ahead.full_days, "full day")

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.reporting import export
-from core.reporting.export import Format, Record
+from core.reporting.export import Format, Record, RequestReport
 from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder, open_private_text
@@ -97,7 +97,7 @@ def write(ledger: Path, chosen: Chosen, form: Format, path: Path) -> int:
         return export.write(_records(reader, ledger, chosen), file, form)
 
 
-def _records(source: Source, ledger: Path, chosen: Chosen) -> Iterator[Record]:
+def _records(source: Source, ledger: Path, chosen: Chosen) -> Iterator[Record | RequestReport]:
     if chosen.kind == "requests":
         return export.requests(source, Folder(ledger.parent), (int(key) for key in chosen.keys))
     if chosen.kind == "batches":
