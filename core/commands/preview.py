@@ -290,5 +290,6 @@ def _effect_on(affected: AffectedBatch, cost: int | None) -> str:
         price = "an unknown price" if cost is None else dollars_text(cost)
         return f"batch {key} continues and may also charge for {chosen}, at most {price}"
     if affected.batch.status == BatchStatus.QUEUED:
-        return f"batch {key} is not sent; its other requests are queued again"
+        others = "; its other requests are queued again" if affected.others else ""
+        return f"batch {key} is not sent{others}"
     return f"waits for batch {key} ({affected.batch.status}), which contains {chosen}"

@@ -9,6 +9,7 @@ from msgspec import Struct
 from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
 from state.db.reader import Reader, Source
 from state.db.sql_conditions import UNSENT_BATCHES
+from state.db.sqlite_errors import reason
 from state.files import archive
 from state.files.folder import Folder
 from state.files.regular_file import open_regular
@@ -56,6 +57,11 @@ def is_older(path: Path) -> bool:
     return False
 
 
+def damage_text(error: LedgerError) -> str:
+    """What SQLite says of the damage; all of the error where SQLite did not find it."""
+    return reason(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
+
+
 def damage(path: Path, *, thorough: bool) -> str | None:
     """The errors of SQLite's own integrity check; None when it passes.
 
@@ -67,7 +73,7 @@ def damage(path: Path, *, thorough: bool) -> str | None:
             found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
             violations = reader.rows("PRAGMA foreign_key_check")
         except LedgerUnusable as error:
-            return str(error)
+            return damage_text(error)
     if found != ["ok"]:
         return "; ".join(found[:3])
     return f"{len(violations)} foreign key violations" if violations else None

@@ -197,6 +197,10 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         assert "rebuild" in doctor.out
         preview = terminal.run("rebuild")
         assert (preview.code, "malformed" in preview.err) == (1, True)
+        assert (preview.err.count("is damaged"), "titan-console rebuild" in preview.err) == (
+            1,
+            False,
+        )
 
         done = terminal.run("rebuild", "--yes", "--json")
         assert done.code == 0, done.err

@@ -96,7 +96,7 @@ async def test_a_command_without_effect_is_reported_and_changes_nothing(bench: B
         await pilot.press("space", "C")
         await until_shown(pilot, "Nothing to cancel: no open batch matches.")
         await pilot.press("y", "escape", "U", "X")
-        await until_shown(pilot, "Acknowledge: select an errored request or its batch.")
+        await until_shown(pilot, "Acknowledge: select an errored request, an answer to review")
     assert given(bench) == []
 
 

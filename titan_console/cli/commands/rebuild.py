@@ -64,7 +64,9 @@ def _damage(folder: Folder) -> str:
     except LedgerError as error:
         if not doctor_figures.is_damage(error):
             raise
-        return str(error)
+        if error.__cause__ is None:
+            return str(error)
+        damage = doctor_figures.damage_text(error)
     if damage is None:
         raise InputError(f"{folder.ledger} passed the integrity check; nothing to rebuild.")
     return f"The ledger {folder.ledger} is damaged: {damage}."
