@@ -194,6 +194,7 @@ def test_the_deadline_guard_holds_before_anything_is_canceled_and_warns_in_time(
         assert bench.poll_after(1.5 * 3600).problems == []
         (message,) = budget_alerts(bench).values()
         assert message.startswith(f"{key} is due at 2026-11-22T16:00:00.000Z, and 2 requests")
+        assert "in titan.toml" in message
         assert "at the full price" in message
         (problem,) = bench.poll_after(3 * 3600).problems
         assert problem == message
