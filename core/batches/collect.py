@@ -85,6 +85,8 @@ def collect(context: Context, batch: Batch) -> Collected | None:
                 del reader
             if not _has_local_results(context, batch) and stats.is_unrelated(new):
                 raise stats.broken or _NoResultsError("The response has no result of this batch.")
+            if results.is_restarted:
+                _check_whole(context, batch, staged, stats)
             results.sync()
             return _commit(context, batch, staged, results, stats, rejected, unlisted)
     except ApiError as error:
@@ -92,6 +94,16 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     finally:
         results.close()
         rejected.close()
+
+
+def _check_whole(context: Context, batch: Batch, staged: Staged, stats: CollectStats) -> None:
+    """Raise ApiError where the response lacks results whose lines are lost on this disk."""
+    lost = collection.count_unstaged(context.ledger, batch, staged)
+    if lost:
+        raise stats.broken or _NoResultsError(
+            f"{pluralize(lost, 'result')} that {are(lost)} no longer on this disk"
+            f" {are(lost)} not in the response."
+        )
 
 
 def _commit(
@@ -106,6 +118,9 @@ def _commit(
     """Record what was staged; a complete file gets its final name."""
     status = None if stats.broken else end_of_collection(batch)
     problem = stats.text(rejected.name)
+    if results.is_restarted:
+        again = f"{results.part_name} was missing or too short: all results were read again"
+        problem = "; ".join(filter(None, (again, problem)))
     collected = collection.commit(
         context.ledger,
         batch,

@@ -52,7 +52,7 @@ class ResultReader:
         # By custom_id: the request while its result is awaited, then the checksum of its line as a
         # negative number; 0 where an earlier try collected it. Two maps would take 10 MB more.
         self._known = {
-            custom_id: 0 if is_known else request_id
+            custom_id: 0 if is_known and not results.is_restarted else request_id
             for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch)
         }
         self.new = 0

@@ -267,7 +267,11 @@ def _spooled(
 
 
 def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
-    """Batches not sent, those whose results or lines name their requests, and those to guess."""
+    """Batches not sent, those whose results or lines name their requests, and those to guess.
+
+    Without those that the ledger has under another key, and each batch of the API once: two
+    ledgers, of which one was lost, gave it a key each.
+    """
 
     def order(found: RecoveredBatch) -> int:
         if found.status in NEVER_SENT:
@@ -276,7 +280,11 @@ def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[Rec
             return 0
         return 3 if found.requests is None else 1 + found.is_duplicate
 
-    return sorted(batches, key=order)
+    known: dict[str, RecoveredBatch] = {}
+    for found in sorted(batches, key=order):
+        if not (found.remote_id and rebuilding.has_remote_id(context.ledger, found.remote_id)):
+            known.setdefault(found.remote_id or found.key, found)
+    return list(known.values())
 
 
 def add_recovered_batch(

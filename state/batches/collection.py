@@ -83,6 +83,16 @@ def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
     ]
 
 
+def count_unstaged(ledger: Ledger, batch: Batch, staged: Staged) -> int:
+    """How many results that earlier tries stored were not staged again."""
+    (count,) = ledger.rows(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND result_offset IS NOT NULL"  # noqa: S608 - our own words
+        f" AND request_id NOT IN (SELECT request_id FROM {staged})",
+        batch.id,
+    )[0]
+    return int(count)
+
+
 def commit(
     ledger: Ledger,
     batch: Batch,
@@ -96,7 +106,8 @@ def commit(
 ) -> Collected:
     """Store the staged results in one transaction: attempts, requests, totals, batch and file.
 
-    `replace_part` renames the results file of this try to the one the ledger names. `problem`
+    `replace_part` renames the results file of this try to the one the ledger names. A result that
+    an earlier try stored is staged again only where that file was written anew. `problem`
     describes defects of the response, None without any. `unlisted` are staged requests without an
     attempt of this batch, which get one. If a request has no result, it is `missing` and `end` says
     why; without `end` the batch stays `pending`, and a later try stores the rest.
@@ -125,6 +136,8 @@ def commit(
             # Another poll has committed since; its file is the valid one.
             return Collected(new=0, missing=0, complete=True)
         replace_part()
+        if batch.results_bytes:
+            _store_places(ledger, staged, batch)
         _add_attempts(ledger, batch, unlisted)
         new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
@@ -175,6 +188,16 @@ def _add_attempts(ledger: Ledger, batch: Batch, request_ids: Sequence[int]) -> N
             batch.id,
             as_list(request_ids),
         )
+
+
+def _store_places(ledger: Ledger, staged: Staged, batch: Batch) -> None:
+    """Where the results of earlier tries are in the file that was written anew."""
+    ledger.execute(
+        "UPDATE attempts SET result_offset = s.result_offset, result_length = s.result_length"  # noqa: S608 - our own words
+        f" FROM {staged} s WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
+        " AND attempts.result_offset IS NOT NULL",
+        batch.id,
+    )
 
 
 def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:

@@ -8,6 +8,7 @@ from state.db.dialect import LISTED, as_list, text_in
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.files.folder import COST_LOG
 from state.model.records import Batch
 from state.model.timestamps import to_text
 
@@ -106,6 +107,9 @@ def reopen(ledger: Ledger, batch: Batch) -> bool:
                 " WHERE batch_id = ? AND outcome = 'missing'",
                 batch.id,
             )
+            if batch.cost_nano:
+                # The next poll writes the cost log anew, without the line of what it had.
+                ledger.execute("DELETE FROM mirrors WHERE name = ?", COST_LOG)
             ledger.event(tx, "batch.returned", batch_id=batch.id)
     return bool(changed)
 

@@ -16,6 +16,7 @@ from state.files.regular_file import refuse_pipe
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+COST_LOG = "batch-cost-log.jsonl"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 # Windows reserves these names for devices, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -110,7 +111,7 @@ class Folder(Struct, frozen=True):
     @property
     def cost_mirror(self) -> Path:
         """A line for each collected batch and model."""
-        return self.root / "batch-cost-log.jsonl"
+        return self.root / COST_LOG
 
 
 def safe_name(text: str) -> str:

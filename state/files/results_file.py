@@ -8,6 +8,7 @@ that was suspended for hours, never write into each other's results.
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from state.files.file_errors import file_error
@@ -54,36 +55,37 @@ class ResultsFile:
     ) -> None:
         """Start a file of this try, with `own` in its name and the committed lines in it.
 
-        Raises LedgerUnusable when it cannot be written, or is shorter than recorded in the ledger.
+        `is_restarted`: the file with these lines is missing or too short, so that all lines are
+        written again. Raises LedgerUnusable when the file cannot be written.
         """
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
         self._own = folder / f"{file_name(batch_key)}.{own}.try"
         self._crash_point = crash_point
         self._has_replaced_part = False
-        self.offset = committed_bytes
         try:
             make_private(folder)
             self._file = open_private(self._own)
-            if committed_bytes:
-                self._copy_committed()
+            self.offset = self._copy_committed(committed_bytes)
         except OSError as error:
             raise self._unusable(error) from error
+        self.is_restarted = self.offset < committed_bytes
 
-    def _copy_committed(self) -> None:
-        try:
-            with open_regular(self._part) as part:
-                shutil.copyfileobj(part, self._file)
-        except FileNotFoundError as error:
-            self.close()
-            raise FileMissing(f"{self._part} is missing, and the ledger refers to it.") from error
-        if self._file.tell() < self.offset:
-            self.close()
-            raise FileMissing(
-                f"{self._part} is shorter than recorded in the ledger.", code="file_truncated"
-            )
-        self._file.seek(self.offset)
+    def _copy_committed(self, committed_bytes: int) -> int:
+        """Copy the committed lines, all or none. Returns their bytes."""
+        with suppress(FileNotFoundError):
+            if committed_bytes:
+                with open_regular(self._part) as part:
+                    shutil.copyfileobj(part, self._file)
+        offset = committed_bytes if self._file.tell() >= committed_bytes else 0
+        self._file.seek(offset)
         self._file.truncate()
+        return offset
+
+    @property
+    def part_name(self) -> str:
+        """The partial file as people find it."""
+        return f"{self._part.parent.name}/{self._part.name}"
 
     def write(self, line: bytes) -> int:
         """Append one line, given without its newline; returns its byte offset."""

@@ -142,11 +142,15 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
 
 
 def batches_of(source: Source, submission: Submission) -> list[Batch]:
-    """Every batch with requests of the submission, in order."""
+    """Every batch of the submission, and every other with requests of it, in order.
+
+    A batch has none left where all of them returned to the queue.
+    """
     return _select(
         source,
-        "id IN (SELECT a.batch_id FROM requests r JOIN attempts a ON a.request_id = r.id"
-        " WHERE r.submission_id = ?) ORDER BY id",
+        "submission_id = ? OR id IN (SELECT a.batch_id FROM requests r"
+        " JOIN attempts a ON a.request_id = r.id WHERE r.submission_id = ?) ORDER BY id",
+        submission.id,
         submission.id,
     )
 

@@ -251,6 +251,9 @@ def _cost_lines(
     ledger: Source, _folder: Folder | None, position: int
 ) -> Iterator[dict[str, object]]:
     for at, batch in _batches_after(ledger, position, ("batch.collected",)):
+        if batch.collected_ts is None:
+            # It was reopened, and has a line when it is collected again.
+            continue
         for row in ledger.rows(
             f"SELECT model, sum({BILLED_IN}) AS tokens_in, sum({BILLED_OUT}) AS tokens_out,"  # noqa: S608 - our own words
             " coalesce(sum(cost_nano), 0) AS cost, sum(fee_nano) AS fee,"

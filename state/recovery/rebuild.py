@@ -68,6 +68,11 @@ def submission_keys(ledger: Ledger) -> set[str]:
     return {row[0] for row in ledger.rows("SELECT key FROM submissions")}
 
 
+def has_remote_id(ledger: Ledger, remote_id: str) -> bool:
+    """Whether a batch of the ledger has that id at the API."""
+    return bool(ledger.rows("SELECT 1 FROM batches WHERE remote_id = ?", remote_id))
+
+
 def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:
     """Store the staged requests as a submission without a batch. Raises AlreadySubmitted."""
     with ledger.transaction("rebuild") as tx:

@@ -13,6 +13,7 @@ from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Submission
 from state.recovery import recovered_batches
+from state.recovery.rebuild import has_remote_id
 from state.recovery.recovered_batches import RecoveredBatch
 
 
@@ -62,10 +63,12 @@ def end_commands(ledger: Ledger, reason: str) -> int:
 def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) -> bool:
     """Mark a batch that the backup has as not sent yet as sent, with the API's id if it is known.
 
-    Without an id it must have results on disk: `is_here`. False if it was not sent. The backup has
-    its nonce, which its results carry.
+    Without an id it must have results on disk: `is_here`. False if it was not sent, or if another
+    batch has that id. The backup has its nonce, which its results carry.
     """
     if found.remote_id is None and not is_here:
+        return False
+    if found.remote_id and has_remote_id(ledger, found.remote_id):
         return False
     with ledger.transaction("restore") as tx:
         ledger.execute(

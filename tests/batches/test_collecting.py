@@ -121,6 +121,46 @@ def test_partial_results_are_kept_and_a_later_poll_completes_them(bench: Bench) 
     assert [row for row in results(bench, "daily-feed") if row in known] == known
 
 
+def _half_collected(bench: Bench) -> Path:
+    """The partial file of a batch with 5 of 10 results."""
+    bench.faults.add("results:cut-line:times=1")
+    bench.submit(10)
+    bench.poll_after(60)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 5, RequestStatus.IN_FLIGHT: 5}
+    return bench.folder.results / f"{batches(bench)[0].key}.jsonl.part"
+
+
+@pytest.mark.parametrize("left", [None, b"", b"cut"])
+def test_lines_that_were_lost_from_the_disk_are_downloaded_again(
+    bench: Bench, left: bytes | None
+) -> None:
+    part = _half_collected(bench)
+    if left is None:
+        part.unlink()
+    else:
+        part.write_bytes(left)
+    poll_until_done(bench)
+    check_once(bench, 10)
+    check_billing(bench)
+    assert len([row for row in results(bench, "daily-feed") if row["text"]]) == 10
+    assert f"{part.name} was missing or too short" in (batches(bench)[0].last_error or "")
+
+
+def test_lost_lines_that_a_response_lacks_are_asked_for_again(bench: Bench) -> None:
+    bench.faults.add("results:missing:times=1")
+    bench.faults.add("results:cut-line:times=1")
+    bench.submit(10)
+    bench.poll_after(60)
+    (part,) = bench.folder.results.glob("*.part")
+    part.unlink()
+    (problem,) = bench.poll_after(3600).problems
+    assert "connection" in problem or "not in the response" in problem
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 9, RequestStatus.IN_FLIGHT: 1}
+    poll_until_done(bench)
+    check_once(bench, 10)
+    assert len([row for row in results(bench, "daily-feed") if row["text"]]) == 10
+
+
 def test_a_missing_result_is_named_once_with_the_next_try(
     bench: Bench,
 ) -> None:

@@ -131,10 +131,20 @@ def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) 
     assert (tmp_path / "tb_1.jsonl").read_bytes() == b"quick\n"
 
 
-def test_truncated_results_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "tb_1.jsonl.part").write_bytes(b"cut")
-    with pytest.raises(LedgerUnusable, check=code_is("file_truncated")):
-        ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
+@pytest.mark.parametrize("left", [None, b"", b"cut"])
+def test_a_file_whose_committed_lines_are_lost_is_begun_again(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    if left is not None:
+        (tmp_path / "tb_1.jsonl.part").write_bytes(left)
+    begun = ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
+    assert (begun.is_restarted, begun.offset) == (True, 0)
+    begun.write(b"all")
+    begun.sync()
+    begun.replace_part()
+    begun.finish()
+    begun.close()
+    assert (tmp_path / "tb_1.jsonl").read_bytes() == b"all\n"
 
 
 def collect(

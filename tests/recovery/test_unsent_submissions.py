@@ -17,7 +17,7 @@ from state.files.fallback_file import FallbackFile
 from state.model.errors import LedgerError
 from state.model.records import OnFailure, RequestStatus
 from state.model.timestamps import to_text
-from state.queries import mirrors
+from state.queries import batch_list, mirrors
 from state.recovery import backups
 
 
@@ -120,6 +120,26 @@ def test_without_a_complete_mirror_it_may_have_run(used: Bench) -> None:
     assert (done.queued, done.missing) == (0, 3)
     poll_until_done(used)
     assert used.sandbox.billing_log().creates == 1
+
+
+def test_a_batch_whose_requests_all_returned_to_the_queue_stays_with_its_submission(
+    used: Bench,
+) -> None:
+    used.submit(2)
+    ledger = used.engine.context.ledger
+    ledger.execute("UPDATE batches SET requeue_canceled = 1 WHERE status = 'in_progress'")
+    book = used.sandbox.billing_log().batches[-1]
+    used.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "canceled"))
+    used.poll_after(60)
+    emptied = next(found for found in batches(used) if found.remote_id == book.batch_id)
+    _, shown = batch_list.find(ledger, "daily-feed")
+    assert emptied.key in [found.key for found in shown]
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    restored(used, backup)
+    poll_until_done(used)
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
+    check_billing(used)
 
 
 def _possible_duplicates(bench: Bench) -> list[int]:
@@ -330,4 +350,25 @@ def test_results_that_cannot_be_read_leave_no_empty_copy_that_counts_as_results(
     assert batches(used)[-1].status == "in_progress"
     poll_until_done(used)
     assert [found["outcome"] for found in results(used, key)] == ["succeeded"] * 2
+    check_billing(used)
+
+
+@pytest.mark.parametrize("is_restore", [False, True])
+def test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
+    used: Bench, *, is_restore: bool
+) -> None:
+    """Two ledgers, of which one was lost, gave it a key each."""
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    key = used.submit(2).submission.key
+    mirrors.update(used.engine.context.ledger, used.folder)
+    if is_restore:
+        backups.write(used.engine.context.ledger, backup)
+    with used.folder.jobs_mirror.open("ab") as mirror:
+        (*_, last) = used.folder.jobs_mirror.read_bytes().splitlines()
+        mirror.write(last.replace(f'"{key}"'.encode(), f'"{key}-2"'.encode()) + b"\n")
+    _, done = restored(used, backup) if is_restore else rebuilt(used)
+    assert done.missing == 0
+    poll_until_done(used)
+    assert len([found for found in batches(used) if found.remote_id]) == 2
     check_billing(used)

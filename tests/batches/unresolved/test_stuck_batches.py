@@ -25,6 +25,7 @@ from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
 from core.reporting import status_report
+from state.batches import stuck_batches
 from state.model.records import Batch, BatchStatus, CollectionStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -274,6 +275,25 @@ def test_what_returns_after_it_was_written_off_is_collected(
         "SELECT sum(requests), sum(succeeded), sum(missing) FROM daily_totals"
     )[0]
     assert tuple(totals) == ((6, 6, 0) if is_replayed else (3, 3, 0))
+
+
+def test_what_returns_after_it_was_collected_in_part_is_collected(manual: Bench) -> None:
+    manual.submit(4)
+    ledger = manual.engine.context.ledger
+    assert stuck_batches.write_off(ledger, batches(manual)[0], "The API lost it.")
+    manual.sandbox.end(remote_id(manual))
+    manual.faults.add("results:cut-line:times=1")
+    manual.poll_after(60)
+    manual.sandbox.vanish(remote_id(manual), seconds=6 * HOUR)
+    for _ in range(8):
+        manual.poll_after(QUARTER)
+    assert requests(manual) == {RequestStatus.SUCCEEDED: 2, RequestStatus.MISSING: 2}
+    assert not list(manual.folder.results.glob("*.part"))
+    for _ in range(6):
+        manual.poll_after(HOUR)
+    assert requests(manual) == {RequestStatus.SUCCEEDED: 4}
+    assert [row["outcome"] for row in staged(manual)] == ["succeeded"] * 4
+    check_billing(manual)
 
 
 def replay(bench: Bench) -> None:
