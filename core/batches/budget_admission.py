@@ -1,9 +1,10 @@
 """Whether replays, synchronous runs and batches fit the budgets of titan.toml."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import takewhile
 
 import msgspec
+from msgspec.structs import replace
 
 from core.batches.engine_context import Context
 from core.config import titan_file
@@ -22,6 +23,9 @@ from state.model.records import Batch, BatchKind
 from state.operations import command_effects
 from state.operations.commands import Edit
 from state.operations.previews import ModelGroup
+
+# So many requests are read to name what has no price or no upper bound.
+_NAMED = 20
 
 
 def estimate_missing(context: Context, request_ids: Collection[int]) -> None:
@@ -61,6 +65,18 @@ def _estimated(
     Without its body, one that was sent counts what its job states.
     """
     rules = titan_file.read(context.folder)
+    for request_id, found in _bounds(context, rules, request_ids):
+        if found is not None:
+            batch, sync = found.at_most
+        else:
+            batch = sync = _stated(context, rules, request_id) if is_sent else None
+        yield None if batch is None or sync is None else (request_id, batch, sync)
+
+
+def _bounds(
+    context: Context, rules: TitanToml, request_ids: Iterable[int]
+) -> Iterator[tuple[int, CostBound | None]]:
+    """The bound of each request, from its body; None where that is deleted or was never known."""
     with LineReader(context.folder.spool) as bodies:
         for request_id in request_ids:
             try:
@@ -69,12 +85,21 @@ def _estimated(
                     betas=command_effects.betas_of(context.ledger, request_id),
                 )
             except (TitanError, msgspec.DecodeError):
-                # The body is deleted, or was never known.
-                stated = _stated(context, rules, request_id) if is_sent else None
-                batch, sync = stated, stated
+                yield request_id, None
             else:
-                batch, sync = at_most(context, rules, request_id, line)
-            yield None if batch is None or sync is None else (request_id, batch, sync)
+                yield request_id, bound(context, rules, request_id, line)
+
+
+def unknown_costs(context: Context, request_ids: Collection[int]) -> tuple[str, str]:
+    """Of requests with an unknown greatest cost: what has no price, and what has no upper bound.
+
+    Only the first of them are read.
+    """
+    missing = budget_reservations.not_estimated(context.ledger, request_ids)[:_NAMED]
+    rules = titan_file.read(context.folder)
+    found = [one for _, one in _bounds(context, rules, missing) if one and None in one.at_most]
+    unpriced, unbounded = {one.unpriced for one in found}, {one.unbounded for one in found}
+    return ", ".join(sorted(filter(None, unpriced))), ", ".join(sorted(filter(None, unbounded)))
 
 
 def costs_at_most(
@@ -182,8 +207,18 @@ def admit_batch(context: Context, batch: Batch) -> None:
     if limits == Budgets():
         return
     nano = budget_reservations.of_batch(context.ledger, batch.id)
-    unknown = len(budget_reservations.not_estimated_in(context.ledger, batch.id))
-    wanted = [PlannedSpend(workflow=batch.workflow, tag=batch.tag, nano=nano, unknown=unknown)]
+    unknown = budget_reservations.not_estimated_in(context.ledger, batch.id)
+    unpriced, unbounded = unknown_costs(context, unknown) if unknown else ("", "")
+    wanted = [
+        PlannedSpend(
+            workflow=batch.workflow,
+            tag=batch.tag,
+            nano=nano,
+            unpriced=unpriced,
+            unbounded=unbounded,
+            unknown=len(unknown),
+        )
+    ]
     budgets.admit(context.ledger, context.folder, limits, wanted, unsent=False)
 
 
@@ -215,7 +250,14 @@ def _wanted(
     context: Context, request_ids: Collection[int], kind: BatchKind, command_id: int | None
 ) -> list[PlannedSpend]:
     found = budget_reservations.at_most(context.ledger, request_ids, command_id=command_id)
-    return budgets.planned_spend(found, kind)
+    wanted = budgets.planned_spend(found, kind)
+    if not any(one.unknown for one in wanted):
+        return wanted
+    unpriced, unbounded = unknown_costs(context, request_ids)
+    return [
+        replace(one, unpriced=unpriced, unbounded=unbounded) if one.unknown else one
+        for one in wanted
+    ]
 
 
 def _of_edits(context: Context, edits: Sequence[Edit]) -> list[PlannedSpend]:

@@ -98,7 +98,7 @@ def _held(
     requests = pluralize(len(missing), "request")
     return refused and (
         f"{submission.key} is due at {submission.deadline_ts}, and {requests} cannot run"
-        f" synchronously before it. {refused} Raise the budget in titan.toml."
+        f" synchronously before it. {refused}"
     )
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from msgspec import Struct, to_builtins
 
-from core.batches.budget_admission import without_edited
+from core.batches.budget_admission import unknown_costs, without_edited
 from core.batches.engine_context import Context
 from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
@@ -21,9 +21,6 @@ from state.operations.affected_batches import AffectedBatch
 from state.operations.commands import Action, Edit
 
 _SAMPLES = 3
-_NO_BOUND = (
-    "the maximum cost is not known: requests have a server tool without max_uses, or no stored body"
-)
 _NOTES_SHOWN = 5
 
 
@@ -243,7 +240,13 @@ def _notes_of_unknown_cost(
         f"no price is known for {model} ({pluralize(count, 'request')}): add it to [prices] in"
         " titan.toml"
         for model, count in sorted(unpriced.items())
-    ] or [_NO_BOUND]
+    ] or [_unbounded_note(context, unchanged)]
+
+
+def _unbounded_note(context: Context, ids: Collection[int]) -> str:
+    _, unbounded = unknown_costs(context, ids)
+    reason = f"{unbounded} has no upper bound" if unbounded else "no body is stored"
+    return f"the maximum cost is not known: {reason} for some of the requests"
 
 
 class _Effects(Struct, frozen=True):

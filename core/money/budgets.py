@@ -182,13 +182,13 @@ def check(
 def _check_known(limit: Limit, wanted: list[PlannedSpend]) -> None:
     """Raise OverBudget where the maximum cost of a request is not known."""
     cannot = f"Cannot check the {limit.text}: "
-    if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
+    if unpriced := ", ".join(sorted({one.unpriced for one in wanted if one.unpriced})):
         raise OverBudget(
             f"{cannot}{unpriced} has no price; add it to [prices] in titan.toml."
             f" {_not_done(wanted)}",
             code="budget_without_price",
         )
-    if unbounded := ", ".join(filter(None, (one.unbounded for one in wanted))):
+    if unbounded := ", ".join(sorted({one.unbounded for one in wanted if one.unbounded})):
         raise OverBudget(
             f"{cannot}{unbounded} has no upper bound of cost; set unbounded_request_usd of the job"
             f" in titan.toml. {_not_done(wanted)}",
@@ -196,8 +196,8 @@ def _check_known(limit: Limit, wanted: list[PlannedSpend]) -> None:
         )
     if unknown := sum(one.unknown for one in wanted):
         raise OverBudget(
-            f"{cannot}{unknown:,} of the requests have no price or no upper bound of cost; add"
-            f" [prices], or unbounded_request_usd of the job, to titan.toml. {_not_done(wanted)}",
+            f"{cannot}what {unknown:,} of the requests cost at most is not known; add [prices], or"
+            f" unbounded_request_usd of the job, to titan.toml. {_not_done(wanted)}",
             code="budget_without_bound",
         )
 
@@ -247,15 +247,15 @@ def _sent_unknown(limit: Limit, count: int) -> str:
 def _said(limit: Limit, wanted: list[PlannedSpend], before: int, adds: int) -> str:
     price = " at the full price" if any(one.kind == BatchKind.SYNC for one in wanted) else ""
     least = min(one.least_nano for one in wanted)
-    reason = (
-        f"The {limit.text} is less than one request may cost ({dollars_text(least)}): raise it in"
-        " titan.toml, or lower max_tokens."
-        if least > limit.nano
-        else f"Over the {limit.text}:"
-    )
+    if least > limit.nano:
+        one = f"is less than one request may cost ({dollars_text(least)})"
+        reason = f"The {limit.text} {one}: raise it in titan.toml, or lower max_tokens."
+        allow = ""
+    else:
+        reason, allow = f"Over the {limit.text}:", "; raise it in titan.toml to allow this"
     return (
         f"{reason} {dollars_text(before)} is spent or reserved, this may add"
-        f" {dollars_text(adds)}{price}, and the limit is {dollars_text(limit.nano)}."
+        f" {dollars_text(adds)}{price}, and the limit is {dollars_text(limit.nano)}{allow}."
         f" {_not_done(wanted)}"
     )
 
