@@ -63,10 +63,11 @@ def test_a_batch_that_a_killed_submit_created_is_found_by_its_nonce(
     check_billing(used)
 
 
-def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench) -> None:
+@pytest.mark.parametrize("days", [1, 20])
+def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench, days: int) -> None:
     _killed_at(used, "accepted:begin", lambda: used.submit(3))
     mirror = used.folder.jobs_mirror
-    now, ahead = (to_text(used.clock.now() + by) for by in (timedelta(), timedelta(days=1)))
+    now, ahead = (to_text(used.clock.now() + by) for by in (timedelta(), timedelta(days=days)))
     mirror.write_text(mirror.read_text("utf-8").replace(now, ahead), "utf-8")
     rebuilt(used)
     poll_until_done(used)
@@ -74,9 +75,12 @@ def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench) -
     check_billing(used)
 
 
-def test_what_was_queued_in_a_backup_by_a_clock_that_was_ahead_is_found(used: Bench) -> None:
+@pytest.mark.parametrize("days", [1, 20])
+def test_what_was_queued_in_a_backup_by_a_clock_that_was_ahead_is_found(
+    used: Bench, days: int
+) -> None:
     _killed_at(used, "submit:done", lambda: used.submit(3))
-    ahead = to_text(used.clock.now() + timedelta(days=1))
+    ahead = to_text(used.clock.now() + timedelta(days=days))
     used.engine.context.ledger.execute(
         "UPDATE batches SET created_ts = ? WHERE status = 'queued'", ahead
     )

@@ -31,7 +31,7 @@ KEPT = [
 KEPT_WITH_OPERATIONS = (
     *(207, 214, 332, 440, 1127, 1165, 1334, 31665),
     # A local clock that was ahead, in a rebuild (tests/recovery/test_unsent_submissions.py).
-    *(200330, 200421),
+    *(200330, 200421, 3100087),
     # A create that was also rejected (tests/batches/unresolved/test_late_duplicates.py).
     210541,
     # Answers of a killed import, and the key of a file without a batch (test_fallback_crashes.py).
