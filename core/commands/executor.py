@@ -187,9 +187,10 @@ def _cancel(context: Context, command: Command) -> StepResult:
     if None in results:
         return None
     counts = Counter(result for result in results if result is not None)
-    parts = [f"{count:,} {what}" for what, count in counts.items() if what not in ("", _CANCELED)]
-    if counts[_CANCELED] or not parts:
-        parts.insert(0, f"{counts[_CANCELED]:,} {_CANCELED}")
+    parts = [
+        f"{pluralize(count, 'batch', 'batches')} {what}"
+        for what, count in sorted(counts.items(), key=lambda one: one[0] != _CANCELED)
+    ] or [f"0 batches {_CANCELED}"]
     is_refused = any(what.startswith(_REFUSED) for what in counts)
     return CommandState.FAILED if is_refused else CommandState.DONE, ", ".join(parts)
 

@@ -128,15 +128,15 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
             results = recovered_files.results_of(context.folder, batch)
             if results is not None:
                 yield (
-                    f"{results.parent.name}/{results.name} is not in the ledger: its requests,"
-                    f" spool/{key}.jsonl, are missing. Restore that file and run `titan-console"
+                    f"{results.parent.name}/{results.name} is not in the ledger: the file with its"
+                    f" requests, spool/{key}.jsonl, is missing. Restore it and run `titan-console"
                     " rebuild` again. If the job submits these requests first, they are charged a"
                     " second time."
                 )
             elif batch.remote_id and not batch.completed_ts:
                 yield (
-                    f"Batch {batch.key} ({batch.tag}) is open at the API, and its requests,"
-                    f" spool/{key}.jsonl, are missing. When it has ended:"
+                    f"Batch {batch.key} ({batch.tag}) is open at the API, and the file with its"
+                    f" requests, spool/{key}.jsonl, is missing. When it has ended:"
                     f" titan-console adopt {batch.remote_id}"
                 )
 

@@ -63,7 +63,7 @@ def ledger_error(error: Exception, path: Path, *, did: str) -> LedgerError:
         )
     return LedgerUnusable(
         f"The ledger {path} is damaged: {said}. Nothing was written; restore a backup"
-        " (`titan-console doctor` names the newest), or run `titan-console rebuild`.",
+        " (`titan-console restore` lists them), or run `titan-console rebuild`.",
         code="ledger_damaged",
     )
 

@@ -22,7 +22,7 @@ from state.model.timestamps import from_text, to_text
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 # The local clock may have been ahead of the API's by days. Batches that are older than the create
-# have ended as a rule, so that one look shows whose they are.
+# have ended as a rule, so that their results identify them.
 _CLOCK_ERROR = timedelta(days=30)
 
 

@@ -91,7 +91,7 @@ def test_a_recovered_batch_goes_on_where_it_was(ledger: Ledger) -> None:
     one = add(ledger, submission, found(request_count=3), "a", "b")
     assert (one.status, one.identified_by, one.owner) == (BatchStatus.IN_PROGRESS, "nonce", "lost")
     assert (one.request_count, one.nonce, one.account) == (3, "nonce123", "org")
-    assert (one.sent_ts, one.watermark_ts) == (SENT, "2026-11-19T05:00:00.000Z")
+    assert (one.sent_ts, one.watermark_ts) == (SENT, "2026-10-21T06:00:00.000Z")
     assert statuses(ledger, "tag") == {"a": IN_FLIGHT, "b": IN_FLIGHT, "c": QUEUED}
     assert rebuild.guessed(ledger, submission.id, 5) == [ids(ledger, "tag")["c"]]
     assert detail(ledger, "batch.rebuilt") == {"was": "in_progress", "guessed": False}

@@ -23,7 +23,7 @@ class Exit(IntEnum):
     """Exit codes of every command; the README has the same table."""
 
     DONE = 0
-    ATTENTION = 1  # completed, but needs attention
+    ATTENTION = 1  # needs attention
     USAGE = 2  # wrong usage or input
     UNUSABLE = 3  # the configuration or the ledger cannot be used
     STOPPED = 130  # Ctrl-C

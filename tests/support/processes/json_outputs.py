@@ -207,9 +207,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     _pause_and_hold(real, sandbox)
     real.run("commands", "commands")
     real.run("poll", "--poll")
-    (Folder(real.home).root / "titan.toml").write_text("[jobs", "utf-8")
-    real.run("poll", "--poll")
-    (Folder(real.home).root / "titan.toml").unlink()
+    _titan_toml(real, Folder(real.home).root / "titan.toml")
     real.run("show CUSTOM_ID", "show", "feed-classify-2026-11-22-00002")
     (orphan,) = real.run("orphans", "orphans")
     real.run("adopt", "adopt", orphan["remote_id"], "--tag", "old")
@@ -234,6 +232,16 @@ _RICH_USAGE = Usage(
     speed="standard",
     iterations=(Iteration(type="advisor_message", model="claude-opus-5-5", input_tokens=3),),
 )
+
+
+def _titan_toml(real: Recorder, path: Path) -> None:
+    real.run("jobs check", "jobs", "check")
+    path.write_text('[jobs.feed]\nworkload = "digest"\nmodel = "claude-nosuch-1"\nx = 1\n', "utf-8")
+    real.run("jobs check", "jobs", "check")
+    path.write_text("[jobs", "utf-8")
+    real.run("jobs check", "jobs", "check")
+    real.run("poll", "--poll")
+    path.unlink()
 
 
 def _pause_and_hold(real: Recorder, sandbox: Sandbox) -> None:

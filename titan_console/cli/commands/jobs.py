@@ -1,5 +1,6 @@
 """`titan-console jobs`: lists the jobs in titan.toml; creates, checks and edits the file."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from core.config import titan_file
 from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
 from core.config.titan_tables import TitanToml
+from core.config.toml_reader import dotted
 from core.money.pricing import usd
 from core.reporting import job_status, json_reports
 from core.reporting.job_status import JobStatusReport, model_warnings
@@ -105,8 +107,9 @@ def init() -> None:
 
 
 @command.command("check")
+@json_option
 @click.pass_context
-def check(ctx: click.Context) -> None:
+def check(ctx: click.Context, *, as_json: bool) -> None:
     """List every problem in titan.toml with its line and key, then unknown and retiring models.
 
     Exits with 2 if there are problems.
@@ -114,6 +117,9 @@ def check(ctx: click.Context) -> None:
     folder = Folder(from_environment().home)
     path = titan_file.path_of(folder)
     titan_toml = titan_file.read(folder)
+    if as_json:
+        print_json(_check_report(titan_toml, path))
+        ctx.exit(Exit.USAGE if titan_toml.problems else Exit.DONE)
     for problem in titan_toml.problems:
         print_stderr(str(problem))
     if titan_toml.problems:
@@ -124,6 +130,24 @@ def check(ctx: click.Context) -> None:
     for warning in model_warnings(titan_toml, SystemClock().now()):
         print_stderr(warning)
     echo(f"{path}: {pluralize(len(titan_toml.jobs), 'job')}, no problems.")
+
+
+def _check_report(titan_toml: TitanToml, path: Path) -> dict[str, Any]:
+    """`jobs` counts those that are valid; `line` is null where the file as a whole is wrong."""
+    return {
+        "file": str(path) if path.exists() else None,
+        "jobs": len(titan_toml.jobs),
+        "problems": [
+            {
+                "line": problem.line or None,
+                "key": dotted(problem.path) or None,
+                "code": problem.code,
+                "message": problem.message,
+            }
+            for problem in titan_toml.problems
+        ],
+        "warnings": list(model_warnings(titan_toml, SystemClock().now())),
+    }
 
 
 @command.command("set")

@@ -106,10 +106,8 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
     totals, poller = ledger_status.totals(source), ledger_status.poller(source)
     left = left_by(poller.last_summary)
     return [
-        (
-            "requests",
-            f"{totals.requests:,} in {pluralize(totals.batches, 'batch', 'batches')}",
-        ),
+        ("requests", cells.count(totals.requests)),
+        ("batches", cells.count(totals.batches)),
         ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
         (
             "in flight",
