@@ -274,16 +274,18 @@ def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[Rec
     """
 
     def order(found: RecoveredBatch) -> int:
+        has_results = recovered_files.results_of(context.folder, found) is not None
         if found.status in NEVER_SENT:
-            return -1
-        if recovered_files.results_of(context.folder, found) is not None:
+            # The results are those of a batch with the same key.
+            return 5 if has_results else -1
+        if has_results:
             return 0
         return 3 if found.requests is None else 1 + found.is_duplicate
 
     known: dict[str, RecoveredBatch] = {}
     for found in sorted(batches, key=order):
         if not (found.remote_id and rebuilding.has_remote_id(context.ledger, found.remote_id)):
-            known.setdefault(found.remote_id or found.key, found)
+            known.setdefault(found.remote_id or f"{found.key} {found.nonce}", found)
     return list(known.values())
 
 
@@ -291,8 +293,7 @@ def add_recovered_batch(
     context: Context, submission: Submission, found: RecoveredBatch, done: RebuildSummary
 ) -> None:
     """Add a batch that the ledger does not know, from its results or as the API may have it."""
-    results = recovered_files.results_of(context.folder, found)
-    batch = None
+    results, batch = _own_results(context, found), None
     # The next poll finishes an interrupted run as it does every run whose process died.
     if results is not None and not _is_interrupted(context, found, results):
         batch = _with_results(context, submission, found, results)
@@ -320,6 +321,13 @@ def add_recovered_batch(
             f"{results.parent.name}/{results.name} has no result for any request in"
             f" spool/{submission.key}.jsonl. The file is kept and not imported."
         )
+
+
+def _own_results(context: Context, found: RecoveredBatch) -> Path | None:
+    """Its results on disk, unless they are those of another batch with the same key."""
+    if rebuilding.has_results(context.ledger, found.key):
+        return None
+    return recovered_files.results_of(context.folder, found)
 
 
 def _is_interrupted(context: Context, found: RecoveredBatch, results: Path) -> bool:

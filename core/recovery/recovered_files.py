@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from core.api.result_schema import BadLineError, decode
 from core.text import unreadable_lines
@@ -146,8 +146,14 @@ class _Message(Struct):
     usage: _Usage
 
 
+class _Error(Struct):
+    request_id: str | UnsetType | None = UNSET
+
+
 class _Result(Struct):
-    message: _Message
+    type: str
+    message: _Message | None = None
+    error: _Error | None = None
 
 
 class _Line(Struct):
@@ -155,12 +161,18 @@ class _Line(Struct):
 
 
 def _kind(lines: Iterable[bytes]) -> BatchKind:
-    """Whether the answers were charged at the batch price; the API names the tier."""
+    """Whether the answers are of a batch: the API names the tier of each, and of errors the call.
+
+    The errors of a synchronous run were written by us, without a `request_id`.
+    """
+    found = BatchKind.BATCH
     for line in lines:
         try:
-            tier = msgspec.json.decode(line, type=_Line).result.message.usage.service_tier
+            result = msgspec.json.decode(line, type=_Line).result
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        if tier:
+        if result.message and (tier := result.message.usage.service_tier):
             return BatchKind.BATCH if tier == "batch" else BatchKind.SYNC
-    return BatchKind.BATCH
+        if result.error and result.error.request_id is UNSET:
+            found = BatchKind.SYNC
+    return found

@@ -4,6 +4,7 @@ What may have been sent since the backup is not sent again: it becomes `missing`
 where a newer batch has no results on disk its workflow is paused.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -99,15 +100,15 @@ def _import_newer_batches(
 ) -> None:
     """One submission of the backup, with its batches in the files."""
     ledger, batches = context.ledger, batch_list.batches_of(context.ledger, submission)
-    last = {found.key: found for found in mirrored or ()}
+    last, newer = _known_and_newer(batches, mirrored or ())
+    taken = {found.key for found in newer}
     changed = [
         batch
         for batch in batches
         if batch.status in _UNSENT and getattr(last.get(batch.key), "status", None) != batch.status
     ]
-    newer = [found for key, found in last.items() if key not in {batch.key for batch in batches}]
     rebuilding.record_charges(ledger, batches, last)
-    done.collected += _collect_known(context, batches)
+    done.collected += _collect_known(context, [one for one in batches if one.key not in taken])
     if mirrored is not None and not changed and not newer:
         _let_recovery_decide(context, batches)
         return
@@ -135,6 +136,23 @@ def _import_newer_batches(
     nonce = ledger.new_id(batch_planning.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, submission.key, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
+
+
+def _known_and_newer(
+    batches: list[Batch], mirrored: Iterable[RecoveredBatch]
+) -> tuple[dict[str, RecoveredBatch], list[RecoveredBatch]]:
+    """The lines of these batches by key, and those of others.
+
+    Another ledger, which came of the same backup, may have given a key to a batch of its own.
+    """
+    nonces = {batch.key: batch.nonce for batch in batches}
+    known, newer = dict[str, RecoveredBatch](), list[RecoveredBatch]()
+    for found in mirrored:
+        if found.key in nonces and found.nonce in (None, nonces[found.key]):
+            known[found.key] = found
+        else:
+            newer.append(found)
+    return known, newer
 
 
 def _collect_known(context: Context, batches: list[Batch]) -> int:

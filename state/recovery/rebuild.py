@@ -73,6 +73,11 @@ def has_remote_id(ledger: Ledger, remote_id: str) -> bool:
     return bool(ledger.rows("SELECT 1 FROM batches WHERE remote_id = ?", remote_id))
 
 
+def has_results(ledger: Ledger, key: str) -> bool:
+    """Whether the batch of the ledger with that key has results in the file named like it."""
+    return bool(ledger.rows("SELECT 1 FROM batches WHERE key = ? AND results_bytes > 0", key))
+
+
 def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:
     """Store the staged requests as a submission without a batch. Raises AlreadySubmitted."""
     with ledger.transaction("rebuild") as tx:
@@ -149,7 +154,7 @@ def add_batch(
             " processing, watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
             " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?,"
             " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
-            found.key,
+            _unused_key(ledger, found, submission_id),
             nonce,
             found.account,
             original["id"] if original else None,
@@ -190,6 +195,14 @@ def add_batch(
             ledger, tx, batch_id, found.possible_duplicate_charges
         )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+
+
+def _unused_key(ledger: Ledger, found: RecoveredBatch, submission_id: int) -> str:
+    """Its key, or the submission's next one where another batch has it."""
+    if not ledger.row("SELECT 1 FROM batches WHERE key = ?", found.key):
+        return found.key
+    row = ledger.row("SELECT key FROM submissions WHERE id = ?", submission_id)
+    return batch_planning.unused_key(ledger, row["key"] if row else found.key)
 
 
 def _end_active(ledger: Ledger, request_ids: str) -> None:

@@ -108,6 +108,11 @@ def _decode(line: bytes, known: Mapping[str, RecoveredBatch]) -> tuple[Recovered
     return msgspec.structs.replace(found, requests=None), False
 
 
+def _is_same(earlier: RecoveredBatch, later: RecoveredBatch) -> bool:
+    """Two ledgers, of which one was lost, may have given the same key to a batch each."""
+    return None in (earlier.nonce, later.nonce) or earlier.nonce == later.nonce
+
+
 def _is_in_order(runs: Sequence[tuple[int, int]]) -> bool:
     bounds = [bound for run in runs for bound in run]
     return bounds == sorted(bounds)
@@ -116,6 +121,7 @@ def _is_in_order(runs: Sequence[tuple[int, int]]) -> bool:
 class Mirror(msgspec.Struct, frozen=True):
     """The batches of `batch-jobs.jsonl` by key, in order, and the numbers of damaged lines.
 
+    Two with the same key and another nonce are two batches; the earlier one has both as its key.
     Of those in `partly_read` the requests of the batch could not be read.
     """
 
@@ -134,6 +140,10 @@ def mirror(folder: Folder) -> Mirror:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.unreadable.append(number)
             else:
+                earlier = found.batches.get(batch.key)
+                if earlier and not _is_same(earlier, batch):
+                    found.batches[f"{earlier.key} {earlier.nonce}"] = earlier
+                found.batches.pop(f"{batch.key} {batch.nonce}", None)
                 found.batches[batch.key] = batch
                 if not is_whole:
                     found.partly_read.append(number)

@@ -109,6 +109,25 @@ def test_a_synchronous_run_without_a_mirror_line_keeps_its_full_price(bench: Ben
     assert tuple(found) == ("sync", cost)
 
 
+def test_a_synchronous_run_with_errors_alone_may_have_been_charged(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    bench.faults.add("messages:garbage")
+    bench.submit(2, on_failure=OnFailure.SYNC)
+    bench.engine.poll()
+    bench.folder.jobs_mirror.unlink()
+    rebuilt(bench)
+    assert [(found.kind, found.counts.errored) for found in batches(bench)] == [("sync", 2)]
+
+
+def test_a_batch_with_errors_alone_is_a_batch(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(2)
+    poll_until_done(bench)
+    bench.folder.jobs_mirror.unlink()
+    rebuilt(bench)
+    assert [(found.kind, found.counts.errored) for found in batches(bench)] == [("batch", 2)]
+
+
 @pytest.mark.parametrize("left", ["answers", "jsonl.part", "jsonl.zst"])
 def test_results_in_every_form_are_used(bench: Bench, left: str) -> None:
     key = bench.submit(3).submission.key

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.lifecycle import batches, check_billing, poll_until_done, requests,
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
+from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
 from state.model.errors import LedgerError
@@ -375,4 +377,47 @@ def test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
     assert done.missing == 0
     poll_until_done(used)
     assert len([found for found in batches(used) if found.remote_id]) == 2
+    check_billing(used)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
+    used: Bench, *, ended: bool
+) -> None:
+    """The backup's own batch was not sent; a ledger that was restored between had one like it."""
+    _killed_at(used, "submit:done", lambda: used.submit(3))
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    with closing(sqlite3.connect(backup)) as copy:
+        copy.execute("UPDATE batches SET nonce = 'another1' WHERE status = 'queued'")
+        copy.commit()
+    used.engine.poll()
+    if ended:
+        poll_until_done(used)
+    (sent,) = [found for found in batches(used) if found.request_count == 3]
+    restored(used, backup)
+    poll_until_done(used)
+    ours = {found.nonce: found for found in batches(used) if found.request_count == 3}
+    assert ours[sent.nonce].remote_id == sent.remote_id
+    assert ours["another1"].key == sent.key
+    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
+    assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_two_batches_with_the_same_key_in_the_mirror_are_both_recovered(
+    used: Bench, *, is_first: bool
+) -> None:
+    used.submit(2)
+    poll_until_done(used)
+    mirror = used.folder.jobs_mirror
+    (*_, last) = mirror.read_bytes().splitlines()
+    line = json.loads(last) | {"nonce": "another1", "status": "not_sent", "remote_id": None}
+    lines = [json.dumps(line).encode() + b"\n", mirror.read_bytes()]
+    mirror.write_bytes(b"".join(lines if is_first else lines[::-1]))
+    rebuilt(used)
+    poll_until_done(used)
+    assert {"another1"} < {found.nonce for found in batches(used)}
+    assert used.sandbox.billing_log().creates == 2
     check_billing(used)
