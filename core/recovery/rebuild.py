@@ -182,6 +182,9 @@ def _submission(
             same = submissions.with_same_requests(context.ledger, staged)
         # A tag that is lost is that of the next call with these requests, which sends nothing.
         if same is not None and (is_unsent or same.tag in (pending_tag, same.key)):
+            if is_unsent and tag in (None, same.tag):
+                # A job may have this key: two ledgers, of which one was lost, gave it one each.
+                fallback_import.add_known(context.ledger, same, [spool.stem])
             raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
         tag = _tag(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))

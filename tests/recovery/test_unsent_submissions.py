@@ -114,6 +114,13 @@ def test_what_a_killed_submit_left_is_no_second_submission(used: Bench) -> None:
     (warning,) = done.warnings
     assert f"{key} has the same requests" in warning
     assert (done.submissions, done.skipped, done.missing, done.queued) == (2, 1, 0, 0)
+    # Had two ledgers been lost, the job could have both keys.
+    (left,) = [
+        path.stem
+        for path in used.folder.spool.glob("*.jsonl")
+        if path.stem in warning and path.stem != key
+    ]
+    assert [found.key for found in batch_list.find(used.engine.context.ledger, left)[0]] == [key]
     poll_until_done(used)
     assert used.sandbox.billing_log().creates == 2
 
