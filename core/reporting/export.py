@@ -42,7 +42,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class RequestReport(Struct, frozen=True, kw_only=True):
+class RequestReport(Struct, frozen=True, kw_only=True, gc=False):
     """One exported request: the figures of its latest attempt, and the answer's text."""
 
     custom_id: str
@@ -148,8 +148,7 @@ def safe_cell(value: object) -> object:
 
 
 def _record(row: ExportRow, text: str | None) -> RequestReport:
-    usage = row.usage
-    known = row.cost_nano is not None and row.sync_cost_nano is not None
+    cost, sync = row.cost_nano, row.sync_cost_nano
     return RequestReport(
         custom_id=row.custom_id,
         tag=row.tag,
@@ -164,20 +163,20 @@ def _record(row: ExportRow, text: str | None) -> RequestReport:
         stop_reason=row.stop_reason,
         error_type=row.error_type,
         error_message=row.error_message,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_write_5m_tokens=usage.cache_write_5m_tokens,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        web_searches=usage.web_searches,
-        inference_geo=usage.inference_geo,
-        service_tier=usage.service_tier,
-        speed=usage.speed,
+        input_tokens=row.input_tokens or 0,
+        output_tokens=row.output_tokens or 0,
+        cache_write_5m_tokens=row.cache_write_5m_tokens or 0,
+        cache_write_1h_tokens=row.cache_write_1h_tokens or 0,
+        cache_read_tokens=row.cache_read_tokens or 0,
+        web_searches=row.web_searches or 0,
+        inference_geo=row.inference_geo,
+        service_tier=row.service_tier,
+        speed=row.speed,
         fee_usd=usd(row.fee_nano),
         unpriced=row.unpriced,
-        cost_usd=usd(row.cost_nano),
-        sync_usd=usd(row.sync_cost_nano),
-        savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
+        cost_usd=usd(cost),
+        sync_usd=usd(sync),
+        savings_usd=None if cost is None or sync is None else usd(sync - cost),
         submitted_ts=row.submitted_ts,
         ended_ts=row.ended_ts,
         text=text,
@@ -216,10 +215,11 @@ def _plain_text(line: bytes) -> str | None:
 
 
 def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
-    if row.result is None or row.outcome != Outcome.SUCCEEDED:
+    span = row.result if row.outcome == "succeeded" else None
+    if span is None:
         return None
     try:
-        line = lines.read(row.result.file, row.result.offset, row.result.length)
+        line = lines.read(span.file, span.offset, span.length)
         return _plain_text(line)
     except FileMissing as error:
         unread.append(str(error))

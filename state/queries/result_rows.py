@@ -1,6 +1,6 @@
 """Requests with the attempt that counts, for results files and exports, page by page."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,7 +13,6 @@ from state.db.reader import Source
 from state.db.sql_conditions import STATUS
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
-from state.model.usage import USAGE_COLUMNS, Usage, usage_of
 from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
@@ -115,37 +114,50 @@ def results(
         last = page[-1]["id"]
 
 
-_USAGE = ", ".join(f"a.{name}" for name in USAGE_COLUMNS)
-_STATUSES = {status.value: status for status in RequestStatus}
-_KINDS = {kind.value: kind for kind in BatchKind} | {None: None}
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome} | {None: None}
+class ExportRow(NamedTuple):
+    """A request with the attempt that counts, its usage and its line. Money in nano-dollars.
 
-
-class ExportRow(Struct, frozen=True, kw_only=True):
-    """A request with the attempt that counts. Money in nano-dollars."""
+    Status, kind and outcome are the values of the enums; tokens are None without an attempt.
+    """
 
     request_id: int
     custom_id: str
     tag: str
     workflow: str
     status: RequestStatus
-    attempts: int
+    outcome: Outcome | None
     batch_key: str | None
     remote_id: str | None
     kind: BatchKind | None
     model: str
-    outcome: Outcome | None
+    attempts: int
+    stop_reason: str | None
     error_type: str | None
     error_message: str | None
-    stop_reason: str | None
-    usage: Usage
-    cost_nano: int | None
-    sync_cost_nano: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    cache_read_tokens: int | None
+    web_searches: int | None
+    inference_geo: str | None
+    service_tier: str | None
+    speed: str | None
     fee_nano: int
     unpriced: str | None
+    cost_nano: int | None
+    sync_cost_nano: int | None
     submitted_ts: str
     ended_ts: str | None
-    result: FileSpan | None
+    result_offset: int | None
+    result_length: int | None
+
+    @property
+    def result(self) -> FileSpan | None:
+        """Its line in the results file of its batch; None without one."""
+        if self.batch_key is None or self.result_offset is None or self.result_length is None:
+            return None
+        return FileSpan(file_name(self.batch_key), self.result_offset, self.result_length)
 
 
 def all_request_ids(source: Source) -> Iterator[int]:
@@ -162,53 +174,22 @@ def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
     """These requests in this order; unknown ids are left out."""
     left = iter(ids)
     while page := list(islice(left, _PAGE)):
-        found = {row.request_id: row for row in _page(source, page)}
+        rows = map(ExportRow._make, list(source.tuples(_EXPORTED, as_list(page))))
+        found = {row.request_id: row for row in rows}
         yield from (found[number] for number in page if number in found)
 
 
+# The columns are the fields of `ExportRow`.
 _EXPORTED = (
-    f"SELECT r.id, r.custom_id, r.tag, s.workflow, {STATUS},"  # noqa: S608 - our own words
+    f"SELECT r.id, r.custom_id, r.tag, s.workflow, {STATUS}, a.outcome,"  # noqa: S608 - our own words
+    f" b.key, b.remote_id, b.kind, coalesce(a.model, {REQUEST_MODEL}),"
     " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id),"
-    " b.key, b.remote_id, b.kind,"
-    f" coalesce(a.model, {REQUEST_MODEL}),"
-    " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
-    f" coalesce(a.fee_nano, 0), a.unpriced, s.created_ts, b.ended_ts, a.result_offset,"
-    f" a.result_length, {_USAGE}"
+    " a.stop_reason, a.error_type, a.error_message, a.input_tokens, a.output_tokens,"
+    " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.web_searches,"
+    " a.inference_geo, a.service_tier, a.speed, coalesce(a.fee_nano, 0), a.unpriced,"
+    " a.cost_nano, a.sync_cost_nano, s.created_ts, b.ended_ts, a.result_offset, a.result_length"
     " FROM requests r JOIN submissions s ON s.id = r.submission_id"
     f" {effective_attempt.JOIN}"
     " LEFT JOIN batches b ON b.id = a.batch_id"
     f" WHERE r.id IN {LISTED}"
 )
-
-
-def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
-    for row in list(source.tuples(_EXPORTED, as_list(ids))):
-        number, custom_id, tag, workflow, status, attempts, key, remote_id, kind = row[:9]
-        model, outcome, error_type, message, stop_reason, cost, sync_cost, fee, why = row[9:18]
-        submitted, ended, offset, length = row[18:22]
-        yield ExportRow(
-            request_id=number,
-            custom_id=custom_id,
-            tag=tag,
-            workflow=workflow,
-            status=_STATUSES[status],
-            attempts=attempts,
-            batch_key=key,
-            remote_id=remote_id,
-            kind=_KINDS[kind],
-            model=model,
-            outcome=_OUTCOMES[outcome],
-            error_type=error_type,
-            error_message=message,
-            stop_reason=stop_reason,
-            usage=usage_of(row[22:]),
-            cost_nano=cost,
-            sync_cost_nano=sync_cost,
-            fee_nano=fee,
-            unpriced=why,
-            submitted_ts=submitted,
-            ended_ts=ended,
-            result=None
-            if offset is None or length is None
-            else FileSpan(file_name(key), offset, length),
-        )
