@@ -6,10 +6,8 @@ and is queued. Other requests in no known batch become `missing`: they may have 
 sent unasked. Files that cannot be used are named in warnings.
 """
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -19,25 +17,21 @@ from core.batches.collect import collect
 from core.batches.engine_context import Context
 from core.recovery import recovered_files
 from core.recovery.recovered_files import RecoveredFiles
-from core.requests.payload import workflow_and_date
-from core.text import unreadable_lines
-from state.batches import batch_planning, request_ranges, submissions, sync_runs
+from core.recovery.recovered_submission import EmptySpoolError, add_submission, tag_of
+from state.batches import batch_planning, request_ranges, sync_runs
 from state.files import archive, fallback_file
 from state.files.folder import open_private
 from state.files.folder import replace as replace_file
 from state.files.results_file import file_name
-from state.model.errors import AlreadySubmitted, LedgerError
+from state.model.errors import AlreadySubmitted
 from state.model.records import (
     Batch,
     BatchKind,
     BatchStatus,
-    NewSubmission,
-    SpooledRequest,
     Submission,
 )
-from state.model.timestamps import to_text
-from state.recovery import fallback_import, recovered_batches
 from state.recovery import rebuild as rebuilding
+from state.recovery import recovered_batches
 from state.recovery.recovered_batches import RecoveredBatch
 
 AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
@@ -70,20 +64,20 @@ def rebuild(context: Context) -> RebuildSummary:
     there = rebuilding.submission_keys(context.ledger)
     new = [spool for spool in spools if spool.stem not in there]
     tags: dict[str, str] = {}
-    if any(not _tag(files.batches.get(spool.stem, ())) for spool in new):
+    if any(not tag_of(files.batches.get(spool.stem, ())) for spool in new):
         tags = recovered_batches.tags(context.folder)
     for spool in _in_order(context, new, files):
         batches = files.batches.get(spool.stem, [])
         try:
-            submission = _submission(
+            submission = add_submission(
                 context,
                 spool,
                 batches,
                 tags.get(spool.stem),
-                done,
+                done.warnings,
                 is_unsent=files.names_all_sent and not batches,
             )
-        except (AlreadySubmitted, _EmptyError) as error:
+        except (AlreadySubmitted, EmptySpoolError) as error:
             done.skipped += 1
             done.warnings.append(f"spool/{spool.name} was skipped: {error}")
             continue
@@ -139,134 +133,6 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
                     f" requests, spool/{key}.jsonl, is missing. When it has ended:"
                     f" titan-console adopt {batch.remote_id}"
                 )
-
-
-def _tag(batches: Iterable[RecoveredBatch]) -> str | None:
-    """The tag in the mirror; None where no line names it, or an earlier rebuild lost it."""
-    return next(
-        (batch.tag for batch in batches if batch.tag not in ("", batch.submission_key)), None
-    )
-
-
-class _EmptyError(LedgerError):
-    """The spool file has no request."""
-
-
-def _submission(
-    context: Context,
-    spool: Path,
-    batches: list[RecoveredBatch],
-    tag: str | None,
-    done: RebuildSummary,
-    *,
-    is_unsent: bool,
-) -> Submission:
-    """`tag` is the tag in other files than the mirror.
-
-    Raises AlreadySubmitted also for what a submit that was killed before its end left, where the
-    job submitted the same requests again.
-    """
-    seen: dict[str, str | None] = {}
-    unreadable: list[int] = []
-    with submissions.staged(context.ledger, _spooled(spool, batches, seen, unreadable)) as staged:
-        if unreadable:
-            done.warnings.append(
-                f"spool/{spool.name}: {unreadable_lines(unreadable)}. These requests are"
-                " not in the ledger; submit them again."
-            )
-        if not seen:
-            raise _EmptyError("it has no request.")
-        pending_tag = None if is_unsent else _pending_tag(context, spool, batches)
-        same = None
-        if is_unsent or pending_tag:
-            same = submissions.with_same_requests(context.ledger, staged)
-        # A tag that is lost is that of the next call with these requests, which sends nothing.
-        if same is not None and (is_unsent or same.tag in (pending_tag, same.key)):
-            if is_unsent and tag in (None, same.tag):
-                # A job may have this key: two ledgers, of which one was lost, gave it one each.
-                fallback_import.add_known(context.ledger, same, [spool.stem])
-            raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
-        tag = _tag(batches) or tag
-        new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
-        submission = rebuilding.store(context.ledger, staged, new)
-    imported = recovered_files.fallback_imports(context.folder, batches)
-    if batches and fallback_file.find(context.folder, spool.stem) and spool.stem not in imported:
-        # The answers in that file are those in the results.
-        imported.append(spool.stem)
-    fallback_import.add_known(context.ledger, submission, imported)
-    if tag is None:
-        done.warnings.append(
-            f"The tag of {spool.stem} is in no file; its key is used as the tag. When the job"
-            f" submits the same requests again, {spool.stem} gets the job's tag, and nothing is"
-            " sent."
-        )
-    return submission
-
-
-def _pending_tag(context: Context, spool: Path, batches: list[RecoveredBatch]) -> str | None:
-    """The tag of the fallback file that has the requests of this spool file, in no known batch.
-
-    Where another submission has them too, a killed import left it: had it been committed, they
-    would be one submission.
-    """
-    file = None if batches else fallback_file.find(context.folder, spool.stem)
-    try:
-        return file.header().tag if file else None
-    except LedgerError:
-        return None
-
-
-def _new_submission(
-    context: Context,
-    spool: Path,
-    batches: list[RecoveredBatch],
-    tag: str | None,
-    first: str,
-    model: str | None,
-) -> NewSubmission:
-    """`first` is the custom_id of the first request, and `model` its model."""
-    tag = tag or spool.stem
-    mirrored = [batch for batch in batches if batch.tag]
-    since = mirrored[0].submitted_ts if mirrored else _written(context, spool)
-    workflow, date = workflow_and_date(first, tag, since[:10])
-    return NewSubmission(
-        key=spool.stem,
-        tag=tag,
-        workflow=mirrored[0].workflow if mirrored else workflow,
-        model=model or "unknown",
-        work_date=date,
-        created_by=context.ledger.actor,
-        created_ts=since,
-        spool_file=spool.name,
-    )
-
-
-def _written(context: Context, spool: Path) -> str:
-    """When the file was written, but not in the future."""
-    path = spool if spool.exists() else archive.compressed_path(spool)
-    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return to_text(min(written, context.clock.now()))
-
-
-def _spooled(
-    spool: Path,
-    batches: list[RecoveredBatch],
-    seen: dict[str, str | None],
-    unreadable: list[int],
-) -> Iterator[SpooledRequest]:
-    for custom_id, line, offset, model in recovered_batches.bodies(spool, unreadable):
-        if custom_id in seen:
-            continue
-        seen[custom_id] = model
-        yield SpooledRequest(
-            custom_id=custom_id,
-            offset=offset,
-            length=len(line),
-            sha256=hashlib.sha256(line).digest(),
-            part=0,
-            model=model,
-            betas=recovered_files.betas_at(batches, offset),
-        )
 
 
 def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
