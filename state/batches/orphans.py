@@ -150,12 +150,24 @@ def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
     ]
 
 
-def record_verdict(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) -> None:
-    """End the search for a candidate: it is foreign, or its owner cannot be found out."""
+def record_verdict(
+    ledger: Ledger,
+    orphan: Orphan,
+    verdict: OrphanVerdict,
+    reason: str,
+    *,
+    may_return: bool = False,
+) -> None:
+    """End the search for a candidate: it is foreign, or its owner cannot be found out.
+
+    `may_return`: it was not there. Its failures are forgotten: many mean unreadable results.
+    """
     with ledger.transaction("orphan") as tx:
         if ledger.execute(
-            "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'candidate'",
+            "UPDATE orphans SET verdict = ?, failures = CASE WHEN ? THEN 0 ELSE failures END"
+            " WHERE remote_id = ? AND verdict = 'candidate'",
             verdict,
+            may_return,
             orphan.remote_id,
         ):
             ledger.event(tx, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)

@@ -68,6 +68,14 @@ def test_a_verdict_is_of_candidates_and_can_be_reopened_if_it_is_none(ledger: Le
     assert kinds(ledger)[2:] == ["orphan.unresolved", "orphan.foreign", "orphan.ended"]
 
 
+def test_the_failures_of_one_that_may_return_are_forgotten(ledger: Ledger) -> None:
+    (one,) = seen(ledger, 1)
+    orphans.record_failure(ledger, one)
+    orphans.record_verdict(ledger, one, OrphanVerdict.UNRESOLVED, "404", may_return=True)
+    (found,) = orphans.with_verdict(ledger, OrphanVerdict.UNRESOLVED)
+    assert found.failures == 0
+
+
 def test_known_ids_are_those_of_batches_and_orphans(made: LedgerBuilder) -> None:
     sent = made.accept(made.submit("tag"))
     seen(made.ledger, 7)

@@ -163,7 +163,7 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
         else:
             _decide(context, candidate, remote, *_owner(context, candidate.remote_id))
     except NotFound as error:
-        if not _give_up_after_failures(context, candidate, str(error)):
+        if not _give_up_after_failures(context, candidate, str(error), may_return=True):
             orphans.record_failure(context.ledger, candidate)
     except ApiError as error:
         if error.code == "response_too_large":
@@ -212,7 +212,9 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
 def _give_up_after_expiry(context: Context, candidate: Orphan, remote: RemoteState) -> None:
     if is_never_ending(remote, context.clock.now()):
-        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
+        orphans.record_verdict(
+            context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE, may_return=True
+        )
 
 
 def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None:
@@ -220,8 +222,12 @@ def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None
     _give_up_after_failures(context, candidate, reason)
 
 
-def _give_up_after_failures(context: Context, candidate: Orphan, reason: str) -> bool:
+def _give_up_after_failures(
+    context: Context, candidate: Orphan, reason: str, *, may_return: bool = False
+) -> bool:
     is_last = candidate.failures + 1 >= _MOST_FAILURES
     if is_last:
-        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason)
+        orphans.record_verdict(
+            context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason, may_return=may_return
+        )
     return is_last

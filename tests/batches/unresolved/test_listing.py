@@ -176,6 +176,25 @@ def test_a_candidate_deleted_at_the_api_is_unresolved(bench: Bench) -> None:
     assert warned_of(bench) == 3
 
 
+def test_a_candidate_that_had_vanished_is_collected_when_it_returns(bench: Bench) -> None:
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    bench.engine.poll()
+    ledger = bench.engine.context.ledger
+    (candidate,) = orphans.with_verdict(ledger, OrphanVerdict.CANDIDATE)
+    bench.sandbox.vanish(candidate.remote_id, seconds=12 * 3600)
+    # Two polls at once count a failure each.
+    for _ in range(21):
+        orphans.record_failure(ledger, candidate)
+    bench.poll_after(900)
+    (gone,) = orphans.with_verdict(ledger, OrphanVerdict.UNRESOLVED)
+    assert gone.remote_id == candidate.remote_id
+    bench.poll_after(12 * 3600)
+    poll_until_done(bench)
+    assert candidate.remote_id in [batch.remote_id for batch in batches(bench)]
+    check_billing(bench)
+
+
 def test_a_candidate_that_never_ends_is_unresolved_after_its_expiry(bench: Bench) -> None:
     """Only its results name its owner, so the create is not waited for without end."""
     bench.faults.add("create:drop:times=1")
