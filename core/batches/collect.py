@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from core.api.result_schema import custom_id_of
 from core.batches import account_check, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
@@ -64,6 +67,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         batch.key,
         committed_bytes=batch.results_bytes,
         own=context.ledger.new_id(_OWN_LENGTH),
+        is_intact=partial(_has_stored_lines, context, batch),
         crash_point=context.ledger.crash_point,
     )
     stats = CollectStats()
@@ -96,13 +100,28 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         rejected.close()
 
 
+def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO) -> bool:
+    """Whether the partial file has the lines that the ledger stored.
+
+    A ledger that was being restored, and then discarded, may have replaced it. Results on this disk
+    are read again, so that their complete file keeps its order: another ledger may refer to it.
+    """
+    if _has_local_results(context, batch):
+        return False
+    for custom_id, offset, length in collection.stored_lines(context.ledger, batch):
+        part.seek(offset)
+        if custom_id_of(part.read(length)) != custom_id:
+            return False
+    return True
+
+
 def _check_whole(context: Context, batch: Batch, staged: Staged, stats: CollectStats) -> None:
     """Raise ApiError where the response lacks results whose lines are lost on this disk."""
     lost = collection.count_unstaged(context.ledger, batch, staged)
     if lost:
         raise stats.broken or _NoResultsError(
-            f"{pluralize(lost, 'result')} that {are(lost)} no longer on this disk"
-            f" {are(lost)} not in the response."
+            f"{pluralize(lost, 'result')} {are(lost)} lost on this disk, and not in the API's"
+            " response."
         )
 
 

@@ -22,7 +22,6 @@ from state.batches import batch_planning, request_ranges, sync_runs
 from state.files import archive, fallback_file
 from state.files.folder import open_private
 from state.files.folder import replace as replace_file
-from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     Batch,
@@ -262,10 +261,6 @@ def collect_from_disk(
     False: the file lacks results, which the next poll downloads from the API.
     """
     answers = sync_runs.answers_file(context.folder, batch.key)
-    part = context.folder.results / f"{file_name(batch.key)}.part"
-    if batch.results_bytes and not part.exists():
-        # The complete file begins with the lines that the ledger has.
-        _copy(results, part)
     if results != answers:
         # Results of a synchronous run are collected from here, and then named again.
         _copy(results, answers)

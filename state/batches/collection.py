@@ -59,6 +59,16 @@ def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
     )
 
 
+def stored_lines(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, int]]:
+    """Yield where the results of earlier tries are: custom_id, offset and length of the line."""
+    return ledger.tuples(
+        "SELECT r.custom_id, a.result_offset, a.result_length FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id"
+        " WHERE a.batch_id = ? AND a.result_offset IS NOT NULL ORDER BY a.result_offset",
+        batch.id,
+    )
+
+
 def unlisted_id(ledger: Ledger, batch: Batch, custom_id: str) -> int | None:
     """The id of a request that the results of the batch name, and `ids_of` does not.
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
@@ -27,9 +28,9 @@ def file_name(batch_key: str) -> str:
 
 # What helps where the file of a collected batch is missing or damaged.
 RECOVERY = (
-    "Copy it back from a backup of its folder; delivered answers are also in staging/. Until 29"
-    " days after the batch was created, `titan-console rebuild` downloads it again once titan.db is"
-    " moved to another folder"
+    "Copy it back from a backup of its folder; delivered answers are also in staging/. Or, within"
+    " 29 days of the batch's creation, move titan.db to another folder and run"
+    " `titan-console rebuild --yes`, which downloads it again"
 )
 
 
@@ -51,12 +52,14 @@ class ResultsFile:
         *,
         committed_bytes: int,
         own: str,
+        is_intact: Callable[[BinaryIO], bool] = lambda _part: True,
         crash_point: Callable[[str], None] = no_crash_point,
     ) -> None:
         """Start a file of this try, with `own` in its name and the committed lines in it.
 
-        `is_restarted`: the file with these lines is missing or too short, so that all lines are
-        written again. Raises LedgerUnusable when the file cannot be written.
+        `is_intact` says whether the file of the earlier tries has these lines. `is_restarted`: it
+        has not, is missing or too short, so that all lines are written again. Raises LedgerUnusable
+        when the file cannot be written.
         """
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
@@ -66,17 +69,19 @@ class ResultsFile:
         try:
             make_private(folder)
             self._file = open_private(self._own)
-            self.offset = self._copy_committed(committed_bytes)
+            self.offset = self._copy_committed(committed_bytes, is_intact)
         except OSError as error:
             raise self._unusable(error) from error
         self.is_restarted = self.offset < committed_bytes
 
-    def _copy_committed(self, committed_bytes: int) -> int:
+    def _copy_committed(self, committed_bytes: int, is_intact: Callable[[BinaryIO], bool]) -> int:
         """Copy the committed lines, all or none. Returns their bytes."""
         with suppress(FileNotFoundError):
             if committed_bytes:
                 with open_regular(self._part) as part:
-                    shutil.copyfileobj(part, self._file)
+                    if is_intact(part):
+                        part.seek(0)
+                        shutil.copyfileobj(part, self._file)
         offset = committed_bytes if self._file.tell() >= committed_bytes else 0
         self._file.seek(offset)
         self._file.truncate()

@@ -370,7 +370,7 @@ def test_a_link_to_a_missing_fallback_file_is_kept_and_named(home: Path) -> None
     link.symlink_to(target)
     for _ in range(2):
         (problem,) = poll().problems
-        assert f"{link} is a link to {target}, which is missing" in problem
+        assert f"{link} is a link to {target}, which does not exist" in problem
     assert link.is_symlink()
     done = Terminal(home).run("doctor")
     assert (done.code, str(target) in done.out) == (1, True)

@@ -387,6 +387,35 @@ def test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
     check_billing(used)
 
 
+def test_results_in_another_order_are_those_of_their_requests(used: Bench) -> None:
+    """The backup has a part of them; a rebuild downloaded all, in the order of the API."""
+    used.submit(4)
+    used.faults.add("results:missing:times=1")
+    used.poll_after(60)
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    poll_until_done(used)
+    before = answers(used)
+    (complete,) = [path for path in used.folder.results.glob("*.jsonl") if len(lines_of(path)) == 4]
+    complete.write_bytes(b"".join(lines_of(complete)[::-1]))
+    rebuilt(used)
+    assert answers(used) == before
+    discarded(used, backup)
+    assert answers(used) == before
+    restored(used, backup)
+    poll_until_done(used)
+    assert answers(used) == before
+    check_billing(used)
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def answers(bench: Bench) -> dict[str, str]:
+    return {row["custom_id"]: row["message"]["id"] for row in results(bench, "daily-feed")}
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
     used: Bench, *, ended: bool

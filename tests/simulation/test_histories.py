@@ -38,6 +38,8 @@ KEPT_WITH_OPERATIONS = (
     *(1000982, 1002428),
     # Answers that a discarded restore had collected (test_unsent_submissions.py).
     *(1001180, 1001936),
+    # A restored ledger that replaced a partial file of another (test_collecting.py).
+    6001162,
     # A candidate that vanished twenty times, with two polls at once (test_listing.py).
     6000512,
     # A written-off batch that was collected in part and returns (test_stuck_batches.py).
