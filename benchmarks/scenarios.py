@@ -42,7 +42,7 @@ def starts(folder: Path) -> Iterator[Finding]:
     for name, arguments, most in (("--help", ("--help",), 0.15), ("--poll", ("--poll",), 0.3)):
         over = _over((titan(*arguments), env), (bare_python(), env))
         yield Finding(
-            what=f"`{name}` with nothing to do: time added to starting Python",
+            what=f"`{name}`, an empty ledger: time added to starting Python",
             target=f"at most {most} s",
             measured=f"{over:.2f} s",
             met=over <= most,

@@ -294,5 +294,5 @@ def _effect_on(affected: AffectedBatch, cost: int | None) -> str:
         return f"batch {key} continues and may also charge for {chosen}, at most {price}"
     if affected.batch.status == BatchStatus.QUEUED:
         others = "; its other requests are queued again" if affected.others else ""
-        return f"batch {key} is not sent{others}"
+        return f"batch {key} will not be sent{others}"
     return f"waits for batch {key} ({affected.batch.status}), which contains {chosen}"

@@ -19,7 +19,8 @@ DEFAULT_MODEL = "claude-sonnet-4-6"
 TimeOfDay = Annotated[
     str,
     Meta(
-        pattern=r"^(tomorrow )?([01]\d|2[0-3]):[0-5]\d\Z", description="'07:00' or 'tomorrow 07:00'"
+        pattern=r"^(tomorrow )?([01]\d|2[0-3]):[0-5]\d\Z",
+        description="a local time such as '07:00' or 'tomorrow 07:00'",
     ),
 ]
 # A batch may take 24 hours; two more are a margin for failures.

@@ -88,11 +88,12 @@ def begin(folder: Folder) -> list[str]:
         return added
 
 
-def set_key(folder: Folder, job: str, key: str, value: str) -> None:
+def set_key(folder: Folder, job: str, key: str, value: str) -> str | None:
     """Change one key of one job and nothing else in the file. Raises TitanTomlError.
 
-    A key that excludes another one, or is its other spelling, replaces it.
+    A key that excludes another one, or is its other spelling, replaces it; returns that one.
     """
+    replaced: list[str] = []
     from tomlkit import value as read_value  # noqa: PLC0415 - only an edit needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
     from tomlkit.items import Array, Bool, Float, Integer, String  # noqa: PLC0415 - as above
@@ -100,6 +101,7 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
     def change(table: "Table") -> None:
         if (other := _EXCLUDES.get(key, "")) and other in table:
             del table[other]
+            replaced.append(other)
         table[key] = value
         # A time of day stays a string.
         with suppress(TOMLKitError, ValueError):
@@ -107,6 +109,7 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
                 table[key] = item
 
     _edit(folder, job, change)
+    return replaced[0] if replaced else None
 
 
 def unset_key(folder: Folder, job: str, key: str) -> None:

@@ -178,7 +178,7 @@ def _job_problems(
     workload = workloads.get(job.workload)
     if workload is None:
         known = ", ".join(workloads) or "none; `titan-console jobs init` writes examples"
-        missing = 'is missing; set the name of a table [workloads.NAME], such as "daily"'
+        missing = "is missing; set the name of a table [workloads.NAME]"
         cause = f"there is no table [workloads.{job.workload}]" if job.workload else missing
         message = f"{cause}; known workloads: {known}."
         yield Problem((*path, "workload"), message, "unknown_workload")

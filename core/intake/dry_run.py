@@ -36,8 +36,8 @@ _CACHE = (
     " lost."
 )
 _LONG = (
-    "Requests with up to 300,000 output tokens go in a batch of their own with the beta header; one"
-    " may take more than an hour."
+    "Requests for more than 128,000 output tokens go in a batch of their own with the beta header;"
+    " one may take more than an hour."
 )
 _UNBOUNDED = "The cost of {} has no upper bound: {}; the estimate counts {}."
 _UNPRICED = "No price is known for {}; it is not included in the estimate."

@@ -196,8 +196,8 @@ def _check_known(limit: Limit, wanted: list[PlannedSpend]) -> None:
         )
     if unknown := sum(one.unknown for one in wanted):
         raise OverBudget(
-            f"{cannot}what {unknown:,} of the requests cost at most is not known; add [prices], or"
-            f" unbounded_request_usd of the job, to titan.toml. {_not_done(wanted)}",
+            f"{cannot}the maximum cost of {unknown:,} of the requests is not known; add [prices],"
+            f" or unbounded_request_usd of the job, to titan.toml. {_not_done(wanted)}",
             code="budget_without_bound",
         )
 

@@ -4,7 +4,7 @@ Each step survives a kill at any point, and the next poll finishes what this one
 loads its modules only when it has work, since most polls find nothing to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from core.batches import priming_release
 from core.batches.engine_context import Context
@@ -14,6 +14,7 @@ from core.batches.refresh import refresh
 from core.batches.unresolved import stuck_policy
 from core.commands import auto_replay, deadline_guard, executor
 from core.config import titan_file
+from core.config.toml_reader import Problem
 from core.poll.poll_summary import PollSummary
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
@@ -179,10 +180,18 @@ def _check_configuration(context: Context, summary: PollSummary) -> None:
     titan_toml = titan_file.read(context.folder)
     stopping, found = titan_toml.submit_problems, titan_toml.poll_problems
     if found:
-        effect = "It stops submissions" if stopping else "The key is ignored"
         more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""
-        first = (stopping or found)[0]
-        summary.problems.append(f"{first} {effect} until it is fixed.{more}")
+        first = min(stopping or found, key=lambda problem: problem.path[:1] == ("jobs",))
+        summary.problems.append(f"{first} {_effect(first, stopping)} until it is fixed.{more}")
+
+
+def _effect(problem: Problem, stopping: Collection[Problem]) -> str:
+    """What it does to submissions, or to itself."""
+    if problem not in stopping:
+        return "The key is ignored"
+    if problem.path[:1] == ("jobs",) and len(problem.path) > 1:
+        return f"Submissions of job {problem.path[1]!r} are rejected"
+    return "All submissions are rejected"
 
 
 def _report_failed(context: Context, summary: PollSummary) -> None:

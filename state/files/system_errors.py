@@ -73,7 +73,7 @@ def file_in_the_way(path: Path) -> Path | None:
 def obstacle_text(path: Path) -> str:
     """What the path is that should be a file or a folder."""
     if is_broken_link(path):
-        return f"{path} is a link to {path.readlink()}, which is missing; bring that back"
+        return f"{path} is a link to {path.readlink()}, which does not exist; restore that"
     return f"{path} is a file, not a folder; move it away"
 
 

@@ -234,7 +234,7 @@ def _found(left: dict[str, None], rows: Iterable[Any]) -> list[int | str]:
 
 def _unknown(names: Sequence[str]) -> str:
     others = f" and {len(names) - 1:,} more of the names" if len(names) > 1 else ""
-    return f"{names[0]!r}{others} not found (looked for a key, API batch id, tag or custom_id)."
+    return f"{names[0]!r}{others} not found (no such tb_… key, API batch id, tag or custom_id)."
 
 
 def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
         return submissions, batches
     batches = _select(source, "key = ? OR remote_id = ?", name, name)
     if not batches:
-        raise UnknownId(f"{name!r} not found (looked for a key, API batch id or tag).")
+        raise UnknownId(f"{name!r} not found (no such tb_… key, API batch id or tag).")
     rows = source.rows("SELECT * FROM submissions WHERE id = ?", batches[0].submission_id)
     return [to_submission(row) for row in rows], batches
 

@@ -96,7 +96,7 @@ def test_a_poll_without_a_key_says_what_to_do(tmp_path: Path) -> None:
             engine.submit(some_requests(1), SubmitOptions(tag="daily-feed"))
         end = a_poll(helper)
     assert end.code == 3
-    assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
+    assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY")
 
 
 def test_a_killed_poll_helper_is_reported_in_one_line(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def show(source: Source, theirs: Export, *, as_json: bool) -> int:
         _print_check((*rows, *sums))
     if not theirs.is_batch_only:
         print_stderr(
-            "The export does not separate batch usage: synchronous calls made elsewhere differ."
+            "The export does not separate batch usage: synchronous calls made elsewhere appear as"
+            " differences."
         )
     for is_there, what in (
         (theirs.has_regions, "regions"),

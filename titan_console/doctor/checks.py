@@ -11,7 +11,7 @@ from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from titan_console.doctor import file_checks, installation_checks, ledger_checks
-from titan_console.doctor.finding import Finding
+from titan_console.doctor.finding import Finding, Health
 from titan_console.doctor.installation_checks import KeyCheck
 
 
@@ -27,7 +27,12 @@ def examine(
     folder = Folder(settings.home)
     with suppress(LedgerError), Reader(folder.ledger) as reader:
         limit = silent_after(titan_file.read(folder).alerts)
-        yield from ledger_checks.findings(reader, SystemClock().now(), limit)
+        named = set[str]()
+        for finding in ledger_checks.findings(reader, SystemClock().now(), limit):
+            # A damaged ledger fails several checks, with the same words.
+            if finding.health != Health.BAD or finding.detail not in named:
+                yield finding
+            named.add(finding.detail)
 
 
 def static_findings(

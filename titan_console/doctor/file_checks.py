@@ -151,7 +151,7 @@ def _mirrors(folder: Folder) -> Iterator[Finding]:
 
 
 def _recovery(folder: Folder) -> str:
-    rebuild = "run `titan-console rebuild`: it makes a new ledger of the files beside it"
+    rebuild = "run `titan-console rebuild`: it makes a new ledger from the files beside it"
     copies = backups.listed(folder)
     if not copies:
         return rebuild

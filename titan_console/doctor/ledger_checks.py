@@ -1,4 +1,4 @@
-"""Checks of the records in the ledger: polls, alerts, unconfirmed batches, holds and money."""
+"""Checks of the records in the ledger: polls, alerts, unconfirmed batches, holds and costs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -24,11 +24,11 @@ _NOT_DONE = ("ran", "error", "left")
 
 
 def findings(source: Source, now: datetime, limit: timedelta = SILENT_AFTER) -> Iterator[Finding]:
-    """Findings on polls, alerts, unconfirmed batches, holds and money."""
+    """Findings on polls, alerts, unconfirmed batches, holds and costs."""
     yield from isolated("poller", lambda: [_poller(source, now, limit)])
     for timed in (_polls, _holds):
         yield from isolated(_name(timed), partial(timed, source, now))
-    for check in (_alerts, _unconfirmed, _orphans, _pauses, _hooks, _money):
+    for check in (_alerts, _unconfirmed, _orphans, _pauses, _hooks, _costs):
         yield from isolated(_name(check), partial(check, source))
 
 
@@ -134,7 +134,7 @@ def _hooks(source: Source) -> Iterator[Finding]:
         yield Finding(health, "on_delivery", f"{run.file}: {cells.hook_run(run)}")
 
 
-def _money(source: Source) -> Iterator[Finding]:
+def _costs(source: Source) -> Iterator[Finding]:
     totals = ledger_status.totals(source)
     if totals.duplicate_nano:
         spent = cells.money(totals.duplicate_nano)

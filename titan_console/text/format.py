@@ -228,7 +228,7 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
     left = from_text(batch.expires_ts) - now
     if left <= timedelta(0):
         return "expired", Tone.BAD
-    return f"expires {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
+    return f"expires in {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
 
 
 def problem(batch: Batch, now: datetime) -> str:

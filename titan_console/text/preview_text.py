@@ -153,7 +153,10 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
 
 def _effect(action: Action, left: timedelta) -> str:
     """The effect of the command on the deadline."""
-    guard = "from 2 h before it, requests without an answer run synchronously at full price"
+    guard = (
+        "from 2 h before it (earlier if batches usually take longer), requests without an answer"
+        " run synchronously at full price"
+    )
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return (

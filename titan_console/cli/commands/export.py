@@ -47,7 +47,9 @@ def command(
     TITAN_HOME is overwritten only in its exports folder.
     """
     if everything == bool(names):
-        raise click.UsageError("Nothing selected to export: pass a key, tag or custom_id, or --all")
+        raise click.UsageError(
+            "Nothing selected to export: pass a tb_… key, tag or custom_id, or --all"
+        )
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         unread: list[str] = []

@@ -25,8 +25,8 @@ from titan_console.text import format as cells
 
 _MILLION = Decimal(1_000_000)
 _TOKENIZERS = (
-    "The same number of tokens on both models. Models from 4.7 on count about 30 % more tokens for"
-    " the same text."
+    "The same number of tokens on both models. Claude models from 4.7 on count about 30 % more"
+    " tokens for the same text."
 )
 
 
@@ -112,7 +112,7 @@ def _compare(
         return
     total = model_change.sums(found)
     print_table(
-        ("JOB", "MODEL", "IN/MONTH", "OUT/MONTH", "COST", f"ON {model}", "SAVED"),
+        ("JOB OR WORKLOAD", "MODEL", "IN/MONTH", "OUT/MONTH", "COST", f"ON {model}", "SAVED"),
         (
             *(_change(one) for one in found),
             ("total", "", "", "", _money(total[0]), _money(total[1]), _money(total[0] - total[1])),

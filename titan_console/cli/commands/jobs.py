@@ -84,24 +84,27 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json(_report(titan_toml, paused, _history(folder)))
         return
+    if not titan_file.path_of(folder).exists():
+        print_stderr("No titan.toml yet; `titan-console jobs init` writes the jobs listed here.")
     _print(titan_toml)
     for warning in model_warnings(titan_toml, SystemClock().now()):
         echo(f"\n{clean(warning)}")
     for pause in paused:
         echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
-    if not titan_file.path_of(folder).exists():
-        print_stderr("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
 
 
 @command.command("init")
 def init() -> None:
-    """Create titan.toml from the template (example jobs, all settings), or add missing jobs.
+    """Create titan.toml from the template, or add its missing jobs.
 
     Comments are kept.
     """
     folder = Folder(from_environment().home)
-    added = titan_file.begin(folder)
-    print_stderr(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}:")
+    added, path = titan_file.begin(folder), titan_file.path_of(folder)
+    if not added:
+        print_stderr(f"{path} has every job of the template; nothing was added.")
+        return
+    print_stderr(f"{pluralize(len(added), 'job')} added to {path}:")
     for name in added:
         echo(name)
 
@@ -155,13 +158,14 @@ def _check_report(titan_toml: TitanToml, path: Path) -> dict[str, Any]:
 @click.argument("key")
 @click.argument("value")
 def set_key(*, job: str, key: str, value: str) -> None:
-    """Set KEY of JOB to VALUE; the rest of the file is unchanged.
+    """Set KEY of JOB to VALUE; a key that excludes KEY is removed, the rest is unchanged.
 
     For example: titan-console jobs set titan-daily-feed tokens_in 30000
     """
     folder = Folder(from_environment().home)
-    titan_file.set_key(folder, job, key, value)
-    print_stderr(f"{key} of {job} is set in {titan_file.path_of(folder)}.")
+    replaced = titan_file.set_key(folder, job, key, value)
+    removed = f"; {replaced} is removed" if replaced else ""
+    print_stderr(f"{key} of {job} is set in {titan_file.path_of(folder)}{removed}.")
     for warning in model_warnings(titan_file.read(folder), SystemClock().now(), names=[job]):
         print_stderr(warning)
 

@@ -49,7 +49,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     _print(found.overall)
     print_fields(
         [
-            ("spent", cells.sum_of_money(found.cost_nano, found.unpriced)),
+            (f"spent in {days} days", cells.sum_of_money(found.cost_nano, found.unpriced)),
             ("fees", cells.fees_in_sum(found.fee_nano)),
         ]
     )

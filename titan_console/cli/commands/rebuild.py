@@ -27,8 +27,9 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
     an API key is set. Submissions that were not sent are queued; `batch-jobs.jsonl` shows which, if
-    it is complete. Requests without a trace in any file get the outcome `missing` and are not sent
-    again. Files and lines that cannot be used are named, with what to do; the exit code is then 1.
+    it is complete. A batch that had not been sent is looked for at the API before it is sent.
+    Requests without a trace in any file get the outcome `missing` and are not sent again. Files and
+    lines that cannot be used are named, with what to do; the exit code is then 1.
     """
     settings = from_environment()
     folder = Folder(settings.home)
@@ -88,6 +89,5 @@ def _poll(settings: Settings) -> list[str]:
             return engine.poll().problems
     except (SettingsError, ApiError) as error:
         if error.code == "api_key_missing":
-            print_stderr(f"titan-console: {error}")
-            return []
+            return [str(error)]
         return problems_of(error)

@@ -105,7 +105,7 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
 def _summary(done: RestoreSummary) -> str:
     return (
         f"Restored; imported from files: {pluralize(done.submissions, 'submission')},"
-        f" {pluralize(done.collected, 'batch', 'batches')} with results, {done.open:,} to recover,"
-        f" {pluralize(done.queued, 'request')} queued,"
+        f" {pluralize(done.collected, 'batch', 'batches')} with results,"
+        f" {done.open:,} to look up at the API, {pluralize(done.queued, 'request')} queued,"
         f" {done.missing:,} missing."
     )

@@ -23,7 +23,7 @@ from titan_console.cli.stderr import print_stderr
 from titan_console.text import event_labels
 from titan_console.text import format as cells
 
-_UNKNOWN = "{!r} not found (looked for a key, API batch id, tag or custom_id)."
+_UNKNOWN = "{!r} not found (no such tb_… key, API batch id, tag or custom_id)."
 
 
 class SubmissionReport(Struct, frozen=True, kw_only=True):

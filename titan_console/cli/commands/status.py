@@ -131,14 +131,14 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
             ("on hold", cells.hold_line(hold))
             for hold in ledger_status.holds(source, now_ts=to_text(now))
         ),
-        *((p.workflow, p.text) for p in pauses.paused(source)),
+        *(("paused", f"{p.workflow}: {p.text}") for p in pauses.paused(source)),
         *((f"hook: {run.file}", cells.hook_run(run)) for run in hook_runs.failing(source)),
     ]
 
 
 def _errored(count: int) -> str:
     """As `errors` lists them: all without an answer."""
-    return f"{count:,} (or canceled, expired or missing)" if count else "none"
+    return f"{count:,} (with canceled, expired and missing)" if count else "none"
 
 
 def _fallback_files() -> int:

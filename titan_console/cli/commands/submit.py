@@ -78,8 +78,9 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--on-failure",
     type=click.Choice([policy.value for policy in OnFailure]),
-    help="If the API does not accept a batch: keep its requests queued, or run them synchronously"
-    " at full price. Default: the job's, else queue.",
+    help="If the API did not create a batch for a reason that is not in its requests (connection,"
+    " key, rate limit, account): keep them queued, or run them synchronously at full price."
+    " Default: the job's, else queue.",
 )
 @click.option(
     "--cache",

@@ -102,7 +102,7 @@ class PreviewDialog(Dialog["Plan | None"]):
             with Horizontal(classes="field"):
                 yield Label("")
                 yield Toggle("canary: send one first", id="canary")
-                yield Toggle("force: also the skipped requests", id="force")
+                yield Toggle("force: also invalid and acknowledged requests", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
