@@ -1,10 +1,10 @@
 """Deliberate bugs in rules that histories seldom reach: a named test finds each of them."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
-from batches import test_account_problems, test_isolation, test_server
+from batches import test_account_problems, test_collecting, test_isolation, test_server
 from batches.unresolved import test_listing
 from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
@@ -15,14 +15,19 @@ from support.builders import Bench, a_bench
 
 from core.api import client
 from core.api.batch_schema import Listed, page_of
-from core.batches import account_check, error_isolation
+from core.batches import account_check, collect, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
 from core.poll import poll_run
-from core.recovery import rebuild, recovered_files
-from state.batches import batch_planning, guessed_requests, possible_duplicate_charges
+from core.recovery import rebuild, recovered_files, restore
+from state.batches import (
+    batch_planning,
+    guessed_requests,
+    orphans,
+    possible_duplicate_charges,
+)
 from state.files import hook_log
-from state.model.records import BatchStatus, Submission
+from state.model.records import Batch, BatchStatus, Submission
 from state.operations import affected_batches
 from state.recovery import fallback_import
 from state.recovery.recovered_batches import RecoveredBatch
@@ -32,6 +37,10 @@ pytestmark = pytest.mark.slow
 
 
 def _always(_value: object) -> bool:
+    return True
+
+
+def _always_so(*_args: object) -> bool:
     return True
 
 
@@ -111,6 +120,36 @@ def _killed_import(bench: Bench) -> None:
     )
 
 
+def _by_key(
+    _batches: list[Batch], mirrored: Iterable[RecoveredBatch]
+) -> tuple[dict[str, RecoveredBatch], list[RecoveredBatch]]:
+    return {found.key: found for found in mirrored}, []
+
+
+def _same_key(bench: Bench) -> None:
+    test_unsent_submissions.test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
+        test_unsent_submissions.use(bench), ended=False
+    )
+
+
+def _every_line(_context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
+    return list(batches)
+
+
+def _two_keys(bench: Bench) -> None:
+    test_unsent_submissions.test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
+        test_unsent_submissions.use(bench), is_restore=False
+    )
+
+
+_record_verdict = orphans.record_verdict
+
+
+def _final(*verdict: object, may_return: bool = False) -> None:
+    del may_return
+    _record_verdict(*verdict)  # pyright: ignore[reportArgumentType]
+
+
 def _guess(bench: Bench) -> None:
     with a_bench(bench.folder.root / "split", **test_named_requests.SPLIT) as split:
         test_named_requests.test_a_wrong_guess_makes_nothing_missing_and_costs_nothing(split, 0)
@@ -169,6 +208,19 @@ RULES: dict[str, Rule] = {
         _late_batch,
     ),
     "a fallback file is imported once": (*(fallback_import, "add_known", nothing), _killed_import),
+    "lines of another ledger are not taken for one's own": (
+        *(collect, "_has_stored_lines", _always_so),
+        test_collecting.test_lines_of_another_ledger_are_not_taken_for_those_that_were_stored,
+    ),
+    "a batch of another ledger with the same key is another": (
+        *(restore, "_known_and_newer", _by_key),
+        _same_key,
+    ),
+    "a batch with two keys is one": (*(rebuild, "known_first", _every_line), _two_keys),
+    "what had vanished may return": (
+        *(orphans, "record_verdict", _final),
+        test_listing.test_a_candidate_that_had_vanished_is_collected_when_it_returns,
+    ),
     "requests of a wrong guess go to another guessed batch": (
         *(guessed_requests, "hand_over", nothing),
         _guess,
