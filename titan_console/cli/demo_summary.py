@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from core.clock import SystemClock
+from core.money.pricing import dollars
 from core.reporting import json_reports, status_report
 from core.text import pluralize
 from state.db.reader import Reader, Source
@@ -82,10 +83,15 @@ def _print_jobs(source: Source) -> None:
     )
     totals = ledger_status.totals(source)
     echo(
-        f"{cells.count(totals.succeeded)} answers cost {cells.money(totals.cost_nano)} instead of"
-        f" {cells.money(totals.sync_cost_nano)} synchronously:"
-        f" {cells.money(totals.savings_nano)} saved. (Real prices, generated answers.)"
+        f"{cells.count(totals.succeeded)} answers cost {_dollars(totals.cost_nano)} instead of"
+        f" {_dollars(totals.sync_cost_nano)} synchronously:"
+        f" {_dollars(totals.savings_nano)} saved. (Real prices, generated answers.)"
     )
+
+
+def _dollars(nano: int) -> str:
+    """With four decimals, so that the sums add up."""
+    return f"${dollars(nano):,.4f}"
 
 
 def _print_recoveries(source: Source) -> None:

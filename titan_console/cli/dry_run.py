@@ -134,7 +134,8 @@ def _model(name: str, sums: ModelEstimate, estimate: Estimate) -> str:
 
 def _cost(most: int, expected: int | None, is_open: bool) -> str:
     """Both figures; `is_open`: a part of the cost has no known bound."""
-    found = f"at most {cells.sum_of_money(most, is_open)}"
-    if is_open and not most:
-        found = "unknown cost"
+    found = f"at most {cells.money(most)}"
+    if is_open:
+        # A part of it may cost any sum.
+        found = f"unknown; the known part {found}" if most else "unknown"
     return found if expected is None else f"{found}, expected about {cells.money(expected)}"

@@ -38,7 +38,8 @@ _PORT = 8765
     "fault_specs",
     multiple=True,
     metavar="CALL:WHAT[:OPTION=VALUE]",
-    help="Inject a fault, for example create:drop:times=1 or results:missing:p=0.1; repeatable.",
+    help="Inject a fault, for example create:drop:times=1 or results:missing:p=0.1; repeatable."
+    " A wrong CALL or WHAT prints the known ones.",
 )
 @click.option(
     "--cache",
