@@ -157,7 +157,7 @@ def test_doctor_and_poll_name_a_link_to_a_missing_folder(
 ) -> None:
     shutil.rmtree(used.home / name)
     (used.home / name).symlink_to(tmp_path / "disk")
-    said = f"{used.home / name} is a link to {tmp_path / 'disk'}, which is missing"
+    said = f"{used.home / name} is a link to {tmp_path / 'disk'}, which does not exist"
     done = used.run("doctor")
     assert (done.code, said in done.out) == (1, True)
     submitted = used.run("submit", "-", "--tag", "v", stdin=_lines().replace("feed-", "more-"))

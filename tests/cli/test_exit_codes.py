@@ -146,7 +146,9 @@ def test_a_poll_names_a_mistake_that_stops_submissions(bench: Bench, text: str, 
     (bench.folder.root / "titan.toml").write_text(text)
     polled = bench.poll_after()
     assert exit_code_after_poll(polled) == code
-    assert any("stops submissions" in line for line in polled.problems) == (code != Exit.DONE)
+    assert any("are rejected until it is fixed" in line for line in polled.problems) == (
+        code != Exit.DONE
+    )
 
 
 def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:

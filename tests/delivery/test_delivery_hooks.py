@@ -240,7 +240,7 @@ def test_an_invalid_titan_toml_loses_no_command(desk: SandboxClient) -> None:
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")
     waits, stops = desk.bench.poll_after(900).problems
     assert "waits for a valid titan.toml" in waits
-    assert "stops submissions" in stops
+    assert "All submissions are rejected" in stops
     (desk.bench.folder.root / "titan.toml").write_text(good)
     desk.bench.poll_after(900)
     assert len(desk.runs()) == 1

@@ -191,7 +191,7 @@ def test_the_deadline_of_a_time_of_day_is_kept_as_a_moment(bench: Bench) -> None
 @pytest.mark.parametrize("text", ["7:00", "24:00", "07:60", "today 07:00", "07:00 "])
 def test_an_invalid_time_of_day_is_a_problem(text: str) -> None:
     (problem,) = parse(TOML.replace("deadline_h = 26", f'deadline_at = "{text}"')).problems
-    assert "line 7: jobs.nightly.deadline_at: must be '07:00'" in str(problem)
+    assert "line 7: jobs.nightly.deadline_at: must be a local time such as '07:00'" in str(problem)
 
 
 def test_two_deadlines_are_a_problem() -> None:
