@@ -50,13 +50,13 @@ def _shortened(names: Sequence[str]) -> list[str]:
     return list(names) if len(names) <= MOST_NAMES else [*names[:_NAMES_SHOWN], "..."]
 
 
-def with_reason(line: str, reason: str) -> str:
-    """The same command line with `--reason`."""
-    if not reason:
+def with_option(line: str, option: str, value: str) -> str:
+    """The same command line with that option, unless its value is empty."""
+    if not value:
         return line
     words = shlex.split(line)
     after = words.index("--yes") + 1
-    return shlex.join([*words[:after], f"--reason={reason}", *words[after:]])
+    return shlex.join([*words[:after], f"{option}={value}", *words[after:]])
 
 
 def _options(request: CommandRequest) -> Iterator[str]:

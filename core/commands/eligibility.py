@@ -107,7 +107,7 @@ def _why_no_replay(request: SelectedGroup, *, edited: bool, force: bool) -> str 
         if is_complete and not (edited and force):
             return "already succeeded; a replay needs an edit and --force"
         if not edited:
-            return "already succeeded; a replay needs an edit"
+            return "answer to review; a replay needs an edit"
         return None
     if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"

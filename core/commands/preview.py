@@ -123,7 +123,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     cost = command_cost(context, ids) if is_resume else CommandCost()
     notes = (
         [
-            f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll",
+            f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at once",
             *_notes_of_cache(action, cost),
             *(
                 f"{stop.workflow} primes the cache again"

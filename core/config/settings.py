@@ -43,7 +43,7 @@ class Settings:
         """The API key. Raises SettingsError when it is missing or contains an invalid character."""
         if not self.api_key:
             raise SettingsError(
-                "No API key: set ANTHROPIC_API_KEY. The next poll with it sends what is queued.",
+                "No API key: set ANTHROPIC_API_KEY.",
                 code="api_key_missing",
             )
         if not re.fullmatch(r"[!-~]+", self.api_key):

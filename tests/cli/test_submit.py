@@ -130,3 +130,11 @@ def test_what_another_process_sends_is_said(
         main(["submit", str(file)])
     assert ended.value.code == 0
     assert "another process" in capsys.readouterr().err
+
+
+def test_a_deadline_needs_a_time_zone(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    given = ("--tag", "t", "--deadline", "2099-05-02T06:00")
+    done = terminal.run("submit", "-", *given, stdin=LINES)
+    assert (done.code, "has no time zone" in done.err) == (2, True)
+    assert not (tmp_path / "home" / "titan.db").exists()

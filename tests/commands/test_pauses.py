@@ -100,7 +100,7 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
-    assert again.preview.notes == ("2 queued requests are sent at the next poll",)
+    assert again.preview.notes == ("2 queued requests are sent at once",)
     assert again.preview.batch_cost_nano
 
 

@@ -112,7 +112,7 @@ def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> No
     lost = made.lose_the_answer(made.submit("feed"))
     made.close()
     assert str(fmt.status(lost)) == "? unconfirmed"
-    assert fmt.problem(lost, NOW) == "checked in 30m: read timeout after 600 s"
+    assert fmt.problem(lost, NOW) == "next check in 30m: read timeout after 600 s"
     assert fmt.problem(lost, NOW + timedelta(hours=1)).startswith("checked by the next poll: ")
 
 
@@ -161,8 +161,8 @@ def test_a_deadline_comes_before_the_expiry(
 
 
 def test_without_a_deadline_the_expiry_is_shown(batch: Batch) -> None:
-    assert fmt.due(batch, NOW) == ("expires in 24h", Tone.DIM)
-    assert fmt.due(batch, NOW + timedelta(hours=23)) == ("expires in 60m", Tone.WARN)
+    assert fmt.due(batch, NOW) == ("expires 24h", Tone.DIM)
+    assert fmt.due(batch, NOW + timedelta(hours=23)) == ("expires 60m", Tone.WARN)
     assert fmt.due(batch, NOW + timedelta(hours=25)) == ("expired", Tone.BAD)
     assert fmt.due(replace(batch, expires_ts=None), NOW) == ("-", Tone.DIM)
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.console.console_builders import NOW
 
-from core.commands.command_request import with_reason
+from core.commands.command_request import with_option
 from core.commands.preview import Preview
 from state.model.timestamps import to_text
 from state.operations.commands import Action, Command, CommandState
@@ -96,7 +96,11 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m; from 2 h before it (earlier"),
         (Action.SYNC, HOUR, "in 1h 00m; runs now, or, if its batch is canceled first"),
-        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m; these requests will have no answer"),
+        (
+            Action.ACKNOWLEDGE,
+            HOUR,
+            "in 1h 00m; errored requests stay without an answer; answers to review are accepted",
+        ),
     ],
 )
 def test_the_effect_of_a_command_on_the_deadline(
@@ -146,7 +150,10 @@ def test_a_poll_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_
 
 
 def test_a_reason_goes_into_the_command_line_quoted() -> None:
-    assert with_reason("titan-console cancel --yes -- -odd", "it's late") == (
+    assert with_option("titan-console cancel --yes -- -odd", "--reason", "it's late") == (
         "titan-console cancel --yes '--reason=it'\"'\"'s late' -- -odd"
     )
-    assert with_reason("titan-console cancel --yes a", "") == "titan-console cancel --yes a"
+    assert (
+        with_option("titan-console cancel --yes a", "--reason", "")
+        == "titan-console cancel --yes a"
+    )

@@ -56,7 +56,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
     async with opened(made) as pilot:
         await pilot.press("8")
         await until_shown(pilot, "15m (median")
-        await until_shown(pilot, "was sent but got no response")
+        await until_shown(pilot, "was sent, and no response confirmed it")
         await until_shown(pilot, "✓ ok    ledger")
         # The screen cuts this text where the path of the ledger is long.
         checks = table(pilot, "checks")

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.commands import executor, planner
+from core.commands.command_request import with_option
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
 from core.commands.waiting_reason import Waiting, waits_for
@@ -36,6 +38,7 @@ from titan_console.text.preview_text import (
     names,
     samples_label,
     sync_cost,
+    without_cost,
 )
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
@@ -97,9 +100,12 @@ def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: 
             engine.context,
             CommandRequest(action=action, wanted=wanted, reason=given["reason"], **request),
         )
+        delay = timedelta(seconds=given["delay"])
+        if delay:
+            shown = with_option(planned.preview.cli, "--delay", str(given["delay"]))
+            planned = replace(planned, preview=replace(planned.preview, cli=shown))
         if not _is_confirmed(engine, planned, given):
             return Exit.DONE
-        delay = timedelta(seconds=given["delay"])
         command, is_new = planner.submit(engine.context, planned, delay=delay)
         if not is_new:
             print_stderr(
@@ -156,7 +162,7 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
     return [
         (preview.action.value, f"{preview.count:,} {what if preview.count != 1 else _one(what)}"),
         (samples_label(preview), names(preview)),
-        ("cost", costs if preview.batch_cost_nano != 0 else "none"),
+        ("cost", costs if preview.batch_cost_nano != 0 else without_cost(preview)),
         ("cache", cost_by_cache(preview)),
         ("deadline", ", ".join(preview.deadlines)),
         *(("skipped", f"{count:,} {reason}") for reason, count in preview.skipped.items()),

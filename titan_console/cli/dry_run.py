@@ -85,7 +85,7 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("size", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} (one a byte, and server tools)",
+                f"at most {cells.count(estimate.tokens_in)} (one per byte, plus server tools)",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
@@ -137,5 +137,5 @@ def _cost(most: int, expected: int | None, is_open: bool) -> str:
     found = f"at most {cells.money(most)}"
     if is_open:
         # A part of it may cost any sum.
-        found = f"unknown; the known part {found}" if most else "unknown"
+        found = f"unknown; the known part {found}" if most else "price unknown"
     return found if expected is None else f"{found}, expected about {cells.money(expected)}"

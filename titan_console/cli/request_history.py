@@ -194,7 +194,7 @@ def _outcome(attempt: AttemptRecord) -> str:
         return cells.NOTHING
     why = attempt.error_type or attempt.stop_reason
     text = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
-    return f"{text}, settles the request" if attempt.is_settling else text
+    return f"{text}, the result of the request" if attempt.is_settling else text
 
 
 def _cost(attempt: AttemptRecord) -> str:

@@ -91,8 +91,8 @@ def _unconfirmed(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "unconfirmed",
-            f"{batch.key} was sent but got no response; polls check whether the API has it before"
-            " sending it again",
+            f"{batch.key} was sent, and no response confirmed it; polls check whether the API has"
+            " it before sending it again",
         )
 
 

@@ -30,7 +30,7 @@ The API key is not stored here: the command reads ANTHROPIC_API_KEY from its env
 |---|---|---|
 | 0 | success | none |
 | 1 | completed, but needs attention | report the lines on standard error |
-| 3 | configuration or ledger unusable | run `titan-console doctor` and report its output |
+| 3 | configuration, API key or ledger unusable | run `titan-console doctor` and report its output |
 
 Do not send, replay or cancel anything on your own.
 """

@@ -228,7 +228,7 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
     left = from_text(batch.expires_ts) - now
     if left <= timedelta(0):
         return "expired", Tone.BAD
-    return f"expires in {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
+    return f"expires {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
 
 
 def problem(batch: Batch, now: datetime) -> str:
@@ -238,7 +238,9 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        decided = f"checked in {span(left)}" if left > timedelta(0) else "checked by the next poll"
+        decided = (
+            f"next check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
+        )
         return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"
@@ -253,8 +255,12 @@ def hook_run(run: HookRun) -> str:
 
 def api_batch_id(batch: Batch) -> str:
     """The API's id; a synchronous run never gets one."""
-    missing = "none (synchronous run)" if batch.kind == BatchKind.SYNC else "not assigned yet"
-    return batch.remote_id or missing
+    if batch.remote_id:
+        return batch.remote_id
+    if batch.kind == BatchKind.SYNC:
+        return "none (synchronous run)"
+    is_over = batch.status in (BatchStatus.NOT_SENT, BatchStatus.REJECTED)
+    return "none (not accepted by the API)" if is_over else "not assigned yet"
 
 
 def poller_status(health: PollerHealth) -> Label:

@@ -122,10 +122,15 @@ def _money(preview: "Preview") -> str:
             return f"synchronously {sync} · in a batch {batch}"
         case Action.REPLAY | Action.RESUME:
             return f"in a batch {batch} · synchronously {sync}"
-        case Action.CANCEL:
-            return "none; requests already answered stay billed"
         case _:
-            return "none"
+            return without_cost(preview)
+
+
+def without_cost(preview: "Preview") -> str:
+    """The cost of a command that runs nothing."""
+    if preview.action == Action.CANCEL:
+        return "none; requests already answered stay billed"
+    return "none"
 
 
 def cost_by_cache(preview: "Preview") -> str:
@@ -167,6 +172,6 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.SYNC:
             return "runs now, or, if its batch is canceled first, when that batch has ended"
         case Action.ACKNOWLEDGE:
-            return "these requests will have no answer"
+            return "errored requests stay without an answer; answers to review are accepted"
         case _:
             return guard

@@ -23,7 +23,7 @@ from titan_console.cli.stderr import print_problems, print_stderr
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
-    """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
+    """Rebuild a damaged ledger from the files beside it: spool, results and `batch-jobs.jsonl`.
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
     an API key is set. Submissions that were not sent are queued; `batch-jobs.jsonl` shows which, if
@@ -36,7 +36,8 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     damage = _damage(folder)
     if not yes:
         print_stderr(damage)
-        print_stderr(f"Pass --yes to rebuild {folder.ledger} and keep the damaged file.")
+        kept = " and keep the damaged file" if folder.ledger.exists() else " from these files"
+        print_stderr(f"Pass --yes to rebuild {folder.ledger}{kept}.")
         ctx.exit(Exit.ATTENTION)
     rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_damage)
     if as_json:

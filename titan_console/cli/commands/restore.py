@@ -30,7 +30,7 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
     """List the backups of the ledger, or restore the one named BACKUP.
 
     Before asking, prints what is newer than the backup. Newer submissions and batches are imported
-    from the spool, the results and the mirror files. Requests that may have run since the backup
+    from the spool, the results and `batch-jobs.jsonl`. Requests that may have run since the backup
     get the outcome `missing` and are not sent again. The replaced ledger is kept as a backup.
     """
     settings = from_environment()
@@ -78,10 +78,11 @@ def _named(found: list[Backup], name: str) -> Path:
 
 def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     """The preview on stderr, like the question."""
+    requests = pluralize(lost.requests, "request")
     counts = (
         f"{pluralize(len(lost.submissions), 'submission')},"
         f" {pluralize(len(lost.batches), 'batch', 'batches')} and"
-        f" {pluralize(lost.requests, 'request')}"
+        f" {'an unknown number of requests' if lost.unreadable else requests}"
     )
     is_newer = lost.submissions or lost.batches or lost.requests
     print_stderr(

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -236,4 +236,9 @@ def _moment(text: str) -> datetime:
             f"--deadline {text!r} is not a date and time with a zone, such as"
             " 2026-05-02T06:00+02:00"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        raise click.UsageError(
+            f"--deadline {text!r} has no time zone; write it as in 2026-05-02T06:00+02:00, or with"
+            " Z for UTC"
+        )
+    return moment

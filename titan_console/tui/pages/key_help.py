@@ -68,7 +68,7 @@ def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
 _GLYPHS = (
     ("◦", "queued, not sent yet"),
     ("⇡", "sending"),
-    ("?", "unconfirmed: sent, but no response received"),
+    ("?", "unconfirmed: sent, not confirmed by a response"),
     ("▸", "in progress, or running"),
     ("⊘", "canceling, canceled or withdrawn"),
     ("⇣", "ended, results not downloaded yet"),

@@ -102,7 +102,7 @@ class PreviewDialog(Dialog["Plan | None"]):
             with Horizontal(classes="field"):
                 yield Label("")
                 yield Toggle("canary: send one first", id="canary")
-                yield Toggle("force: also invalid and acknowledged requests", id="force")
+                yield Toggle("force: also invalid/acknowledged", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
@@ -277,10 +277,10 @@ class PreviewDialog(Dialog["Plan | None"]):
         """The command line that does the same, cleaned of control characters."""
         if self._plan is None:
             return ""
-        from core.commands.command_request import with_reason  # noqa: PLC0415 - the plan has loaded it
+        from core.commands.command_request import with_option  # noqa: PLC0415 - the plan has loaded it
 
         reason = self.query_one("#reason", Input).value.strip()
-        return clean(with_reason(self._plan.preview.cli, reason))
+        return clean(with_option(self._plan.preview.cli, "--reason", reason))
 
     def _must_type(self, plan: "Plan") -> str:
         return preview_text.must_type(plan.preview, is_all=self._draft.target.is_all)

@@ -29,7 +29,7 @@ JOB_COLUMNS = (
     Column("workload", "Workload", 8, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
-    Column("submit", "Submit from", 13, 3),
+    Column("submit", "Submit by", 13, 3),
     Column("sync_run", "Sync run at", 12, 4),
     Column("delivery", "Delivery", 16, 5),
     Column("hook", "Hook", 11, 7),
