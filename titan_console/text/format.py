@@ -238,9 +238,7 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        decided = (
-            f"next check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
-        )
+        decided = f"check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
         return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"
