@@ -105,9 +105,9 @@ def _why_no_replay(request: SelectedGroup, *, edited: bool, force: bool) -> str 
     if request.status == RequestStatus.SUCCEEDED:
         is_complete = request.stop_reason not in REVIEW_STOP_REASONS
         if is_complete and not (edited and force):
-            return "already succeeded; a replay needs an edit and --force"
+            return "already succeeded (a replay needs an edit and --force)"
         if not edited:
-            return "answer to review; a replay needs an edit"
+            return "to review (a replay needs an edit)"
         return None
     if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"

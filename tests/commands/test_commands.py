@@ -79,7 +79,7 @@ def test_only_errored_requests_are_replayed(bench: Bench) -> None:
     )
     assert planned.preview.count == 1
     assert planned.preview.samples == ("feed-classify-2026-11-22-00002",)
-    assert planned.preview.skipped == {"already succeeded; a replay needs an edit and --force": 2}
+    assert planned.preview.skipped == {"already succeeded (a replay needs an edit and --force)": 2}
     assert planned.preview.sync_cost_nano is not None
     assert planned.preview.batch_cost_nano is not None
     assert planned.preview.sync_cost_nano - 2 * planned.preview.batch_cost_nano in range(-3, 4)

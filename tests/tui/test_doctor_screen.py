@@ -85,7 +85,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
 async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
         await pilot.press("8")
-        await until_shown(pilot, "ledger to screen")
+        await until_shown(pilot, "change until shown")
         before = app_of(pilot).state.metrics.frames
         await in_another_process(tmp_path, "made.submit('from-elsewhere')")
         metrics = app_of(pilot).state.metrics

@@ -85,7 +85,7 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("size", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} (one per byte, plus server tools)",
+                f"at most {cells.count(estimate.tokens_in)} (a byte each, plus server tools)",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),

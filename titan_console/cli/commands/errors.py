@@ -89,7 +89,8 @@ def _print_groups(source: Source, *, as_json: bool) -> None:
 
 
 def _group_cells(g: ErrorGroup) -> tuple[str, ...]:
-    return (g.key.workflow, g.key.kind, f"{g.count:,}", g.next_step, g.last_ts, g.sample)
+    step = "review" if g.key.is_review else g.next_step
+    return (g.key.workflow, g.key.kind, f"{g.count:,}", step, g.last_ts, g.sample)
 
 
 def _rows(source: Source, limit: int) -> Iterator[ErrorRow]:

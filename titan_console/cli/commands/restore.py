@@ -85,12 +85,14 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
         f" {'an unknown number of requests' if lost.unreadable else requests}"
     )
     is_newer = lost.submissions or lost.batches or lost.requests
-    print_stderr(
-        f"Newer than {path.name}: {counts}."
-        if is_newer
-        else f"Nothing is newer than {path.name}: it has every submission and batch of the current"
-        " ledger and its files."
-    )
+    if is_newer:
+        print_stderr(f"Newer than {path.name}: {counts}.")
+    else:
+        compared = "its files" if lost.unreadable else "the current ledger and its files"
+        print_stderr(
+            f"{path.name} has every submission and batch of {compared}. Newer results are imported"
+            " from the files; newer events and commands are not."
+        )
     if lost.unreadable:
         print_stderr(f"Cannot compare with the current ledger: {lost.unreadable}")
     # The first batch of a submission has its key.

@@ -40,9 +40,9 @@ from titan_console.text import format as cells
 def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
-    Exits with 0 even if alerts are raised. `digest` exits with 1 if errors exceed the daily limit,
-    a deadline is within 3 hours, polls fail or have stopped, or sending has stopped (a hold, a
-    budget, a stuck batch or a stopped replay).
+    Synchronous runs count as batches. Exits with 0 even if alerts are raised. `digest` exits with 1
+    if errors exceed the daily limit, a deadline is within 3 hours, polls fail or have stopped, or
+    sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
     """
     now = SystemClock().now()
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
@@ -107,7 +107,7 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
     left = left_by(poller.last_summary)
     return [
         ("requests", cells.count(totals.requests)),
-        ("batches", f"{cells.count(totals.batches)} (with synchronous runs)"),
+        ("batches", cells.count(totals.batches)),
         ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
         (
             "in flight",
@@ -138,7 +138,7 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
 
 def _errored(count: int) -> str:
     """As `errors` lists them: all without an answer."""
-    return f"{count:,} (with canceled, expired and missing)" if count else "none"
+    return f"{count:,} (including canceled, expired and missing)" if count else "none"
 
 
 def _fallback_files() -> int:

@@ -158,7 +158,7 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     if lag is None or lag > _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
-    return (live, Part(f"  ledger to screen {milliseconds:,} ms", Tone.DIM))
+    return (live, Part(f"  change until shown {milliseconds:,} ms", Tone.DIM))
 
 
 def last_event(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:

@@ -75,8 +75,8 @@ def findings_title(findings: Sequence[Finding]) -> str:
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "ledger to read": ui_metrics.percentiles(measured.seen),
-        "ledger to screen": ui_metrics.percentiles(measured.painted),
+        "change until read": ui_metrics.percentiles(measured.seen),
+        "change until shown": ui_metrics.percentiles(measured.painted),
         "time to draw": ui_metrics.percentiles(measured.drawn),
         "time to query": ui_metrics.percentiles(measured.answered),
         "redraws": fmt.count(measured.frames),
