@@ -116,13 +116,14 @@ def reserved(
 
     Without `unsent`, queued requests are left out; so is the command `but_for`.
     """
-    among, parameters = _among(scope)
-    found = int(source.rows(f"{_SENT}{among}", scope.day, *parameters)[0][0])
-    for query in _UNSENT if unsent else ():
-        found += int(source.rows(f"{query}{among}", *parameters)[0][0])
-    for query in (_SYNC.format(less=_LESS if unsent else "0"), _REPLAYS):
-        found += int(source.rows(f"{query}{among}", but_for or 0, *parameters)[0][0])
-    return found
+    among, named = _among(scope)
+    open_commands = (_SYNC.format(less=_LESS if unsent else "0"), _REPLAYS)
+    # One statement: between two, what returns to the queue would count twice.
+    parts = [(_SENT, (scope.day,)), *((query, ()) for query in (_UNSENT if unsent else ()))]
+    parts += [(query, (but_for or 0,)) for query in open_commands]
+    sums = " + ".join(f"({query}{among})" for query, _ in parts)
+    given = [value for _, own in parts for value in (*own, *named)]
+    return int(source.rows(f"SELECT {sums}", *given)[0][0])
 
 
 def sent_unknown(source: Source, scope: Scope) -> int:
