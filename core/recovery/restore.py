@@ -87,6 +87,7 @@ def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     imported = rebuild(context)
     for name in imported.__struct_fields__:
         setattr(done, name, getattr(done, name) + getattr(imported, name))
+    restored.identify_orphans(context.ledger)
     restored.rewrite_mirrors(context.ledger)
     return done
 

@@ -123,6 +123,15 @@ def record(ledger: Ledger, backup: str | None = None) -> None:
         ledger.event(tx, kind, subject=backup)
 
 
+def identify_orphans(ledger: Ledger) -> None:
+    """Batches at the API that the backup did not know, and that the files name, are no orphans."""
+    with ledger.transaction("restore"):
+        ledger.execute(
+            "UPDATE orphans SET verdict = 'own' WHERE verdict IN ('candidate', 'unknown')"
+            " AND remote_id IN (SELECT remote_id FROM batches WHERE remote_id IS NOT NULL)"
+        )
+
+
 def rewrite_mirrors(ledger: Ledger) -> None:
     """Let the next poll write the mirror files anew: the backup knows other positions in them."""
     with ledger.transaction("rewrite_mirrors"):

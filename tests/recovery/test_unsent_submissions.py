@@ -13,6 +13,8 @@ from support.lifecycle import batches, check_billing, poll_until_done, requests,
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
+from state.batches import orphans
+from state.batches.orphans import OrphanVerdict
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
@@ -456,4 +458,20 @@ def test_two_batches_with_the_same_key_in_the_mirror_are_both_recovered(
     poll_until_done(used)
     assert {"another1"} < {found.nonce for found in batches(used)}
     assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
+
+
+def test_a_batch_that_the_files_name_is_no_orphan_after_a_restore(used: Bench) -> None:
+    used.faults.add("create:drop:times=1")
+    used.submit(3)
+    used.engine.poll()
+    assert orphans.with_verdict(used.engine.context.ledger, OrphanVerdict.CANDIDATE)
+    backup = used.folder.root / "backup.db"
+    backups.write(used.engine.context.ledger, backup)
+    poll_until_done(used)
+    restored(used, backup)
+    ledger = used.engine.context.ledger
+    for verdict in (OrphanVerdict.CANDIDATE, OrphanVerdict.UNKNOWN):
+        assert not orphans.with_verdict(ledger, verdict)
+    poll_until_done(used)
     check_billing(used)

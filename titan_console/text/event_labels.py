@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from core.batches import holds
+from core.text import pluralize
 from state.queries.event_list import EventLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
@@ -38,9 +39,17 @@ _GOOD = (
 )
 
 
+_KINDS = {"batch.rebuilt": "batch restored from files"}
+_VERDICTS = {
+    "candidate": "may belong to this ledger",
+    "unknown": "of unknown origin",
+    "foreign": "of another program",
+}
+
+
 def what(kind: str) -> Label:
     """The kind of an event as a label."""
-    text = kind.replace(".", " ").replace("_", " ")
+    text = _KINDS.get(kind) or kind.replace(".", " ").replace("_", " ")
     last = kind.rpartition(".")[2]
     if last in _BAD:
         return Label("✗", text, Tone.BAD)
@@ -75,6 +84,15 @@ def outcome(detail: Mapping[str, object]) -> str:
 
 
 def _detail(name: str, value: object) -> str:
+    match name:
+        case "verdict":
+            return _VERDICTS.get(str(value), str(value))
+        case "was":
+            return f"status in the files: {value}"
+        case "new" if isinstance(value, int):
+            return pluralize(value, "result")
+        case _:
+            pass
     plain = name.removesuffix("_nano")
     text = fmt.money(value) if plain != name and isinstance(value, int) else str(value)
     return f"{plain.replace('_', ' ')} {text}"
