@@ -154,7 +154,14 @@ def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[Rec
     for found in sorted(batches, key=order):
         if not (found.remote_id and rebuilding.has_remote_id(context.ledger, found.remote_id)):
             known.setdefault(found.remote_id or f"{found.key} {found.nonce}", found)
-    return list(known.values())
+    # Last what gets another key, which must not be that of one of the others, nor of its results.
+    keys = set[str]()
+    own, others = list[RecoveredBatch](), list[RecoveredBatch]()
+    for found in known.values():
+        is_taken = found.key in keys or rebuilding.has_key(context.ledger, found.key)
+        (others if is_taken else own).append(found)
+        keys.add(found.key)
+    return own + others
 
 
 def add_recovered_batch(

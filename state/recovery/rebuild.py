@@ -73,6 +73,11 @@ def has_remote_id(ledger: Ledger, remote_id: str) -> bool:
     return bool(ledger.rows("SELECT 1 FROM batches WHERE remote_id = ?", remote_id))
 
 
+def has_key(ledger: Ledger, key: str) -> bool:
+    """Whether a batch of the ledger has that key."""
+    return bool(ledger.rows("SELECT 1 FROM batches WHERE key = ?", key))
+
+
 def has_results(ledger: Ledger, key: str) -> bool:
     """Whether the batch of the ledger with that key has results in the file named like it."""
     return bool(ledger.rows("SELECT 1 FROM batches WHERE key = ? AND results_bytes > 0", key))
@@ -154,7 +159,7 @@ def add_batch(
             " processing, watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
             " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?,"
             " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
-            _unused_key(ledger, found, submission_id),
+            _unused_key(ledger, found),
             nonce,
             found.account,
             original["id"] if original else None,
@@ -197,12 +202,11 @@ def add_batch(
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
-def _unused_key(ledger: Ledger, found: RecoveredBatch, submission_id: int) -> str:
+def _unused_key(ledger: Ledger, found: RecoveredBatch) -> str:
     """Its key, or the submission's next one where another batch has it."""
-    if not ledger.row("SELECT 1 FROM batches WHERE key = ?", found.key):
+    if not has_key(ledger, found.key):
         return found.key
-    row = ledger.row("SELECT key FROM submissions WHERE id = ?", submission_id)
-    return batch_planning.unused_key(ledger, row["key"] if row else found.key)
+    return batch_planning.unused_key(ledger, found.submission_key)
 
 
 def _end_active(ledger: Ledger, request_ids: str) -> None:

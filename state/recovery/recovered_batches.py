@@ -109,7 +109,7 @@ def _decode(line: bytes, known: Mapping[str, RecoveredBatch]) -> tuple[Recovered
 
 
 def _is_same(earlier: RecoveredBatch, later: RecoveredBatch) -> bool:
-    """Two ledgers, of which one was lost, may have given the same key to a batch each."""
+    """Whether both lines are of one batch: two lost ledgers may have given a key to one each."""
     return None in (earlier.nonce, later.nonce) or earlier.nonce == later.nonce
 
 

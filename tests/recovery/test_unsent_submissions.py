@@ -2,20 +2,17 @@
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
+from support.ledgers.killed_submit import killed_at, use
 from support.ledgers.rebuilt_ledger import discarded, rebuilt, restored
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
-from state.batches import orphans
-from state.batches.orphans import OrphanVerdict
-from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
 from state.model.errors import LedgerError
@@ -25,39 +22,16 @@ from state.queries import batch_list, mirrors
 from state.recovery import backups
 
 
-class _Killed(BaseException):
-    """A kill at a crash point."""
-
-
-def _killed_at(bench: Bench, point: str, work: Callable[[], object]) -> None:
-    def kill(name: str) -> None:
-        if name == point:
-            raise _Killed
-
-    bench.engine.context.ledger.crash_point = kill
-    with pytest.raises(_Killed):
-        work()
-    bench.close()
-    bench.engine = bench.new_engine("next")
-
-
 @pytest.fixture
 def used(bench: Bench) -> Bench:
     return use(bench)
-
-
-def use(bench: Bench) -> Bench:
-    """A mirror exists, from an earlier job."""
-    bench.submit(1, workflow="earlier", tag="earlier")
-    poll_until_done(bench)
-    return bench
 
 
 @pytest.mark.parametrize("point", ["accepted:begin", "accepted:done"])
 def test_a_batch_that_a_killed_submit_created_is_found_by_its_nonce(
     used: Bench, point: str
 ) -> None:
-    _killed_at(used, point, lambda: used.submit(3))
+    killed_at(used, point, lambda: used.submit(3))
     _, done = rebuilt(used)
     assert (done.open, done.missing, done.queued) == (1, 0, 0)
     poll_until_done(used)
@@ -69,7 +43,7 @@ def test_a_batch_that_a_killed_submit_created_is_found_by_its_nonce(
 
 @pytest.mark.parametrize("days", [1, 20])
 def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench, days: int) -> None:
-    _killed_at(used, "accepted:begin", lambda: used.submit(3))
+    killed_at(used, "accepted:begin", lambda: used.submit(3))
     mirror = used.folder.jobs_mirror
     now, ahead = (to_text(used.clock.now() + by) for by in (timedelta(), timedelta(days=days)))
     mirror.write_text(mirror.read_text("utf-8").replace(now, ahead), "utf-8")
@@ -83,7 +57,7 @@ def test_the_batch_of_a_submit_whose_clock_was_ahead_is_found_too(used: Bench, d
 def test_what_was_queued_in_a_backup_by_a_clock_that_was_ahead_is_found(
     used: Bench, days: int
 ) -> None:
-    _killed_at(used, "submit:done", lambda: used.submit(3))
+    killed_at(used, "submit:done", lambda: used.submit(3))
     ahead = to_text(used.clock.now() + timedelta(days=days))
     used.engine.context.ledger.execute(
         "UPDATE batches SET created_ts = ? WHERE status = 'queued'", ahead
@@ -100,7 +74,7 @@ def test_what_was_queued_in_a_backup_by_a_clock_that_was_ahead_is_found(
 
 @pytest.mark.parametrize("point", ["spool:rename", "submit:begin", "submit:done"])
 def test_a_submission_that_was_not_sent_is_sent_once(used: Bench, point: str) -> None:
-    _killed_at(used, point, lambda: used.submit(3))
+    killed_at(used, point, lambda: used.submit(3))
     _, done = rebuilt(used)
     assert (done.queued, done.missing) == (3 if point != "spool:rename" else 0, 0)
     assert used.submit(3).repeated == (point != "spool:rename")
@@ -110,7 +84,7 @@ def test_a_submission_that_was_not_sent_is_sent_once(used: Bench, point: str) ->
 
 
 def test_what_a_killed_submit_left_is_no_second_submission(used: Bench) -> None:
-    _killed_at(used, "submit:begin", lambda: used.submit(3))
+    killed_at(used, "submit:begin", lambda: used.submit(3))
     key = used.submit(3).submission.key
     _, done = rebuilt(used)
     (warning,) = done.warnings
@@ -128,7 +102,7 @@ def test_what_a_killed_submit_left_is_no_second_submission(used: Bench) -> None:
 
 
 def test_without_a_complete_mirror_it_may_have_run(used: Bench) -> None:
-    _killed_at(used, "submit:done", lambda: used.submit(3))
+    killed_at(used, "submit:done", lambda: used.submit(3))
     with used.folder.jobs_mirror.open("ab") as mirror:
         mirror.write(b"{torn\n")
     _, done = rebuilt(used)
@@ -174,7 +148,7 @@ def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
     used: Bench, lost: Callable[[Path], object]
 ) -> None:
     used.faults.add("create:429:times=1")
-    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
     for path in used.folder.results.glob("*.answers"):
         lost(path)
     rebuilt(used)
@@ -187,7 +161,7 @@ def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
 
 def test_the_answers_of_a_synchronous_run_that_was_killed_are_kept(used: Bench) -> None:
     used.faults.add("create:429:times=1")
-    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
     rebuilt(used)
     used.engine.poll()
     assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 2
@@ -198,7 +172,7 @@ def test_answers_that_a_discarded_restore_has_collected_are_collected(used: Benc
     backup = used.folder.root / "backup.db"
     backups.write(used.engine.context.ledger, backup)
     used.faults.add("create:429:times=1")
-    _killed_at(used, "sync_end:done", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    killed_at(used, "sync_end:done", lambda: used.submit(2, on_failure=OnFailure.SYNC))
     mirrors.update_jobs(used.engine.context.ledger, used.folder)
     discarded(used, backup)
     assert not list(used.folder.results.glob("*.answers"))
@@ -209,7 +183,7 @@ def test_answers_that_a_discarded_restore_has_collected_are_collected(used: Benc
 
 def test_a_synchronous_run_without_an_answer_has_no_results_for_a_restore(used: Bench) -> None:
     used.faults.add("create:429:times=1")
-    _killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
+    killed_at(used, "sync_end:begin", lambda: used.submit(2, on_failure=OnFailure.SYNC))
     (answers,) = used.folder.results.glob("*.answers")
     backup, content = used.folder.root / "backup.db", answers.read_bytes()
     backups.write(used.engine.context.ledger, backup)
@@ -268,7 +242,7 @@ def _killed_import(
     )
     if on_failure == OnFailure.SYNC:
         assert fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock) is None
-    _killed_at(bench, point, bench.engine.poll)
+    killed_at(bench, point, bench.engine.poll)
     return file
 
 
@@ -365,113 +339,4 @@ def test_results_that_cannot_be_read_leave_no_empty_copy_that_counts_as_results(
     assert batches(used)[-1].status == "in_progress"
     poll_until_done(used)
     assert [found["outcome"] for found in results(used, key)] == ["succeeded"] * 2
-    check_billing(used)
-
-
-@pytest.mark.parametrize("is_restore", [False, True])
-def test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
-    used: Bench, *, is_restore: bool
-) -> None:
-    """Two ledgers, of which one was lost, gave it a key each."""
-    backup = used.folder.root / "backup.db"
-    backups.write(used.engine.context.ledger, backup)
-    key = used.submit(2).submission.key
-    mirrors.update(used.engine.context.ledger, used.folder)
-    if is_restore:
-        backups.write(used.engine.context.ledger, backup)
-    with used.folder.jobs_mirror.open("ab") as mirror:
-        (*_, last) = used.folder.jobs_mirror.read_bytes().splitlines()
-        mirror.write(last.replace(f'"{key}"'.encode(), f'"{key}-2"'.encode()) + b"\n")
-    _, done = restored(used, backup) if is_restore else rebuilt(used)
-    assert done.missing == 0
-    poll_until_done(used)
-    assert len([found for found in batches(used) if found.remote_id]) == 2
-    check_billing(used)
-
-
-def test_results_in_another_order_are_those_of_their_requests(used: Bench) -> None:
-    """The backup has a part of them; a rebuild downloaded all, in the order of the API."""
-    used.submit(4)
-    used.faults.add("results:missing:times=1")
-    used.poll_after(60)
-    backup = used.folder.root / "backup.db"
-    backups.write(used.engine.context.ledger, backup)
-    poll_until_done(used)
-    before = answers(used)
-    (complete,) = [path for path in used.folder.results.glob("*.jsonl") if len(lines_of(path)) == 4]
-    complete.write_bytes(b"".join(lines_of(complete)[::-1]))
-    rebuilt(used)
-    assert answers(used) == before
-    discarded(used, backup)
-    assert answers(used) == before
-    restored(used, backup)
-    poll_until_done(used)
-    assert answers(used) == before
-    check_billing(used)
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines(keepends=True)
-
-
-def answers(bench: Bench) -> dict[str, str]:
-    return {row["custom_id"]: row["message"]["id"] for row in results(bench, "daily-feed")}
-
-
-@pytest.mark.parametrize("ended", [False, True])
-def test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
-    used: Bench, *, ended: bool
-) -> None:
-    """The backup's own batch was not sent; a ledger that was restored between had one like it."""
-    _killed_at(used, "submit:done", lambda: used.submit(3))
-    backup = used.folder.root / "backup.db"
-    backups.write(used.engine.context.ledger, backup)
-    with closing(sqlite3.connect(backup)) as copy:
-        copy.execute("UPDATE batches SET nonce = 'another1' WHERE status = 'queued'")
-        copy.commit()
-    used.engine.poll()
-    if ended:
-        poll_until_done(used)
-    (sent,) = [found for found in batches(used) if found.request_count == 3]
-    restored(used, backup)
-    poll_until_done(used)
-    ours = {found.nonce: found for found in batches(used) if found.request_count == 3}
-    assert ours[sent.nonce].remote_id == sent.remote_id
-    assert ours["another1"].key == sent.key
-    assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
-    assert used.sandbox.billing_log().creates == 2
-    check_billing(used)
-
-
-@pytest.mark.parametrize("is_first", [False, True])
-def test_two_batches_with_the_same_key_in_the_mirror_are_both_recovered(
-    used: Bench, *, is_first: bool
-) -> None:
-    used.submit(2)
-    poll_until_done(used)
-    mirror = used.folder.jobs_mirror
-    (*_, last) = mirror.read_bytes().splitlines()
-    line = json.loads(last) | {"nonce": "another1", "status": "not_sent", "remote_id": None}
-    lines = [json.dumps(line).encode() + b"\n", mirror.read_bytes()]
-    mirror.write_bytes(b"".join(lines if is_first else lines[::-1]))
-    rebuilt(used)
-    poll_until_done(used)
-    assert {"another1"} < {found.nonce for found in batches(used)}
-    assert used.sandbox.billing_log().creates == 2
-    check_billing(used)
-
-
-def test_a_batch_that_the_files_name_is_no_orphan_after_a_restore(used: Bench) -> None:
-    used.faults.add("create:drop:times=1")
-    used.submit(3)
-    used.engine.poll()
-    assert orphans.with_verdict(used.engine.context.ledger, OrphanVerdict.CANDIDATE)
-    backup = used.folder.root / "backup.db"
-    backups.write(used.engine.context.ledger, backup)
-    poll_until_done(used)
-    restored(used, backup)
-    ledger = used.engine.context.ledger
-    for verdict in (OrphanVerdict.CANDIDATE, OrphanVerdict.UNKNOWN):
-        assert not orphans.with_verdict(ledger, verdict)
-    poll_until_done(used)
     check_billing(used)

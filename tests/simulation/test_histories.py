@@ -45,7 +45,7 @@ KEPT_WITH_OPERATIONS = (
     # A written-off batch that was collected in part and returns (test_stuck_batches.py).
     2000704,
     # Two ledgers gave a key to a batch each, a submission two keys; errors of a run were taken for
-    # those of a batch (test_unsent_submissions.py, test_lost_mirror.py).
+    # those of a batch (test_several_ledgers.py, test_lost_mirror.py).
     *(3000803, 3000949, 3001617),
     # A batch whose requests all returned to the queue, in a restore (test_unsent_submissions.py).
     222015775,

@@ -8,10 +8,16 @@ from batches import test_account_problems, test_collecting, test_isolation, test
 from batches.unresolved import test_listing
 from commands import test_sync_of_batches
 from delivery import test_delivery_hooks
-from recovery import test_lost_mirror, test_named_requests, test_unsent_submissions
+from recovery import (
+    test_lost_mirror,
+    test_named_requests,
+    test_several_ledgers,
+    test_unsent_submissions,
+)
 from simulation.mutants import error_cause_rules, exit_code_rules, poll_rules, recovery_rules
 from simulation.mutants.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
+from support.ledgers.killed_submit import use
 
 from core.api import client
 from core.api.batch_schema import Listed, page_of
@@ -104,19 +110,17 @@ def _only_sent(
 
 def _interrupted_run(bench: Bench) -> None:
     test_unsent_submissions.test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
-        test_unsent_submissions.use(bench), test_unsent_submissions.emptied
+        use(bench), test_unsent_submissions.emptied
     )
 
 
 def _late_batch(bench: Bench) -> None:
-    test_unsent_submissions.test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(
-        test_unsent_submissions.use(bench)
-    )
+    test_unsent_submissions.test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(use(bench))
 
 
 def _killed_import(bench: Bench) -> None:
     test_unsent_submissions.test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
-        test_unsent_submissions.use(bench), "submit:done", has_mirror=False
+        use(bench), "submit:done", has_mirror=False
     )
 
 
@@ -127,8 +131,8 @@ def _by_key(
 
 
 def _same_key(bench: Bench) -> None:
-    test_unsent_submissions.test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
-        test_unsent_submissions.use(bench), ended=False
+    test_several_ledgers.test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
+        use(bench), ended=False
     )
 
 
@@ -137,8 +141,8 @@ def _every_line(_context: Context, batches: Iterable[RecoveredBatch]) -> list[Re
 
 
 def _two_keys(bench: Bench) -> None:
-    test_unsent_submissions.test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
-        test_unsent_submissions.use(bench), is_restore=False
+    test_several_ledgers.test_a_batch_that_has_two_keys_in_the_mirror_is_one_batch(
+        use(bench), is_restore=False
     )
 
 
