@@ -137,8 +137,8 @@ def _commit(
     """Record what was staged; a complete file gets its final name."""
     status = None if stats.broken else end_of_collection(batch)
     problem = stats.text(rejected.name)
-    if results.is_restarted:
-        again = f"{results.part_name} was missing or too short: all results were read again"
+    if results.is_restarted and not _has_local_results(context, batch):
+        again = f"{results.part_name} lacked results of earlier tries: all were downloaded again"
         problem = "; ".join(filter(None, (again, problem)))
     collected = collection.commit(
         context.ledger,

@@ -107,7 +107,7 @@ def reopen(ledger: Ledger, batch: Batch) -> bool:
                 " WHERE batch_id = ? AND outcome = 'missing'",
                 batch.id,
             )
-            if batch.cost_nano:
+            if batch.counts.succeeded:
                 # The next poll writes the cost log anew, without the line of what it had.
                 ledger.execute("DELETE FROM mirrors WHERE name = ?", COST_LOG)
             ledger.event(tx, "batch.returned", batch_id=batch.id)

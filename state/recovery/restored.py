@@ -127,7 +127,7 @@ def identify_orphans(ledger: Ledger) -> None:
     """Batches at the API that the backup did not know, and that the files name, are no orphans."""
     with ledger.transaction("restore"):
         ledger.execute(
-            "UPDATE orphans SET verdict = 'own' WHERE verdict IN ('candidate', 'unknown')"
+            "UPDATE orphans SET verdict = 'own' WHERE verdict <> 'own'"
             " AND remote_id IN (SELECT remote_id FROM batches WHERE remote_id IS NOT NULL)"
         )
 

@@ -143,7 +143,7 @@ def test_lines_that_were_lost_from_the_disk_are_downloaded_again(
     check_once(bench, 10)
     check_billing(bench)
     assert len([row for row in results(bench, "daily-feed") if row["text"]]) == 10
-    assert f"{part.name} was missing or too short" in (batches(bench)[0].last_error or "")
+    assert f"{part.name} lacked results of earlier tries" in (batches(bench)[0].last_error or "")
 
 
 def test_lines_of_another_ledger_are_not_taken_for_those_that_were_stored(bench: Bench) -> None:
