@@ -208,17 +208,8 @@ def admit_batch(context: Context, batch: Batch) -> None:
         return
     nano = budget_reservations.of_batch(context.ledger, batch.id)
     unknown = budget_reservations.not_estimated_in(context.ledger, batch.id)
-    unpriced, unbounded = unknown_costs(context, unknown) if unknown else ("", "")
-    wanted = [
-        PlannedSpend(
-            workflow=batch.workflow,
-            tag=batch.tag,
-            nano=nano,
-            unpriced=unpriced,
-            unbounded=unbounded,
-            unknown=len(unknown),
-        )
-    ]
+    spend = PlannedSpend(workflow=batch.workflow, tag=batch.tag, nano=nano, unknown=len(unknown))
+    wanted = _with_unknown_costs(context, [spend], unknown)
     budgets.admit(context.ledger, context.folder, limits, wanted, unsent=False)
 
 
@@ -250,7 +241,13 @@ def _wanted(
     context: Context, request_ids: Collection[int], kind: BatchKind, command_id: int | None
 ) -> list[PlannedSpend]:
     found = budget_reservations.at_most(context.ledger, request_ids, command_id=command_id)
-    wanted = budgets.planned_spend(found, kind)
+    return _with_unknown_costs(context, budgets.planned_spend(found, kind), request_ids)
+
+
+def _with_unknown_costs(
+    context: Context, wanted: list[PlannedSpend], request_ids: Collection[int]
+) -> list[PlannedSpend]:
+    """Name what has no price or no upper bound, where that is so of one of the requests."""
     if not any(one.unknown for one in wanted):
         return wanted
     unpriced, unbounded = unknown_costs(context, request_ids)

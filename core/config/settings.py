@@ -48,8 +48,7 @@ class Settings:
             )
         if not re.fullmatch(r"[!-~]+", self.api_key):
             raise SettingsError(
-                "ANTHROPIC_API_KEY contains an invalid character; copy the key again."
-                " Submitted requests stay queued.",
+                "ANTHROPIC_API_KEY contains an invalid character; copy the key again.",
                 code="api_key_malformed",
             )
         return self.api_key

@@ -93,10 +93,11 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> str | None:
 
     A key that excludes another one, or is its other spelling, replaces it; returns that one.
     """
-    replaced: list[str] = []
     from tomlkit import value as read_value  # noqa: PLC0415 - only an edit needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
     from tomlkit.items import Array, Bool, Float, Integer, String  # noqa: PLC0415 - as above
+
+    replaced = list[str]()
 
     def change(table: "Table") -> None:
         if (other := _EXCLUDES.get(key, "")) and other in table:

@@ -239,7 +239,7 @@ def _poller(health: PollerHealth) -> str:
 def _risk(batch: Batch, now: datetime) -> str:
     left = from_text(batch.deadline_ts or batch.created_ts) - now
     state = f"is {_span(-left)} late" if left < timedelta(0) else f"is due in {_span(left)}"
-    return f"Deadline within 3 hours: {batch.tag} ({batch.key}) {state} and has not ended."
+    return f"Deadline: {batch.tag} ({batch.key}) {state} and has not ended."
 
 
 def _retention(batch: Batch, now: datetime) -> str:

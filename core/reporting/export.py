@@ -215,7 +215,7 @@ def _plain_text(line: bytes) -> str | None:
 
 
 def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
-    span = row.result if row.outcome == "succeeded" else None
+    span = row.result if row.outcome == Outcome.SUCCEEDED else None
     if span is None:
         return None
     try:

@@ -40,6 +40,7 @@ def test_a_dry_run_prints_the_preview_and_changes_nothing(failed: Shell) -> None
     preview = terminal.run("replay", key, "--dry-run", "--json").json()
     assert (preview["count"], len(preview["samples"])) == (3, 3)
     assert preview["sync_cost_usd"] > preview["batch_cost_usd"] > 0
+    assert "--delay=600" in terminal.run("replay", key, "--dry-run", "--delay", "600").out
     edited = terminal.run("replay", key, "--dry-run", "--set", "max_tokens=99")
     assert "3 requests" in edited.out
     assert [path.name for path in (terminal.home / "spool").iterdir()] == [f"{key}.jsonl"]

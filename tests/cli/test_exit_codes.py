@@ -134,21 +134,30 @@ def test_a_poll_with_a_batch_that_cannot_be_found_fails(tmp_path: Path, *, as_js
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "code", "effect"),
     [
-        ("[budget]\nday_usd = 1\n", Exit.ATTENTION),
-        ("[jobs", Exit.ATTENTION),
-        ("[jobs.feed]\nworkload = 3\n[alerts]\nx = 1\n", Exit.ATTENTION),
-        ("[console]\nx = 1\n", Exit.DONE),
+        ("[budget]\nday_usd = 1\n", Exit.ATTENTION, "All submissions are rejected until"),
+        ("[jobs", Exit.ATTENTION, "All submissions are rejected until"),
+        (
+            *("[jobs.feed]\nworkload = 3\n[alerts]\nx = 1\n", Exit.ATTENTION),
+            "Submissions of job 'feed' are rejected until",
+        ),
+        (
+            "[jobs.feed]\nworkload = 3\n[budgets]\nday_usd = -1\n",
+            *(Exit.ATTENTION, "All submissions are rejected until"),
+        ),
+        ("[alerts]\nx = 1\n", Exit.ATTENTION, "The key is ignored until"),
+        ("[console]\nx = 1\n", Exit.DONE, None),
     ],
 )
-def test_a_poll_names_a_mistake_that_stops_submissions(bench: Bench, text: str, code: Exit) -> None:
+def test_a_poll_names_a_mistake_that_stops_submissions(
+    bench: Bench, text: str, code: Exit, effect: str | None
+) -> None:
     (bench.folder.root / "titan.toml").write_text(text)
     polled = bench.poll_after()
     assert exit_code_after_poll(polled) == code
-    assert any("are rejected until it is fixed" in line for line in polled.problems) == (
-        code != Exit.DONE
-    )
+    named = [effect for line in polled.problems if effect and effect in line]
+    assert (named, len(polled.problems)) == (([effect], 1) if effect else ([], 0))
 
 
 def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:

@@ -13,7 +13,10 @@ def test_jobs_are_shown_begun_checked_and_edited(tmp_path: Path) -> None:
     assert "jobs init" in shown.err
     assert len(terminal.run("jobs", "init").out.splitlines()) == 15
     assert "15 jobs, no problems" in terminal.run("jobs", "check").out
+    assert "every job of the template" in terminal.run("jobs", "init").err
     assert terminal.run("jobs", "set", "titan-daily-feed", "tokens_in", "30000").code == 0
+    replaced = terminal.run("jobs", "set", "titan-daily-feed", "deadline_at", "07:00")
+    assert "deadline_h is removed" in replaced.err
     report = terminal.run("jobs", "--json").json()
     assert report["jobs"][0]["tokens_in"] == 30_000
     assert "/api/voice" in report["never_batch"]

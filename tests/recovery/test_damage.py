@@ -4,6 +4,7 @@ import json
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,9 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         doctor = terminal.run("doctor", "--check")
         assert doctor.code == 1
         assert "rebuild" in doctor.out
+        said = [line.partition("The ledger")[2] for line in doctor.out.splitlines()]
+        damaged = [line for line in said if "malformed" in line]
+        assert len(damaged) == len(set(damaged)), doctor.out
         preview = terminal.run("rebuild")
         assert (preview.code, "malformed" in preview.err) == (1, True)
         assert (preview.err.count("is damaged"), "titan-console rebuild" in preview.err) == (
@@ -205,6 +209,9 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         done = terminal.run("rebuild", "--yes", "--json")
         assert done.code == 0, done.err
         assert done.json()["collected"] == 1
+        _damage(tmp_path / "home" / "titan.db")
+        without_key = replace(terminal, api_key=None).run("rebuild", "--yes")
+        assert (without_key.code, "No API key" in without_key.err) == (1, True)
         assert Path(done.json()["kept"]).exists()
         assert terminal.run("doctor", "--check").code == 0
         assert len(terminal.run("results", key, "--json").lines()) == 3

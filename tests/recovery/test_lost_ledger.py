@@ -148,6 +148,11 @@ def test_rebuild_works_and_nothing_is_bought_again(
     doctor = terminal.run("doctor", "--check")
     assert doctor.code == 1
     assert "its data files exist: 1 in spool/, 1 in batch-results/" in doctor.out
+    preview = terminal.run("rebuild")
+    assert (preview.code, "damaged" in preview.err.splitlines()[-1]) == (
+        1,
+        folder.ledger.exists(),
+    )
     done = terminal.run("rebuild", "--yes", "--json")
     assert (done.code, done.json()["collected"]) == (0, 1), done.err
     assert terminal.run("submit", "-", "--tag", "t", stdin=_LINES).code == 0

@@ -229,6 +229,22 @@ def test_a_damaged_backup_is_refused_and_the_ledger_stays(used: _Used) -> None:
     assert terminal.run("restore").out == "No backups.\n"
 
 
+def test_what_a_damaged_ledger_has_beyond_the_backup_is_not_counted(used: _Used) -> None:
+    terminal, folder, _ = used
+    name = _backup(terminal)
+    terminal.submit_and_poll(tag="two")
+    folder.ledger.write_bytes(b"\xff" * 8192)
+    shown = terminal.run("restore", name)
+    assert "1 submission, 1 batch and an unknown number of requests" in shown.err
+    assert "Cannot compare with the current ledger: " in shown.err
+    (lost,) = [path for path in folder.spool.glob("*.jsonl") if path.stem in shown.err]
+    for left in (lost, folder.results / lost.name):
+        left.unlink()
+    folder.jobs_mirror.unlink()
+    again = terminal.run("restore", name)
+    assert f"{name} has every submission and batch of its files." in again.err
+
+
 def test_two_restores_in_a_second_keep_both_ledgers(
     used: _Used, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from state.queries.mean_costs import answer_costs
 from titan_console.cli.output import echo, print_fields, print_json
 from titan_console.text import format as cells
 
+_PER_BYTE = "(one per byte of the params, plus what server tools add)"
+
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
     """Print the plan. Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted."""
@@ -85,7 +87,7 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("size", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} (a byte each, plus server tools)",
+                f"at most {cells.count(estimate.tokens_in)} {_PER_BYTE}",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),

@@ -89,6 +89,4 @@ def _poll(settings: Settings) -> list[str]:
         with open_engine(settings, actor="cli") as engine:
             return engine.poll().problems
     except (SettingsError, ApiError) as error:
-        if error.code == "api_key_missing":
-            return [str(error)]
         return problems_of(error)
