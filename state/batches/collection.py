@@ -11,7 +11,7 @@ from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.sql_conditions import OUTCOME_COUNTS
-from state.db.staged import Staged
+from state.db.staged import Columns, Staged
 from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 from state.model.usage import TOKENS, USAGE_COLUMNS
@@ -25,11 +25,7 @@ _STAGED = (
     *USAGE_COLUMNS,
     *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "result_offset", "result_length"),
 )
-_COLUMNS = ", ".join(
-    f"{name} {'TEXT' if name in _TEXT else 'INTEGER'}"
-    f"{' PRIMARY KEY' if name == 'request_id' else ''}"
-    for name in _STAGED
-)
+_COLUMNS: Columns = {name: str if name in _TEXT else int for name in _STAGED}
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
 # Sums of the daily totals over an attempt `a`.
 _SUMMED = {name: billed(name) for name in TOKENS} | {
@@ -46,7 +42,7 @@ class Completion(Struct, frozen=True, kw_only=True):
 
 def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractContextManager[Staged]:
     """Stage results of one batch in a temporary table; `commit` stores them."""
-    return ledger.staged(_COLUMNS, results)
+    return ledger.staged(_COLUMNS, results, key="request_id")
 
 
 def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:

@@ -6,11 +6,10 @@ from contextlib import AbstractContextManager
 from state.batches import priming_records
 from state.batches.batch_planning import insert_batch
 from state.batches.priming_records import NewPriming
-from state.db.dialect import POSITION
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_submission
-from state.db.staged import Staged
+from state.db.staged import Columns, Staged
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     NewSubmission,
@@ -22,10 +21,18 @@ from state.model.records import (
 NO_PART = -1
 # The part of the requests that a primed submission sends first.
 _FIRST_PART = -2
-_COLUMNS = (
-    f"{POSITION}, custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB,"
-    " part INTEGER, betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER, model TEXT"
-)
+# The fields of SpooledRequest, in their order.
+_COLUMNS: Columns = {
+    "custom_id": str,
+    "body_offset": int,
+    "body_length": int,
+    "sha256": bytes,
+    "part": int,
+    "betas": str,
+    "at_most_batch_nano": int,
+    "at_most_sync_nano": int,
+    "model": str,
+}
 
 
 def staged(

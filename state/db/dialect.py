@@ -16,9 +16,6 @@ LISTED_TEXTS = LISTED
 # begin with the larger table. Its condition follows with ON. PostgreSQL: JOIN.
 THEN_JOIN = "CROSS JOIN"
 
-# A column of a staged table that numbers its rows from 1, in the order in which they are added.
-POSITION = "position INTEGER PRIMARY KEY"
-
 
 def as_list(values: Iterable[int | str]) -> str:
     """The parameter for `LISTED` or `LISTED_TEXTS`."""

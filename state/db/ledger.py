@@ -17,7 +17,7 @@ import msgspec
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
 from state.db.schema import open_current
 from state.db.sqlite_errors import ledger_errors
-from state.db.staged import Staged
+from state.db.staged import POSITION, Columns, Staged
 from state.model.crash_points import no_crash_point
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
@@ -166,15 +166,16 @@ class Ledger:
 
     @contextmanager
     def staged(
-        self, columns: str, rows: "Iterable[Parameters]" = ()
+        self, columns: Columns, rows: "Iterable[Parameters]" = (), *, key: str = POSITION
     ) -> "Generator[Staged, None, None]":
         """Create a temporary table with these columns and rows; drop it at the end of the block.
 
-        Raises LedgerUnusable where there is no space for it, IllegalTransition where a row
-        violates a constraint of a column.
+        `key` is the column whose values are distinct. `POSITION` is added to the columns, and
+        numbers the rows from 1, in the order in which they are added. Raises LedgerUnusable where
+        there is no space for it, IllegalTransition where two rows have one key.
         """
         self._stagings += 1
-        table = Staged(self.connection, self.path, f"staged_{self._stagings}", columns)
+        table = Staged(self.connection, self.path, f"staged_{self._stagings}", columns, key)
         try:
             table.add_rows(rows)
             yield table

@@ -9,7 +9,7 @@ from state.db.connection import connect_read_only, sqlite3
 from state.db.dialect import array_of
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
-from state.db.staged import insert_into
+from state.db.staged import POSITION, Columns, create_statement, insert_statement
 from state.files.lost_ledger import require_ledger
 from state.model.errors import LedgerError
 from state.model.id_list import IdList
@@ -97,12 +97,12 @@ class Reader:
             cursor.row_factory = None
             yield from cursor.execute(sql, parameters)
 
-    def staged(self, columns: str, rows: "Iterable[Parameters]") -> str:
-        """Create a temporary table with these columns and rows, in memory; returns its name."""
+    def staged(self, columns: Columns, rows: "Iterable[Parameters]") -> str:
+        """Create a temporary table as `Ledger.staged` does, in memory; returns its name."""
         self.rows("PRAGMA temp_store=MEMORY")
-        self.rows(f"CREATE TEMP TABLE staged_read ({columns})")
+        self.rows(create_statement("temp.staged_read", columns, POSITION))
         with ledger_errors(self.path, did="read"):
-            self.connection.executemany(insert_into(self.connection, "staged_read"), rows)
+            self.connection.executemany(insert_statement("staged_read", columns), rows)
         return "staged_read"
 
     @contextmanager

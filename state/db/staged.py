@@ -1,6 +1,7 @@
 """A table for the rows of one operation, on disk, so that a million of them take no memory."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     Parameters = tuple[str | int | float | bytes | None, ...]
 
+# The columns of a staged table and the type of their values, each of which may also be None.
+Columns = Mapping[str, type[str] | type[int] | type[bytes]]
+
+# The column that numbers the rows of a staged table.
+POSITION = "position"
+_TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB"}
 _SETTINGS = ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-4096")
 
 
@@ -22,12 +29,18 @@ class Staged:
     """A temporary table; `str()` is its name in a statement."""
 
     def __init__(
-        self, connection: "sqlite3.Connection", ledger: Path, name: str, columns: str
+        self,
+        connection: "sqlite3.Connection",
+        ledger: Path,
+        name: str,
+        columns: Columns,
+        key: str,
     ) -> None:
-        """Create the empty table; `columns` are the column definitions in SQL."""
+        """Create the empty table; `columns` and `key` are those of `Ledger.staged`."""
         self._connection = connection
         self._ledger = ledger
         self._name = name
+        self._insert = insert_statement(name, columns)
         self._file: Path | None = None
         self._schema = "temp"
         with ledger_errors(ledger):
@@ -35,7 +48,7 @@ class Staged:
                 # Without a file, memory is better than nothing.
                 with suppress(OSError):
                     self._attach()
-            connection.execute(f"CREATE TABLE {self._schema}.{name} ({columns})")
+            connection.execute(create_statement(f"{self._schema}.{name}", columns, key))
 
     def __str__(self) -> str:
         """The name of the table."""
@@ -74,11 +87,10 @@ class Staged:
     def add_rows(self, rows: "Iterable[Parameters]") -> None:
         """Add the rows, all of them or, if one fails, none."""
         connection = self._connection
-        insert = insert_into(connection, self._name)
         with ledger_errors(self._ledger):
             connection.execute("BEGIN")
             try:
-                connection.executemany(insert, rows)
+                connection.executemany(self._insert, rows)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -86,15 +98,15 @@ class Staged:
                 raise
 
 
-def insert_into(connection: "sqlite3.Connection", table: str) -> str:
-    """The statement that adds a row to a staged table; `POSITION` numbers the rows by itself."""
-    names = [
-        row[0]
-        for row in connection.execute(
-            "SELECT name FROM pragma_table_info(?) WHERE name <> 'position' ORDER BY cid", (table,)
-        )
-    ]
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
+def create_statement(table: str, columns: Columns, key: str) -> str:
+    """The statement that makes a staged table; a key that is no column of it numbers the rows."""
+    others = [f"{name} {_TYPES[kind]}" for name, kind in columns.items() if name != key]
+    return f"CREATE TABLE {table} ({', '.join([f'{key} INTEGER PRIMARY KEY', *others])})"
+
+
+def insert_statement(table: str, columns: Columns) -> str:
+    """The statement that adds a row to a staged table."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our own names
 
 
 @cache

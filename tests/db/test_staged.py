@@ -20,8 +20,8 @@ def test_a_staging_leaves_no_file_and_no_table(
     with Ledger(tmp_path / "titan.db", now=lambda: NOW, actor="test") as ledger:
         before = sorted(tmp_path.iterdir())
         with (
-            ledger.staged("number INTEGER, text TEXT", [(1, "a")]) as one,
-            ledger.staged("n") as two,
+            ledger.staged({"number": int, "text": str}, [(1, "a")]) as one,
+            ledger.staged({"n": int}, key="n") as two,
         ):
             attached = ledger.rows("SELECT name FROM pragma_database_list WHERE name LIKE 'in_%'")
             assert len(attached) == (2 if in_memory else 0)
@@ -46,6 +46,6 @@ def test_without_room_for_a_file_the_rows_are_in_memory(
     monkeypatch.setattr(staged, "mkstemp", no_room)
     with (
         Ledger(tmp_path / "titan.db", now=lambda: NOW, actor="test") as ledger,
-        ledger.staged("number", [(1,), (2,)]) as rows,
+        ledger.staged({"number": int}, [(1,), (2,)]) as rows,
     ):
         assert len(ledger.rows(f"SELECT * FROM {rows}")) == 2  # noqa: S608 - our own name

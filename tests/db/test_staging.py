@@ -9,7 +9,7 @@ from support.ledgers.ledger_builders import spooled, submit
 from state.db.ledger import Ledger
 from state.model.errors import IllegalTransition, LedgerUnusable
 
-COLUMNS = "n INTEGER PRIMARY KEY, word TEXT, none TEXT"
+COLUMNS = {"n": int, "word": str, "none": str}
 
 
 def rows(count: int) -> Iterator[tuple[int, str, None]]:
@@ -22,7 +22,7 @@ def tables(ledger: Ledger) -> list[str]:
 
 @pytest.mark.parametrize("count", [0, 1, 10_000])
 def test_every_row_is_there_as_it_was_and_then_dropped(ledger: Ledger, count: int) -> None:
-    with ledger.staged(COLUMNS, rows(count)) as staged:
+    with ledger.staged(COLUMNS, rows(count), key="n") as staged:
         assert list(ledger.tuples(f"SELECT * FROM {staged} ORDER BY n")) == list(rows(count))  # noqa: S608 - our own table
     assert tables(ledger) == []
 
@@ -36,7 +36,7 @@ def test_two_at_once_are_apart(ledger: Ledger) -> None:
 
 def test_a_row_that_violates_a_constraint_is_one_error(ledger: Ledger) -> None:
     twice = (row for row in rows(3) for _ in range(2))
-    with pytest.raises(IllegalTransition, match="UNIQUE"), ledger.staged(COLUMNS, twice):
+    with pytest.raises(IllegalTransition, match="UNIQUE"), ledger.staged(COLUMNS, twice, key="n"):
         pass
     assert tables(ledger) == []
     assert not ledger.connection.in_transaction
