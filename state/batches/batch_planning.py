@@ -1,21 +1,15 @@
 """Plans batches: which queued requests are sent together, and the row of a new batch."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator
 
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
 from state.db.sql_conditions import GOES_FIRST, QUEUED
+from state.model.id_list import IdList
 from state.model.records import Batch, BatchKind, BatchStatus, Submission
 
-if TYPE_CHECKING:
-    from state.db.connection import sqlite3
-
-    Row = sqlite3.Row
-
 NONCE_LENGTH = 8
-# The requests `r` of one batch that is planned: submission, betas, and whether they go first.
-_OF_GROUP = f"r.submission_id = ? AND coalesce(e.betas, r.betas) = ? AND {GOES_FIRST} = ?"
 
 
 def plan_queued(
@@ -39,73 +33,66 @@ def plan_queued(
             submission = to_submission(
                 ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
             )
-            key = (submission.id, group["betas"], group["first"])
             # All of them before the first batch changes the requests that are read.
-            ranges = list(
-                _ranges(
+            parts = list(
+                _parts(
                     ledger.tuples(
                         "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
                         " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
-                        f" AND {_OF_GROUP} ORDER BY r.id",
-                        *key,
+                        " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ?"
+                        f" AND {GOES_FIRST} = ? ORDER BY r.id",
+                        submission.id,
+                        group["betas"],
+                        group["first"],
                     ),
                     max_requests,
                     max_bytes - wire_overhead,
                     wire_overhead,
                 )
             )
-            for low, high in ranges:
-                batch_id = add_batch(
-                    ledger,
-                    tx,
-                    submission,
-                    betas=group["betas"],
-                    overhead=wire_overhead,
-                    chosen=f"{_OF_GROUP} AND r.id BETWEEN ? AND ?",
-                    parameters=(*key, low, high),
-                )
-                added.append(batch_id)
+            added += [
+                add_batch(ledger, tx, submission, ids, betas=group["betas"], overhead=wire_overhead)
+                for ids in parts
+            ]
     return [to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", i)[0]) for i in added]
 
 
-def _ranges(
+def _parts(
     rows: Iterable[tuple[int, int]], max_requests: int, max_bytes: int, overhead: int
-) -> Iterator[tuple[int, int]]:
-    """Yield the first and last id of consecutive requests that fit into one batch."""
-    low = high = -1
-    count = size = 0
+) -> Iterator[IdList]:
+    """Yield the ids of consecutive requests that fit into one batch."""
+    ids: list[int] = []
+    size = 0
     for request_id, length in rows:
         grown = length + overhead
-        if count and (count == max_requests or size + grown > max_bytes):
-            yield low, high
-            count = size = 0
-        if not count:
-            low = request_id
-        high, count, size = request_id, count + 1, size + grown
-    if count:
-        yield low, high
+        if ids and (len(ids) == max_requests or size + grown > max_bytes):
+            yield IdList.of(ids)
+            ids, size = [], 0
+        ids.append(request_id)
+        size += grown
+    if ids:
+        yield IdList.of(ids)
 
 
 def add_batch(
     ledger: Ledger,
     tx: Transaction,
     submission: Submission,
+    request_ids: Collection[int],
     *,
     betas: str,
     overhead: int,
-    chosen: str,
-    parameters: tuple[str | int, ...],
     runner: str | None = None,
 ) -> int:
-    """Inside a transaction: add a queued batch with the queued requests that `chosen` selects.
+    """Inside a transaction: add a queued batch with those of the requests that are queued.
 
-    `chosen` is a condition in SQL with `parameters`. With a `runner` the batch is a synchronous
-    run that the process of that name starts next.
+    With a `runner` the batch is a synchronous run that the process of that name starts next.
     """
     queued = (
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-        f" WHERE r.status = 'queued' AND {chosen}"
+        f" WHERE r.status = 'queued' AND r.id IN {LISTED}"
     )
+    listed = as_list(request_ids)
     # What starts now reserves 0 where the cost of a request is not known: see budget_reservations.
     price = (
         "CASE WHEN count(*) = count(r.at_most_sync_nano) THEN sum(r.at_most_sync_nano) END"
@@ -115,7 +102,7 @@ def add_batch(
     count, size, reserved = ledger.rows(
         f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}),"
         f" coalesce({price}, 0) {queued}",
-        *parameters,
+        listed,
     )[0]
     batch_id = insert_batch(
         ledger,
@@ -131,7 +118,7 @@ def add_batch(
         "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
         f" SELECT ?, r.id, 1, r.edit_id {queued}",
         batch_id,
-        *parameters,
+        listed,
     )
     ledger.execute(
         "UPDATE requests SET status = 'assigned' WHERE id IN"

@@ -8,6 +8,7 @@ from state.batches.sending import (
     release_attempts,
     return_to_queue,
 )
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, BatchStatus
@@ -19,10 +20,9 @@ def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> l
         if not return_to_queue(ledger, tx, batch.id, reason, [BatchStatus.SENDING]):
             return []
         ids = _request_ids(ledger, batch)
-        middle = ids[len(ids) // 2]
+        middle = len(ids) // 2
         added = [
-            _add(ledger, tx, batch, low, high, wire_overhead)
-            for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
+            _add(ledger, tx, batch, half, wire_overhead) for half in (ids[:middle], ids[middle:])
         ]
     return _reload(ledger, added)
 
@@ -48,7 +48,7 @@ def drop_one(
         )
         record_errors(ledger, batch.id, error_type, message, only=ids[position])
         release_attempts(ledger, batch.id, "queued")
-        added = [_add(ledger, tx, batch, ids[0], ids[-1], wire_overhead)]
+        added = [_add(ledger, tx, batch, ids, wire_overhead)]
         ledger.event(
             tx,
             "batch.rejected",
@@ -72,26 +72,22 @@ def _request_ids(ledger: Ledger, batch: Batch) -> list[int]:
 
 
 def _add(
-    ledger: Ledger, tx: Transaction, batch: Batch, low: int, high: int, overhead: int
+    ledger: Ledger, tx: Transaction, batch: Batch, ids: list[int], overhead: int
 ) -> int | None:
-    """An intent for what waits of the batch's requests between these; None when nothing does."""
-    chosen = "r.id BETWEEN ? AND ? AND r.id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
-    parameters = (low, high, batch.id)
-    waiting = ledger.row(
-        f"SELECT 1 FROM requests r WHERE r.status = 'queued' AND {chosen} LIMIT 1",  # noqa: S608 - our own words
-        *parameters,
-    )
-    if waiting is None:
+    """A new batch with those of the requests that are queued; None when none is."""
+    if not ledger.row(
+        f"SELECT 1 FROM requests WHERE status = 'queued' AND id IN {LISTED} LIMIT 1",  # noqa: S608 - our own words
+        as_list(ids),
+    ):
         return None
     submission = ledger.rows("SELECT * FROM submissions WHERE id = ?", batch.submission_id)[0]
     return add_batch(
         ledger,
         tx,
         to_submission(submission),
+        ids,
         betas=",".join(batch.betas),
         overhead=overhead,
-        chosen=chosen,
-        parameters=parameters,
     )
 
 

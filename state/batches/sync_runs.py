@@ -63,17 +63,9 @@ def begin(
         )
         if not rows:
             return None
-        admit([int(row[0]) for row in rows])
-        batch_id = add_batch(
-            ledger,
-            tx,
-            submission,
-            betas=betas,
-            overhead=0,
-            chosen=f"r.submission_id = ? AND {_BETAS} = ?{among}",
-            parameters=(submission.id, betas, *parameters),
-            runner=runner,
-        )
+        ids = [int(row[0]) for row in rows]
+        admit(ids)
+        batch_id = add_batch(ledger, tx, submission, ids, betas=betas, overhead=0, runner=runner)
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
