@@ -5,7 +5,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,17 +66,33 @@ def submit_many(count: str) -> float:
         return time.monotonic() - began
 
 
-def collect(count: str) -> float:
-    """Download and store that many results of a batch that has ended."""
+def collect(count: str) -> str:
+    """Download and store that many results of a batch that has ended.
+
+    The second number is the part of it after the last byte had come.
+    """
     with open_engine(from_environment(), actor="benchmark") as engine:
-        engine.context.api()
+        api = engine.context.api()
         refresh(engine.context, [])
+        last_byte = began = time.monotonic()
+
+        @contextmanager
+        def timed(remote_id: str) -> Generator[Iterator[bytes], None, None]:
+            with read(remote_id) as pieces:
+                yield passed_on(pieces)
+
+        def passed_on(pieces: Iterator[bytes]) -> Iterator[bytes]:
+            nonlocal last_byte
+            yield from pieces
+            last_byte = time.monotonic()
+
+        read, api.results = api.results, timed
         began = time.monotonic()
         ((_, collected),) = collect_all(engine.context, [])
-        took = time.monotonic() - began
+        ended = time.monotonic()
         if collected is None or collected.new != int(count) or not collected.complete:
             sys.exit(f"not collected: {collected}")
-        return took
+        return f"{ended - began} {ended - last_byte}"
 
 
 def replay(failed: str) -> float:
@@ -96,7 +113,7 @@ def replay(failed: str) -> float:
         return took
 
 
-_STEPS: dict[str, Callable[[str], float]] = {
+_STEPS: dict[str, Callable[[str], float | str]] = {
     step.__name__: step for step in (console_page, synchronous, submit_many, collect, replay)
 }
 

@@ -16,6 +16,8 @@ from urllib.request import urlopen
 
 _SERVER = Path(__file__).parent / "server.py"
 _LONGEST_S = 900
+# What is kept of a program's output: the peak memory of a child starts at the memory of its parent.
+_MOST_OUTPUT = 1 << 16
 TEXT = "An article about many things that happened today, told at some length. " * 19
 
 
@@ -114,7 +116,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
             how = f"did not end within {_LONGEST_S} s" if wall >= _LONGEST_S else ended
             problem = f"{how}: {err.read()[-500:]}"
             raise WrongResultError(f"{' '.join(command)[:200]} {problem}")
-        output = out.read()
+        output = out.read(_MOST_OUTPUT)
     return Run(
         wall_s=wall,
         cpu_s=used.ru_utime + used.ru_stime,

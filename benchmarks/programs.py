@@ -5,7 +5,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-TITAN = (sys.executable, "-m", "titan_console")
 _IN_PROCESS = Path(__file__).parent / "in_process.py"
 
 _SDK_CREATE = """
@@ -202,9 +201,9 @@ def bare_python() -> list[str]:
     return [sys.executable, "-c", "pass"]
 
 
-def titan(*arguments: str) -> list[str]:
-    """A `titan-console` command line."""
-    return [*TITAN, *arguments]
+def titan(*arguments: str, python: str = sys.executable) -> list[str]:
+    """A `titan-console` command line, of the version that this interpreter has."""
+    return [python, "-m", "titan_console", *arguments]
 
 
 def in_process(step: str, argument: object) -> list[str]:

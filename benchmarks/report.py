@@ -7,6 +7,7 @@ from chart import chart
 from measure import Figure
 from programs import PEERS
 from scenarios import Finding
+from versions import Compared
 
 from core.text import pluralize
 
@@ -42,7 +43,7 @@ def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
     poll, results = figures["titan --poll"], figures["SDK results"]
     for what, ours, theirs, least in (
         (f"submit {count:,} requests: SDK time ÷ Titan Console time", submit, create, 1.5),
-        (f"collect {count:,} results: SDK time ÷ `--poll` time", poll, results, 4.0),
+        (f"collect {count:,} results: SDK time ÷ `--poll` time", poll, results, 2.5),
     ):
         ratio = theirs.wall_s / ours.wall_s
         yield Finding(
@@ -58,7 +59,14 @@ def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
 
 
 def write(
-    folder: Path, sizes: Sizes, findings: list[Finding], peers: Peers, *, runs: int, where: str
+    folder: Path,
+    sizes: Sizes,
+    findings: list[Finding],
+    compared: list[Compared],
+    peers: Peers,
+    *,
+    runs: int,
+    where: str,
 ) -> None:
     """Write the page and its charts."""
     names = list(next(iter(sizes.values())))
@@ -89,6 +97,7 @@ def write(
         ),
         "\n![Time against size](benchmarks-time.svg)",
         "\n![Memory against size](benchmarks-memory.svg)",
+        *_compared(compared),
         *_peers(peers, sizes),
         _NOTES,
     ]
@@ -108,6 +117,22 @@ def _both(figures: Mapping[str, Figure]) -> Figure:
 
 def _value(figure: Figure, kind: str) -> float:
     return figure.wall_s if kind == "time" else figure.peak_mb
+
+
+def _compared(compared: list[Compared]) -> Iterator[str]:
+    yield "\n## Before and now\n"
+    yield "One run each, in turn. Short requests, answers of 1.7 kB.\n"
+    yield "| command | requests | seconds before | seconds | peak MB before | peak MB |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    for one in compared:
+        before = one.before
+        yield (
+            f"| `{one.command}` | {one.requests:,} | {before.wall_s:.2f} | {one.now.wall_s:.2f}"
+            f" | {before.peak_mb:.0f} | {one.now.peak_mb:.0f} |"
+            if before
+            else f"| `{one.command}` | {one.requests:,} | | {one.now.wall_s:.2f}"
+            f" | | {one.now.peak_mb:.0f} |"
+        )
 
 
 def _peers(peers: Peers, sizes: Sizes) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Measures Titan Console, the bare SDK and peers side by side, and writes docs/benchmarks.md.
 
-    python benchmarks/run.py [--sizes 1000,10000,100000] [--runs 3] [--peers] [--attempts 10000000]
+    python benchmarks/run.py [--sizes 1000,10000,100000] [--runs 3] [--peers]
+        [--attempts 10000000] [--compared 1000000] [--before PYTHON]
 
 Every figure covers a whole process, measured from outside, against one loopback server; the
 programs alternate, and the page shows medians. It fails only on wrong results.
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import report
 import scenarios
+import versions
 from measure import (
     TEXT,
     Figure,
@@ -120,6 +122,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peers", action="store_true", help="install and measure peers too")
     parser.add_argument("--attempts", type=int, default=10_000_000, help="of the large ledger")
+    parser.add_argument("--compared", type=int, default=1_000_000, help="requests of both versions")
+    parser.add_argument("--before", help="an interpreter with an earlier version, to compare with")
     parser.add_argument("--output", type=Path, default=_DOCS, help="where benchmarks.md goes")
     return parser.parse_args()
 
@@ -132,6 +136,7 @@ def main() -> None:
         folder = Path(name)
         figures = {count: measure_size(count, given.runs, folder) for count in sizes}
         findings = list(report.ratios(figures[max(sizes)], max(sizes)))
+        compared = versions.compare(folder, given.before, given.compared)
         wrong: list[str] = []
         for scenario in (
             scenarios.collecting(folder, max(sizes), given.runs),
@@ -142,6 +147,7 @@ def main() -> None:
             scenarios.whole_limits(folder),
             scenarios.replay(folder),
             scenarios.large_ledger(folder, given.attempts),
+            versions.findings(folder, compared),
         ):
             try:
                 for finding in scenario:
@@ -153,7 +159,7 @@ def main() -> None:
     where = (
         f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} processors"
     )
-    report.write(given.output, figures, findings, peers, runs=given.runs, where=where)
+    report.write(given.output, figures, findings, compared, peers, runs=given.runs, where=where)
     print(f"written: {given.output / 'benchmarks.md'}", file=sys.stderr)
     if wrong:
         sys.exit("\n".join(wrong))
