@@ -14,6 +14,7 @@ from state.db.dialect import LISTED, array_of, as_list, items, number_in, text_i
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.sql_conditions import WAITS
+from state.db.staged import Staged
 from state.model.records import Batch
 
 # Losses after which a workflow is not primed any more.
@@ -66,7 +67,7 @@ class Stop(Struct, frozen=True, kw_only=True):
     lost_nano: int
 
 
-def put_first(ledger: Ledger, staged: object, part: int, new: NewPriming) -> None:
+def put_first(ledger: Ledger, staged: Staged, part: int, new: NewPriming) -> None:
     """Inside a transaction: give the first request of each prefix the part that is sent first."""
     ledger.execute(
         f"UPDATE {staged} SET part = ? WHERE position IN {LISTED}",  # noqa: S608 - our own name

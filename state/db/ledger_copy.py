@@ -3,8 +3,9 @@
 from contextlib import closing
 from pathlib import Path
 
-from state.db.connection import sqlite3
+from state.db.connection import connect_read_only, sqlite3
 from state.db.ledger import Ledger
+from state.db.schema import check_backup
 from state.db.sqlite_errors import DAMAGED, UNREADABLE, ledger_error, reason
 from state.files.folder import make_private_file
 
@@ -15,12 +16,29 @@ def size_of(ledger: Ledger) -> int:
     return int(pages) * int(size)
 
 
-def copy(source: "sqlite3.Connection", target: Path) -> str | None:
-    """Copy a ledger, as of now, to a new file; returns the damage of the copy, if any.
+def copy(ledger: Ledger, target: Path) -> str | None:
+    """Copy the ledger, as of now, to a new file; returns the damage of the copy, if any.
 
     It needs no WAL beside it. Not durable yet. Raises LedgerUnusable where the target cannot be
     written, and OSError.
     """
+    return _copy(ledger.connection, target)
+
+
+def copy_backup(backup: Path, target: Path) -> str | None:
+    """Copy a backup, with its WAL if it has one, as `copy` does; returns its damage, if any.
+
+    Raises LedgerUnusable also where the backup is no ledger that can be opened or migrated.
+    """
+    try:
+        with closing(connect_read_only(backup)) as source:
+            check_backup(source, backup)
+            return _copy(source, target)
+    except UNREADABLE as error:
+        return reason(error)
+
+
+def _copy(source: "sqlite3.Connection", target: Path) -> str | None:
     make_private_file(target)
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as made:

@@ -54,14 +54,19 @@ class Reader:
     Opening and closing one touches the files, which the watcher of a console reports as a change.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
+    def __init__(self, path: Path, *, any_version: bool = False) -> None:
+        """Open an existing ledger. Raises LedgerUnusable when there is none.
+
+        Raises it, too, for one of another version, except with `any_version`: for a query that
+        each of them answers.
+        """
         require_ledger(path)
         self.path = path
         with ledger_errors(path, did="read"):
             self.connection = connect_read_only(path)
         try:
-            check_version(self.connection, path)
+            if not any_version:
+                check_version(self.connection, path)
         except LedgerError:
             self.connection.close()
             raise

@@ -1,7 +1,7 @@
 """SQL conditions that many queries share, spelled like the partial indexes that they use."""
 
 from state.db.dialect import THEN_JOIN, items, number_in
-from state.model.records import CLOSED_STATUSES
+from state.model.records import CLOSED_STATUSES, REVIEW_STOP_REASONS
 
 # Of `b`, a batch that was not sent and whose requests were queued again, not canceled with it.
 RETURNED = "b.status = 'not_sent' AND b.canceled = 0"
@@ -28,6 +28,14 @@ OUTCOME_COUNTS = ", ".join(
     f"count(*) FILTER (WHERE outcome = '{outcome}')"
     for outcome in ("succeeded", "errored", "canceled", "expired")
 )
+_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
+# Of an attempt `a` that settled its request: its answer is to be reviewed. Index
+# `attempts_for_review`.
+TO_REVIEW = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
+# Joins the request that the attempt settled.
+SETTLED_REQUEST = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
+# Of a request `r`: its answer is to be reviewed.
+NEEDS_REVIEW = f"r.id IN (SELECT r.id FROM attempts a {SETTLED_REQUEST} WHERE {TO_REVIEW})"  # noqa: S608 - our own words
 # Of `batches`: it waits for the first requests of a primed submission (`priming_records`).
 WAITS = (
     "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"  # noqa: S608 - our own words

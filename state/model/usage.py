@@ -96,7 +96,7 @@ def usage_of(values: Sequence[Any]) -> Usage:
     )
 
 
-def usage_in(row: Any, unpriced: str | None = None) -> Usage:  # noqa: ANN401 - a row of SQLite
+def usage_in(row: Any, unpriced: str | None = None) -> Usage:  # noqa: ANN401 - a row of any database
     """The usage in the columns of an attempt; `unpriced` is why its cost is unknown."""
     return Usage(
         **{name: row[name] or 0 for name in (*TOKENS, "web_searches")},

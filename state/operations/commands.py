@@ -21,7 +21,7 @@ from state.model.id_list import IdList
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
-    from state.db.connection import sqlite3
+    from state.db.reader import Row
 
 _KEY_LENGTH = 8
 _WORKFLOWS = "workflows"
@@ -347,7 +347,7 @@ class TooLateError(LedgerError):
     default_code = "command_started"
 
 
-def _to_command(row: "sqlite3.Row") -> Command:
+def _to_command(row: "Row") -> Command:
     return Command(
         id=row["id"],
         key=row["key"],

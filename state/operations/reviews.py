@@ -8,15 +8,9 @@ from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.model.records import REVIEW_STOP_REASONS
+from state.db.sql_conditions import SETTLED_REQUEST, TO_REVIEW
 
 _PAGE = 1000
-# As in the partial index `attempts_for_review`, so that SQLite can use it.
-_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-_TO_REVIEW = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
-_SETTLING = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
-# The ids of the requests with an answer to review.
-REQUEST_IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_TO_REVIEW}"  # noqa: S608 - our own words
 
 
 class ReviewRow(Struct, frozen=True, kw_only=True):
@@ -36,7 +30,7 @@ class ReviewRow(Struct, frozen=True, kw_only=True):
 
 def count(source: Source) -> int:
     """Number of answers to review."""
-    rows = source.rows(f"SELECT count(*) FROM attempts a {_SETTLING} WHERE {_TO_REVIEW}")  # noqa: S608 - our own words
+    rows = source.rows(f"SELECT count(*) FROM attempts a {SETTLED_REQUEST} WHERE {TO_REVIEW}")  # noqa: S608 - our own words
     return int(rows[0][0])
 
 
@@ -47,8 +41,8 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
         page = source.rows(
             "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608 - our own words
             f" b.id AS batch_id, b.remote_id, a.stop_reason, {ATTEMPT_MODEL} AS model, b.ended_ts"
-            f" FROM attempts a {_SETTLING} JOIN batches b ON b.id = a.batch_id"
-            f" WHERE {_TO_REVIEW} AND (a.batch_id, a.request_id) < (?, ?)"
+            f" FROM attempts a {SETTLED_REQUEST} JOIN batches b ON b.id = a.batch_id"
+            f" WHERE {TO_REVIEW} AND (a.batch_id, a.request_id) < (?, ?)"
             " ORDER BY a.batch_id DESC, a.request_id DESC LIMIT ?",
             *last,
             min(left, _PAGE),
@@ -63,7 +57,7 @@ def accept(ledger: Ledger, request_ids: Collection[int]) -> int:
     """Acknowledge the answers of these requests; returns how many there were."""
     with ledger.transaction("accept"):
         return ledger.execute(
-            f"UPDATE attempts AS a SET reviewed = 1 WHERE {_TO_REVIEW} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
+            f"UPDATE attempts AS a SET reviewed = 1 WHERE {TO_REVIEW} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
             " FROM requests r WHERE r.id = a.request_id AND r.settled_by = a.batch_id"
             f" AND r.id IN {LISTED})",
             as_list(request_ids),

@@ -9,10 +9,9 @@ from state.db import effective_attempt
 from state.db.dialect import array_of
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import TO_DO
+from state.db.sql_conditions import NEEDS_REVIEW, TO_DO
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
-from state.operations import reviews
 from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 
@@ -62,7 +61,6 @@ MOST_GROUPED = 100_000
 _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 _IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
-_TO_REVIEW = f"r.id IN ({reviews.REQUEST_IDS})"
 _KIND = (
     "CASE WHEN a.outcome = 'succeeded' THEN a.stop_reason"
     " ELSE coalesce(a.error_type, a.outcome, r.status) END"
@@ -100,11 +98,11 @@ def grouped(
     source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_GROUPED
 ) -> FailureGroups:
     """Group what matches the terms: the newest `most` failures and the newest `most` reviews."""
-    failed, reviewed = (_count(source, which, terms, now) for which in (_IS_FAILED, _TO_REVIEW))
+    failed, reviewed = (_count(source, which, terms, now) for which in (_IS_FAILED, NEEDS_REVIEW))
     return FailureGroups(
         groups=[
             group
-            for which, number in ((_IS_FAILED, failed), (_TO_REVIEW, reviewed))
+            for which, number in ((_IS_FAILED, failed), (NEEDS_REVIEW, reviewed))
             if number
             for group in _grouped(source, which, terms, now, most)
         ],
@@ -140,7 +138,7 @@ def _grouped(
         MessageGroup(
             **{
                 **dict(row),
-                "is_review": which == _TO_REVIEW,
+                "is_review": which == NEEDS_REVIEW,
                 "outcome": Outcome(row["outcome"]),
                 "first_ts": row["first_ts"] or "",
                 "last_ts": row["last_ts"] or "",
@@ -161,7 +159,7 @@ def ids_by_message(
     most: int = MOST_GROUPED,
 ) -> list[tuple[str, Sequence[int]]]:
     """The ids of a workflow's requests that ended with this kind, by message."""
-    which = _TO_REVIEW if is_review else _IS_FAILED
+    which = NEEDS_REVIEW if is_review else _IS_FAILED
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(
         "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message,"  # noqa: S608 - our own words

@@ -14,7 +14,7 @@ from state.model.records import Batch, Event
 from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, parse_ids
 
 if TYPE_CHECKING:
-    from state.db.connection import sqlite3
+    from state.db.reader import Row
 
 
 _SELECT = (
@@ -70,7 +70,7 @@ def count(source: Source, *, since_ts: str = "") -> int:
     return int(source.rows("SELECT count(*) FROM events WHERE at >= ?", since_ts)[0][0])
 
 
-def _to_line(row: "sqlite3.Row") -> EventLine:
+def _to_line(row: "Row") -> EventLine:
     return EventLine(
         event=Event(
             id=row["id"],

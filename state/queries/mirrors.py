@@ -28,7 +28,7 @@ from state.model.records import Batch
 from state.queries.event_list import events_from
 
 if TYPE_CHECKING:
-    from state.db.connection import sqlite3
+    from state.db.reader import Row
 
 _ENDED = ("batch.collected", "batch.rejected", "batch.canceled_unsent")
 
@@ -233,7 +233,7 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
                 }
 
 
-def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
+def _params(bodies: LineReader, row: "Row") -> object:
     """The request's params; None where its body is missing, or is no JSON that Python reads."""
     try:
         body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
@@ -279,5 +279,5 @@ def _cost_lines(
             }
 
 
-def _dollars(row: "sqlite3.Row", name: str) -> float | None:
+def _dollars(row: "Row", name: str) -> float | None:
     return None if row["unpriced"] else row[name] / 1_000_000_000

@@ -11,10 +11,9 @@ from state.db import effective_attempt
 from state.db.dialect import array_of, contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, STATUS, TO_DO, UNSENT
+from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, NEEDS_REVIEW, STATUS, TO_DO, UNSENT
 from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
-from state.operations import reviews
 from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, parse_ids
 
 FIELDS = (
@@ -127,7 +126,7 @@ def _states(term: ValuesTerm) -> Where:
     parts += [f"r.id IN ({UNSENT})"] if RequestStatus.QUEUED in wanted else []
     parts += [IN_FLIGHT] if RequestStatus.IN_FLIGHT in wanted else []
     parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
-    parts += [f"r.id IN ({reviews.REQUEST_IDS})"] if "review" in term.values else []
+    parts += [NEEDS_REVIEW] if "review" in term.values else []
     sql = parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({p})" for p in parts) + ")"
     return Where(sql, (), needs_attempt=False)
 

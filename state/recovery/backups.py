@@ -61,7 +61,7 @@ def write(ledger: Ledger, target: Path) -> None:
         left.unlink(missing_ok=True)
     part = target.with_name(f"{os.getpid()}-{id(ledger):x}.part")
     try:
-        wrong = ledger_copy.copy(ledger.connection, part)
+        wrong = ledger_copy.copy(ledger, part)
         if wrong:
             raise LedgerUnusable(f"The ledger {ledger.path} is damaged: {wrong}.")
         ledger.crash_point("backup:copied")

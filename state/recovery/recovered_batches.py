@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from state.db.connection import connect_read_only
-from state.db.sqlite_errors import UNREADABLE
+from state.db.reader import Reader
 from state.files import archive
 from state.files.folder import Folder
 from state.files.lost_ledger import backup_files
@@ -154,8 +153,10 @@ def tags(folder: Folder) -> dict[str, str]:
     """The tag of each submission in other files: the mirror of errors, and the backups."""
     found: dict[str, str] = {}
     for path in reversed(backup_files(folder)):
-        with suppress(LedgerError, OSError, *UNREADABLE), closing(connect_read_only(path)) as copy:
-            found |= dict(copy.execute("SELECT key, tag FROM submissions").fetchall())
+        with suppress(LedgerError, OSError), Reader(path, any_version=True) as copy:
+            found |= {
+                row["key"]: row["tag"] for row in copy.rows("SELECT key, tag FROM submissions")
+            }
     if folder.errors_mirror.is_file():
         for line in read_regular(folder.errors_mirror).splitlines():
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):

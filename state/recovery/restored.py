@@ -1,15 +1,11 @@
 """Reads and writes of a restore: what a ledger holds, and what a backup could not know."""
 
-from contextlib import closing
 from pathlib import Path
 
 from state.db import ledger_copy
-from state.db.connection import connect_read_only
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_submission
-from state.db.schema import check_backup
-from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Submission
 from state.recovery import recovered_batches
@@ -19,12 +15,7 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 def copy_backup(backup: Path, target: Path) -> None:
     """Copy a backup to a new file, with its WAL if it has one. Raises LedgerUnusable, OSError."""
-    try:
-        with closing(connect_read_only(backup)) as source:
-            check_backup(source, backup)
-            wrong = ledger_copy.copy(source, target)
-    except UNREADABLE as error:
-        wrong = reason(error)
+    wrong = ledger_copy.copy_backup(backup, target)
     if wrong:
         raise LedgerUnusable(
             f"The backup {backup} is damaged: {wrong}. Choose another of `titan-console restore`,"

@@ -13,7 +13,14 @@ _STATEMENT = re.compile(
 )
 
 
-@pytest.mark.parametrize("package", ["core", "titan_batch", "titan_console"])
+_PACKAGES = ["core", "titan_batch", "titan_console"]
+# A call that takes SQL, or returns rows.
+_RUN = re.compile(
+    r"\b_?(ledger|reader|source|copy)\.(rows?|tuples|execute|executemany|insert|next_id|connection)\b"
+)
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
 def test_sql_is_written_in_state_alone(package: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
@@ -29,3 +36,15 @@ def test_sql_is_written_in_state_alone(package: str) -> None:
 def test_the_pattern_knows_a_statement() -> None:
     assert _STATEMENT.match("SELECT key FROM batches")
     assert not _STATEMENT.match("Select one of the rows.")
+    assert _RUN.search("context.ledger.rows(sql)")
+    assert not _RUN.search("with context.ledger.transaction(name) as tx:")
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_other_packages_run_no_statement(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {call.group()}"
+        for path in (ROOT / package).rglob("*.py")
+        for call in _RUN.finditer(path.read_text("utf-8"))
+    ]
+    assert found == []

@@ -18,7 +18,7 @@ from state.queries import (
     batch_detail,
     batch_list,
     error_list,
-    filter_sql,
+    filter_values,
     request_detail,
     request_list,
     spending,
@@ -61,7 +61,7 @@ def test_a_request_has_its_own_model_before_and_after_it_failed(mixed: Bench) ->
         for row in spending.by_day_column(source, "model", since_day="2026-01-01")
     }
     assert by_model == {SONNET: 2, OPUS: 1}
-    assert OPUS in filter_sql.known_values(source)[Field.MODEL]
+    assert OPUS in filter_values.known_values(source)[Field.MODEL]
 
 
 def test_a_batch_and_a_submission_count_their_models(mixed: Bench) -> None:

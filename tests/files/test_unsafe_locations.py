@@ -8,13 +8,12 @@ from support.builders import START, Bench
 from support.lifecycle import check_once, poll_until_done
 
 from core.config.settings import Settings
-from state.db import connection
+from state.db import connection, integrity
 from state.db.connection import connect_read_only
 from state.db.ledger import Ledger
 from state.files import folder, network_folders
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from state.queries import doctor_figures
 from titan_console.doctor import checks, file_checks
 from titan_console.doctor.finding import Finding, Health
 
@@ -121,10 +120,10 @@ def test_doctor_warns_of_an_sqlite_that_can_lose_pages(
         return next(finding for finding in found if finding.what == "sqlite")
 
     now = connection.sqlite3.sqlite_version_info
-    monkeypatch.setattr(doctor_figures, "FIRST_SAFE_SQLITE", (now[0], now[1] + 1, 0))
+    monkeypatch.setattr(integrity, "FIRST_SAFE_SQLITE", (now[0], now[1] + 1, 0))
     assert told().health == Health.WARN
     assert "can, rarely, corrupt a database" in told().detail
-    monkeypatch.setattr(doctor_figures, "FIRST_SAFE_SQLITE", now)
+    monkeypatch.setattr(integrity, "FIRST_SAFE_SQLITE", now)
     assert told().health == Health.OK
 
 

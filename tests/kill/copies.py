@@ -9,10 +9,10 @@ from simulation.oracle import Oracle, read_oracle
 
 from core.bootstrap import rebuild_ledger
 from core.config.settings import Settings
+from state.db import integrity
 from state.db.connection import connect, sqlite3
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from state.queries import doctor_figures
 
 
 def copy_findings(target: RunTarget, sandbox: KillSandbox, copies: int) -> Iterator[str]:
@@ -40,7 +40,7 @@ def is_damaged(folder: Folder) -> bool:
     if not folder.ledger.exists():
         return True
     try:
-        return doctor_figures.damage(folder.ledger, thorough=True) is not None
+        return integrity.damage(folder.ledger, thorough=True) is not None
     except LedgerError:
         return True
 

@@ -15,11 +15,11 @@ from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.intake.fallback_files import save
 from core.intake.options import SubmitOptions
+from state.db import integrity
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.model.errors import LedgerError, LedgerUnusable
-from state.queries import doctor_figures
 from state.recovery import recovered_batches
 from titan_console.sandbox.api import Sandbox
 
@@ -43,7 +43,7 @@ def _page_of(ledger: Path, name: str) -> int:
 
 def _is_damaged(ledger: Path) -> bool:
     try:
-        return doctor_figures.damage(ledger, thorough=True) is not None
+        return integrity.damage(ledger, thorough=True) is not None
     except LedgerError:
         return True
 

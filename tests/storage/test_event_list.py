@@ -10,7 +10,7 @@ from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTer
 from state.operations import commands, pauses
 from state.operations.commands import Action, NewCommand
 from state.queries import event_list
-from state.queries.filter_sql import known_values
+from state.queries.filter_values import known_values
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from state.operations import command_effects, pauses, selection
 from state.operations.selection import Filter
 from state.queries import (
     batch_detail,
-    filter_sql,
+    filter_values,
     find_by_id,
     ledger_status,
     request_detail,
@@ -92,4 +92,4 @@ def test_a_paused_workflow_shows_its_batches_as_queued(made: LedgerBuilder) -> N
 
 def test_known_errors_can_be_listed(made: LedgerBuilder) -> None:
     made.refuse(made.submit("bad", 1))
-    assert filter_sql.known_values(made.ledger)[Field.ERROR] == ["invalid_request_error"]
+    assert filter_values.known_values(made.ledger)[Field.ERROR] == ["invalid_request_error"]

@@ -9,7 +9,7 @@ from support.ledgers.storage import Storage
 from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 from state.model.records import Outcome
 from state.queries import request_list
-from state.queries.filter_sql import known_values
+from state.queries.filter_values import known_values
 from state.queries.request_list import STATES, Query, SortOrder
 from titan_console.text.filters import Vocabulary, parse
 

@@ -14,7 +14,7 @@ from support.hostile_text import EVIL, hidden
 from state.model.filter_terms import Field
 from state.operations import commands
 from state.operations.commands import Action, NewCommand
-from state.queries import event_list, filter_sql
+from state.queries import event_list, filter_values
 from state.queries.event_list import EventLine
 from titan_console.cli.main import cli
 from titan_console.text import event_labels
@@ -151,7 +151,7 @@ def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> N
 def test_kinds_and_people_of_the_log_can_be_completed(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.accept(made.submit("feed"))
-    known = filter_sql.known_values(made.ledger)
+    known = filter_values.known_values(made.ledger)
     assert {"batch.accepted", "submission.created"} <= set(known[Field.KIND])
     assert set(known[Field.WHO]) == {event.event.actor for event in found(made, "")}
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from core.clock import SystemClock
 from core.config import titan_file
 from core.text import pluralize, unreadable_lines
+from state.db import integrity
 from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
@@ -79,14 +80,14 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         if not ledger_exists(folder.ledger):
             yield _missing_ledger(folder)
             return
-        damage = doctor_figures.damage(folder.ledger, thorough=thorough)
+        damage = integrity.damage(folder.ledger, thorough=thorough)
         recorded = list[Finding]()
         if not damage:
             with Reader(folder.ledger) as reader:
                 recorded += _recorded_files(reader, folder)
     except LedgerError as error:
         yield Finding(Health.BAD, "ledger", str(error))
-        if doctor_figures.is_damage(error):
+        if integrity.is_damage(error):
             yield Finding(Health.WARN, "recovery", _recovery(folder))
         return
     if damage:

@@ -9,8 +9,8 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.reporting.job_status import model_warnings
+from state.db import integrity
 from state.files.folder import Folder
-from state.queries import doctor_figures
 from titan_console.doctor.finding import Finding, Health, isolated
 
 # Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
@@ -33,7 +33,7 @@ def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
 
 
 def _sqlite() -> Finding:
-    library = doctor_figures.sqlite_library()
+    library = integrity.sqlite_library()
     named = f"{library.version} from {library.module}"
     if library.is_safe:
         return Finding(Health.OK, "sqlite", named)

@@ -9,10 +9,10 @@ from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError, problems_of
 from core.recovery.rebuild import RebuildSummary
 from core.text import pluralize
+from state.db import integrity
 from state.db.ledger import Ledger
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from state.queries import doctor_figures
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
@@ -60,15 +60,15 @@ def _damage(folder: Folder) -> str:
     An older ledger is migrated first: one that cannot be migrated is damaged.
     """
     try:
-        if doctor_figures.is_older(folder.ledger):
+        if integrity.is_older(folder.ledger):
             Ledger(folder.ledger, now=SystemClock().now, actor="cli").close()
-        damage = doctor_figures.damage(folder.ledger, thorough=True)
+        damage = integrity.damage(folder.ledger, thorough=True)
     except LedgerError as error:
-        if not doctor_figures.is_damage(error):
+        if not integrity.is_damage(error):
             raise
         if error.__cause__ is None:
             return str(error)
-        damage = doctor_figures.damage_text(error)
+        damage = integrity.damage_text(error)
     if damage is None:
         raise InputError(f"{folder.ledger} passed the integrity check; nothing to rebuild.")
     return f"The ledger {folder.ledger} is damaged: {damage}."

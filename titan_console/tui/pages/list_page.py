@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from core.text import pluralize
-from state.queries import filter_sql
+from state.queries import filter_values
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker
 from titan_console.text.filters import Filter, Vocabulary
@@ -68,7 +68,7 @@ class FilteredPage(QueryPage):
         self._filter_worker = QueryWorker(state.path)
         self._known = LiveQuery(
             self._filter_worker,
-            filter_sql.known_values,
+            filter_values.known_values,
             self.filter_line.learn,
             self.show_problem,
             self._start,

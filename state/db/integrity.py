@@ -1,0 +1,70 @@
+"""The SQLite library in use, and what it says of the ledger's version and damage."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
+from state.db.reader import Reader
+from state.db.sqlite_errors import reason
+from state.model.errors import LedgerError, LedgerUnusable
+
+
+class SqliteLibrary(Struct, frozen=True, kw_only=True):
+    """The SQLite library in use."""
+
+    module: str
+    version: str
+    is_safe: bool
+
+
+def sqlite_library() -> SqliteLibrary:
+    """The SQLite library, and whether it is free of the WAL race that can lose pages."""
+    return SqliteLibrary(
+        module=sqlite3.__name__.partition(".")[0],
+        version=sqlite3.sqlite_version,
+        is_safe=sqlite3.sqlite_version_info >= FIRST_SAFE_SQLITE,
+    )
+
+
+# Errors of a ledger that a restore or a rebuild replaces; others go away by themselves or are about
+# the folder, the disk or the version.
+_DAMAGE = {"ledger_damaged", "ledger_lost", "ledger_unknown_schema", "ledger_unusable"}
+
+
+def is_damage(error: LedgerError) -> bool:
+    """Whether a restore or a rebuild is the remedy, since the ledger is damaged or lost."""
+    return error.code in _DAMAGE
+
+
+def is_older(path: Path) -> bool:
+    """Whether the ledger has an older version, which the next writer migrates."""
+    try:
+        Reader(path).close()
+    except LedgerUnusable as error:
+        if error.code != "ledger_too_old":
+            raise
+        return True
+    return False
+
+
+def damage_text(error: LedgerError) -> str:
+    """What SQLite says of the damage; all of the error where SQLite did not find it."""
+    return reason(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
+
+
+def damage(path: Path, *, thorough: bool) -> str | None:
+    """The errors of SQLite's own integrity check; None when it passes.
+
+    Raises LedgerUnusable when it cannot even be opened.
+    """
+    check = "integrity_check" if thorough else "quick_check"
+    with Reader(path) as reader:
+        try:
+            found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
+            violations = reader.rows("PRAGMA foreign_key_check")
+        except LedgerUnusable as error:
+            return damage_text(error)
+    if found != ["ok"]:
+        return "; ".join(found[:3])
+    return f"{len(violations)} foreign key violations" if violations else None
