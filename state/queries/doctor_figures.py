@@ -86,7 +86,7 @@ def missing_bodies(source: Source, folder: Folder) -> list[str]:
         " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
         f" UNION ALL SELECT {columns} FROM attempts a JOIN requests r ON r.id = a.request_id"
         " LEFT JOIN edits e ON e.id = a.edit_id WHERE a.active = 1"
-        f" AND a.batch_id IN ({UNSENT_BATCHES})) GROUP BY name ORDER BY name"
+        f" AND a.batch_id IN ({UNSENT_BATCHES})) bodies GROUP BY name ORDER BY name"
     )
     return [row["name"] for row in rows if _size(folder.spool / row["name"]) < row["needed"]]
 
