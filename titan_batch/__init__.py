@@ -32,6 +32,7 @@ from core.intake.options import SubmitOptions
 from core.internal_errors import describe
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
+from core.requests.output_schema import schema_of
 from core.requests.payload import check_name
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
@@ -43,7 +44,7 @@ from state.model.errors import (
     LedgerUnusable,
     UnknownId,
 )
-from state.model.records import OnFailure
+from state.model.records import OnFailure, OnMaxTokens
 
 __all__ = [
     "AlreadySubmitted",
@@ -73,7 +74,7 @@ _log = logging.getLogger("titan_batch")
 pin_home()
 
 
-def submit(
+def submit(  # noqa: PLR0913 - each is an option
     requests: Iterable[Mapping[str, Any]],
     *,
     tag: str,
@@ -83,6 +84,10 @@ def submit(
     betas: Sequence[str] | None = None,
     on_failure: Literal["queue", "sync"] | None = None,
     cache: Literal["none", "1h", "upgrade", "prime"] | None = None,
+    output: object = None,
+    reask: int | None = None,
+    continue_turns: int | None = None,
+    on_max_tokens: Literal["review", "raise"] | None = None,
 ) -> str:
     """Store the requests durably, send them as batches, and return the key of the submission.
 
@@ -111,9 +116,16 @@ def submit(
         cache: "none" rejects cache_control, "1h" accepts 1-hour caching, "upgrade" also changes
             5-minute caching to 1 hour, "prime" marks a long common prefix and sends one request
             first, to write the cache for the others.
+        output: what every answer is: a pydantic model, a dataclass, a TypedDict or a JSON Schema.
+            Sent as the API's structured output, and each answer is checked again when it arrives.
+        reask: how often, at most 5 times, polls ask again for an answer that does not match its
+            schema, with the error. Each answer is charged. Default: 0.
+        continue_turns: how often polls continue an answer that ended with pause_turn. Default: 3.
+        on_max_tokens: "review" lists an answer that was cut off for review; "raise" asks again
+            with twice the max_tokens, up to the limit of the model. Default: "review".
 
-    If the workflow is a job in titan.toml, its values are the defaults of the arguments from model
-    to cache that the call omits.
+    If the workflow is a job in titan.toml, its values are the defaults of the arguments that the
+    call omits, but for workflow and output.
 
     Raises:
         PayloadError: a request or an argument is invalid, the name is never batched, or a budget
@@ -132,6 +144,10 @@ def submit(
         on_failure=_choice("on_failure", on_failure, OnFailure),
         betas=_betas(betas),
         cache=_choice("cache", cache, CachePolicy),
+        output=None if output is None else schema_of(output),
+        reask=reask,
+        continue_turns=continue_turns,
+        on_max_tokens=_choice("on_max_tokens", on_max_tokens, OnMaxTokens),
     )
     options.check()
     try:

@@ -12,9 +12,14 @@ from core.config.durations import DEADLINE_LEAD
 from core.config.toml_reader import Amount, CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, max_tokens_limit
-from state.model.records import OnFailure
+from state.model.records import OnFailure, OnMaxTokens
 
 DEFAULT_MODEL = "claude-sonnet-4-6"
+# Without a job and an argument of the call.
+CONTINUE_TURNS = 3
+# Each costs another answer.
+MOST_REASKS = 5
+MOST_TURNS = 10
 # `07:00` is the next one from now, `tomorrow 07:00` that of the next local day.
 TimeOfDay = Annotated[
     str,
@@ -83,8 +88,10 @@ class Job(Record, frozen=True, kw_only=True):
     submission) and `deadline_at` (local time of day) exclude each other; without either there is
     no deadline. `max_tokens` is the largest of its requests. `on_delivery` is a program and its
     arguments, run without a shell when the job's results file was delivered. Polls retry a failed
-    request `replay_tries` times where `replay` is "auto". `unbounded_request_usd` is what a budget
-    counts for a request whose cost has no upper bound.
+    request `replay_tries` times where `replay` is "auto". They ask again for an answer that does
+    not match its schema (`reask` times), that paused (`continue_turns` times) or was cut off
+    (`on_max_tokens`). `unbounded_request_usd` is what a budget counts for a request whose cost has
+    no upper bound.
     """
 
     name: str = ""
@@ -104,6 +111,9 @@ class Job(Record, frozen=True, kw_only=True):
     on_delivery_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 300
     replay: Replay = Replay.BY_HAND
     replay_tries: Annotated[int, Meta(ge=1, le=10)] = 2
+    reask: Annotated[int, Meta(ge=0, le=MOST_REASKS)] = 0
+    continue_turns: Annotated[int, Meta(ge=0, le=MOST_TURNS)] = CONTINUE_TURNS
+    on_max_tokens: OnMaxTokens = OnMaxTokens.REVIEW
     unbounded_request_usd: Amount | None = None
     note: Text = ""
 

@@ -33,7 +33,15 @@ from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
 from state.files.folder import replace as rename_to
 from state.model.errors import LedgerError
-from state.model.records import Counts, NewSubmission, OnFailure, Outcome, Submission
+from state.model.records import (
+    Counts,
+    FollowUps,
+    NewSubmission,
+    OnFailure,
+    OnMaxTokens,
+    Outcome,
+    Submission,
+)
 from state.model.timestamps import to_text
 from state.recovery import fallback_import
 
@@ -254,6 +262,11 @@ def _new_submission(key: str, header: Header) -> NewSubmission:
         created_by=header.created_by,
         created_ts=header.created_ts,
         spool_file=f"{key}.jsonl",
+        follow_ups=FollowUps(
+            reask=header.reask,
+            continue_turns=header.continue_turns,
+            on_max_tokens=OnMaxTokens(header.on_max_tokens),
+        ),
     )
 
 
@@ -283,4 +296,7 @@ def _header(resolved: ResolvedOptions, now: str, actor: str, error: str, count: 
         betas=",".join(resolved.betas),
         error=error,
         requests=count,
+        reask=resolved.follow_ups.reask,
+        continue_turns=resolved.follow_ups.continue_turns,
+        on_max_tokens=resolved.follow_ups.on_max_tokens.value,
     )

@@ -8,19 +8,23 @@ from typing import cast
 
 from msgspec import Struct
 
-from core.config.job import DEFAULT_MODEL, Job
+from core.config.job import CONTINUE_TURNS, DEFAULT_MODEL, MOST_REASKS, MOST_TURNS, Job
 from core.config.titan_tables import TitanToml
 from core.errors import NeverBatched, PayloadError, SettingsError
+from core.requests import supported_schema
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
-from state.model.records import OnFailure
+from state.model.records import FollowUps, OnFailure, OnMaxTokens
 from state.model.timestamps import to_text
 
 # The tables of titan.toml that limit what may be submitted and spent.
 
 
 class SubmitOptions(Struct, frozen=True, kw_only=True):
-    """The arguments of one call; None for those that it leaves to titan.toml or the defaults."""
+    """The arguments of one call; None for those that it leaves to titan.toml or the defaults.
+
+    `output` is the JSON Schema of every answer.
+    """
 
     tag: str
     model: str | None = None
@@ -30,6 +34,10 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
     on_failure: OnFailure | None = None
     betas: tuple[str, ...] | None = None
     cache: CachePolicy | None = None
+    output: Mapping[str, object] | None = None
+    reask: int | None = None
+    continue_turns: int | None = None
+    on_max_tokens: OnMaxTokens | None = None
 
     def check(self) -> None:
         """Raise PayloadError for a value that cannot be stored."""
@@ -45,6 +53,19 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
                 f" datetime.now(timezone.utc), not {self.deadline!r:.60}.",
                 code="deadline_invalid",
             )
+        _check_number("reask", self.reask, MOST_REASKS)
+        _check_number("continue_turns", self.continue_turns, MOST_TURNS)
+        if self.output is not None:
+            supported_schema.prepared(self.output)
+
+
+def _check_number(what: str, number: object, most: int) -> None:
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if number is not None and not (is_number and number in range(most + 1)):
+        raise PayloadError(
+            f"{what} must be an integer from 0 to {most}, not {number!r:.40}.",
+            code=f"{what}_invalid",
+        )
 
 
 def _is_aware(moment: object) -> bool:
@@ -63,6 +84,9 @@ class ResolvedOptions(Struct, frozen=True, kw_only=True):
     on_failure: OnFailure
     betas: tuple[str, ...]
     cache: CachePolicy
+    #: The prepared schema of every answer, as JSON.
+    output: bytes | None = None
+    follow_ups: FollowUps = FollowUps()
 
     @property
     def deadline_ts(self) -> str | None:
@@ -101,8 +125,20 @@ def resolve_options(
         on_failure=options.on_failure or (job.on_failure if job else OnFailure.QUEUE),
         betas=options.betas if options.betas is not None else (job.betas if job else ()),
         cache=options.cache or (job.cache if job else CachePolicy.HOUR),
+        output=None if options.output is None else supported_schema.prepared(options.output),
+        follow_ups=_follow_ups(options, job),
     )
     return resolved, requests
+
+
+def _follow_ups(options: SubmitOptions, job: Job | None) -> FollowUps:
+    reask = options.reask
+    turns = options.continue_turns
+    return FollowUps(
+        reask=(job.reask if job else 0) if reask is None else reask,
+        continue_turns=(job.continue_turns if job else CONTINUE_TURNS) if turns is None else turns,
+        on_max_tokens=options.on_max_tokens or (job.on_max_tokens if job else OnMaxTokens.REVIEW),
+    )
 
 
 def check_never_batch(rules: TitanToml, names: Iterable[str | None]) -> None:

@@ -104,6 +104,7 @@ def checked_lines(
             betas=resolved.betas,
             limits=limits,
             cache=resolved.cache,
+            output=resolved.output,
         )
         if earlier := seen.add(line.custom_id, position):
             raise PayloadError(
@@ -131,6 +132,7 @@ def new_submission(
         created_by=created_by,
         created_ts=created_ts,
         spool_file=f"{key}.jsonl",
+        follow_ups=resolved.follow_ups,
     )
 
 

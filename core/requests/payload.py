@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import PayloadError
-from core.requests import cache_control
+from core.requests import cache_control, supported_schema
 from core.requests.cache_control import CachePolicy
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_limit
 from core.requests.wire_id import LIMIT as CUSTOM_ID_LIMIT
@@ -43,7 +43,7 @@ class Line(NamedTuple):
     """One validated request: its custom_id, its JSON line as UTF-8, and the line's SHA-256.
 
     The same request has the same digest; the order of its keys counts, since a model may read it.
-    `betas` are the beta headers it is sent with.
+    `betas` are the beta headers it is sent with, `schema` the JSON of its output's schema.
     """
 
     custom_id: str
@@ -52,6 +52,7 @@ class Line(NamedTuple):
     model: str
     max_tokens: int
     betas: tuple[str, ...]
+    schema: bytes | None = None
 
 
 def check_tag(tag: object) -> str:
@@ -91,11 +92,12 @@ def to_line(
     betas: tuple[str, ...],
     limits: Limits,
     cache: CachePolicy = CachePolicy.HOUR,
+    output: bytes | None = None,
 ) -> Line:
     """Validate and encode one request, flat or in the API's form `{"custom_id", "params"}`.
 
-    `position` counts from 1; `model` is for a request without one. Raises PayloadError, which
-    names the request.
+    `position` counts from 1; `model` is for a request without one, `output` the prepared schema
+    of the submission. Raises PayloadError, which names the request.
     """
     # `type(...) is dict` is several times faster than isinstance, and there may be 100,000 of them.
     if type(request) is not dict and not isinstance(request, Mapping):
@@ -108,6 +110,8 @@ def to_line(
     params = _params(fields, named)
     params.setdefault("model", model)
     checked_model, max_tokens = _check_params(params, named)
+    if schema := _schema(params, output, named):
+        params = supported_schema.with_schema(params, schema)
     body = cache_control.apply_policy(_encoded(params, named), cache, named)
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
     if len(line) + _MAX_OVERHEAD > limits.max_bytes:
@@ -122,12 +126,30 @@ def to_line(
         model=checked_model,
         max_tokens=max_tokens,
         betas=betas_for(checked_model, max_tokens, betas),
+        schema=schema,
     )
+
+
+def _schema(params: Mapping[str, object], output: bytes | None, named: str) -> bytes | None:
+    """The prepared schema of the request's own format, else `output`."""
+    own = supported_schema.schema_in(params)
+    if own is None:
+        return output
+    if output is not None:
+        raise PayloadError(
+            f"{named} has its own output_config.format, and the submission a schema: remove one.",
+            code="schema_twice",
+        )
+    try:
+        return supported_schema.prepared(own)
+    except PayloadError as error:
+        raise PayloadError(f"{named}: {error}", code=error.code) from error
 
 
 class _Params(msgspec.Struct):
     model: str
     max_tokens: int
+    output_config: object = None
 
 
 class _Body(msgspec.Struct):
@@ -142,6 +164,7 @@ def parse_line(body: bytes, *, betas: tuple[str, ...]) -> Line:
     """Read a line of `to_line` back from disk; `betas` are those of the call."""
     found = _decoder.decode(body)
     model, max_tokens = found.params.model, found.params.max_tokens
+    schema = supported_schema.schema_in({"output_config": found.params.output_config})
     return Line(
         custom_id=found.custom_id,
         body=body,
@@ -149,6 +172,7 @@ def parse_line(body: bytes, *, betas: tuple[str, ...]) -> Line:
         model=model,
         max_tokens=max_tokens,
         betas=betas_for(model, max_tokens, betas),
+        schema=None if schema is None else msgspec.json.encode(schema),
     )
 
 

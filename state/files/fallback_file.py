@@ -40,6 +40,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     betas: str = ""
     error: str = ""
     requests: int = 0
+    reask: int = 0
+    continue_turns: int = 0
+    on_max_tokens: str = "review"
 
 
 class _Line(msgspec.Struct, frozen=True):

@@ -104,6 +104,26 @@ class OnFailure(StrEnum):
     SYNC = "sync"
 
 
+class OnMaxTokens(StrEnum):
+    """What happens to an answer that was cut off by max_tokens."""
+
+    #: It is shown among the answers to review.
+    REVIEW = "review"
+    #: It is asked for again with twice the max_tokens, up to the limit of the model.
+    RAISE = "raise"
+
+
+class FollowUps(Struct, frozen=True, kw_only=True):
+    """How often polls ask again for an answer of the submission that is not complete or valid."""
+
+    #: Times that an answer which does not match its schema is asked for again.
+    reask: int = 0
+    #: Times that an answer which ended with `pause_turn` is continued.
+    continue_turns: int = 0
+    #: What happens to an answer that was cut off.
+    on_max_tokens: OnMaxTokens = OnMaxTokens.REVIEW
+
+
 # Final statuses of a batch.
 CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
 # Stop reasons of paid answers that a person should review: they may be refused or incomplete.
@@ -154,6 +174,7 @@ class NewSubmission(Struct, frozen=True, kw_only=True):
     created_ts: str
     #: File of the bodies, relative to the folder `spool`.
     spool_file: str
+    follow_ups: FollowUps = FollowUps()
 
 
 class Submission(Struct, frozen=True, kw_only=True):

@@ -257,3 +257,21 @@ def test_what_is_too_close_depends_on_the_workflows_history(tmp_path: Path) -> N
         (warning,) = close.warnings
         assert "90 % of the batches of feed-classify took up to 24" in warning
         assert far.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"reask": 6}, "reask_invalid"),
+        ({"reask": True}, "reask_invalid"),
+        ({"continue_turns": -1}, "continue_turns_invalid"),
+        ({"output": {"type": "object"}}, "schema_unsupported"),
+    ],
+)
+def test_follow_ups_and_a_schema_that_cannot_be_are_refused_before_anything_is_stored(
+    bench: Bench, options: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(PayloadError) as refused:
+        _submit(bench, **options)
+    assert refused.value.code == code
+    assert ledger_status.requests_by_status(bench.engine.context.ledger) == {}

@@ -21,7 +21,7 @@ from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
-from state.model.records import OnFailure
+from state.model.records import OnFailure, OnMaxTokens
 from state.operations import pauses
 from state.operations.pauses import Pause
 from titan_console.cli.exit_codes import Exit
@@ -64,6 +64,9 @@ class JobReport(Struct, frozen=True, kw_only=True):
     on_settled: tuple[str, ...]
     replay: Replay
     replay_tries: int
+    reask: int
+    continue_turns: int
+    on_max_tokens: OnMaxTokens
     unbounded_request_usd: float | None
     note: str
 
@@ -264,6 +267,9 @@ def _job(job: Job) -> JobReport:
         on_settled=job.on_delivery,
         replay=job.replay,
         replay_tries=job.replay_tries,
+        reask=job.reask,
+        continue_turns=job.continue_turns,
+        on_max_tokens=job.on_max_tokens,
         unbounded_request_usd=usd(job.unbounded_nano),
         note=job.note,
     )

@@ -1,5 +1,6 @@
 """`titan-console submit`: stores requests from a JSONL file and sends them as batches."""
 
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from core.bootstrap import open_engine
-from core.config.job import DEFAULT_MODEL
+from core.config.job import CONTINUE_TURNS, DEFAULT_MODEL, MOST_REASKS, MOST_TURNS
 from core.config.settings import from_environment
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
@@ -19,7 +20,7 @@ from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
-from state.model.records import Batch, BatchKind, BatchStatus, OnFailure
+from state.model.records import Batch, BatchKind, BatchStatus, OnFailure, OnMaxTokens
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.dry_run import show_plan
@@ -91,6 +92,30 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
     " Default: the job's, else 1h.",
 )
 @click.option(
+    "--schema",
+    type=click.File("rb"),
+    help="JSON Schema of every answer: sent as the API's structured output, and each answer is"
+    " checked again when it arrives.",
+)
+@click.option(
+    "--reask",
+    type=click.IntRange(0, MOST_REASKS),
+    help="How often polls ask again for an answer that does not match its schema, with the error."
+    " Each answer is charged. Default: the job's, else 0.",
+)
+@click.option(
+    "--continue-turns",
+    type=click.IntRange(0, MOST_TURNS),
+    help="How often polls continue an answer that ended with pause_turn. Default: the job's, else"
+    f" {CONTINUE_TURNS}.",
+)
+@click.option(
+    "--on-max-tokens",
+    type=click.Choice([policy.value for policy in OnMaxTokens]),
+    help="If an answer was cut off by max_tokens: list it for review, or ask again with twice the"
+    " max_tokens, up to the limit of the model. Default: the job's, else review.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Only print the plan: batches, bytes and estimated cost."
 )
 @json_option
@@ -107,6 +132,10 @@ def command(  # noqa: PLR0913 - each is an option
     betas: tuple[str, ...],
     on_failure: str | None,
     cache: str | None,
+    schema: IO[bytes] | None,
+    reask: int | None,
+    continue_turns: int | None,
+    on_max_tokens: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -126,6 +155,10 @@ def command(  # noqa: PLR0913 - each is an option
         betas=betas or None,
         on_failure=OnFailure(on_failure) if on_failure else None,
         cache=CachePolicy(cache) if cache else None,
+        output=_schema(schema) if schema else None,
+        reask=reask,
+        continue_turns=continue_turns,
+        on_max_tokens=OnMaxTokens(on_max_tokens) if on_max_tokens else None,
     )
     if dry_run:
         show_plan(_requests(file), options, as_json=as_json)
@@ -212,7 +245,7 @@ def _print_outcome(batches: Sequence[Batch]) -> Exit:
 def _requests(file: IO[bytes]) -> Iterator[object]:
     """The object on each line; raises PayloadError with the number of a line that is not JSON."""
     for number, line in enumerate(file, 1):
-        text = line.strip().removeprefix(b"\xef\xbb\xbf")
+        text = line.strip().removeprefix(BOM_UTF8)
         if not text:
             continue
         try:
@@ -220,6 +253,15 @@ def _requests(file: IO[bytes]) -> Iterator[object]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             message = f"{file.name} line {number} is not JSON: {error}."
             raise PayloadError(message, code="not_json") from error
+
+
+def _schema(file: IO[bytes]) -> dict[str, object]:
+    """The schema in the file. Raises PayloadError where it is not a JSON object."""
+    try:
+        return msgspec.json.decode(file.read().removeprefix(BOM_UTF8), type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{file.name} is not a JSON Schema: {error}."
+        raise PayloadError(message, code="schema_invalid") from error
 
 
 def _tag_of(name: str) -> str:
