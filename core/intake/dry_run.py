@@ -52,10 +52,8 @@ class Earlier(Struct, frozen=True, kw_only=True):
     history: Callable[[str], History] = lambda _workflow: {}
     #: Why it is not primed.
     stop: Callable[[str], Stop | None] = lambda _workflow: None
-    #: The submission that has exactly these requests under the tag.
-    submission: Callable[[Sequence[SpooledRequest], str], Submission | None] = (
-        lambda _compared, _tag: None
-    )
+    #: The submission that has exactly these requests under the tag. None: they are new.
+    submission: Callable[[Sequence[SpooledRequest], str], Submission | None] | None = None
 
 
 _NOTHING_EARLIER = Earlier()
@@ -105,7 +103,8 @@ def plan(
     compared: list[SpooledRequest] = []
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
-        compared.append(staged(line))
+        if earlier.submission is not None:
+            compared.append(staged(line))
         splitter.assign(line)
         if finder is not None:
             finder.add(line)
@@ -114,7 +113,8 @@ def plan(
         sums.add(as_marked(line) if finder else line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
-    if existing := earlier.submission(compared, resolved.tag):
+    existing = earlier.submission(compared, resolved.tag) if earlier.submission else None
+    if existing:
         return _of_existing(existing, resolved, estimate)
     past = earlier.history(resolved.workflow)
     estimate.expect(past)

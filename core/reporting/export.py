@@ -204,7 +204,7 @@ _decode = Decoder(_ResultLine).decode
 _encode = Encoder().encode
 
 
-def _plain_text(line: bytes) -> str | None:
+def plain_text(line: bytes) -> str | None:
     """The text of the answer; only that is decoded, where the line is as the API writes it."""
     try:
         blocks = _decode(line).result.message.content
@@ -220,7 +220,7 @@ def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
         return None
     try:
         line = lines.read(span.file, span.offset, span.length)
-        return _plain_text(line)
+        return plain_text(line)
     except FileMissing as error:
         unread.append(str(error))
     except (KeyError, TypeError, ValueError, RecursionError):

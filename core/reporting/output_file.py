@@ -20,13 +20,7 @@ def open_output(
     under TITAN_HOME outside its exports, whatever name or link leads to it.
     """
     target = path.resolve()
-    if is_of_the_state(target, folder):
-        raise InputError(
-            f"{path} belongs to the state in {folder.root}: write to another folder.",
-            code="output_in_state_folder",
-        )
-    if target.exists() and target.is_file() and not overwrite:
-        raise InputError(f"{path} exists; pass --force to overwrite it.", code="output_exists")
+    check_output(path, folder, overwrite=overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         if path.exists() and not path.is_file():
@@ -47,6 +41,18 @@ def open_output(
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_output(path: Path, folder: Folder, *, overwrite: bool) -> None:
+    """Raise the InputError that `open_output` would raise now."""
+    target = path.resolve()
+    if is_of_the_state(target, folder):
+        raise InputError(
+            f"{path} belongs to the state in {folder.root}: write to another folder.",
+            code="output_in_state_folder",
+        )
+    if target.exists() and target.is_file() and not overwrite:
+        raise InputError(f"{path} exists; pass --force to overwrite it.", code="output_exists")
 
 
 def is_of_the_state(target: Path, folder: Folder) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.dialect import LISTED, as_list
+from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
@@ -112,6 +112,52 @@ def results(
         if len(page) < _PAGE:
             return
         last = page[-1]["id"]
+
+
+class AnswerRow(NamedTuple):
+    """A request of a table and the attempt that counts. `outcome` is the value of the enum."""
+
+    custom_id: str
+    status: RequestStatus
+    outcome: Outcome | None
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    batch_key: str | None
+    result_offset: int | None
+    result_length: int | None
+
+
+def answer_rows(source: Source, tag: str, custom_ids: Iterable[str]) -> list[AnswerRow]:
+    """The requests of the tag with one of these ids, in no order; unknown ids are left out."""
+    found = source.tuples(_OF_IDS, tag, as_list(custom_ids))
+    return [AnswerRow(row[0], RequestStatus(row[1]), *row[2:]) for row in list(found)]
+
+
+def statuses(source: Source, tag: str, custom_ids: Iterable[str]) -> dict[str, RequestStatus]:
+    """The status of each of these ids that the tag has."""
+    found = source.tuples(
+        f"SELECT r.custom_id, {STATUS} FROM requests r"  # noqa: S608 - our own words
+        f" WHERE r.tag = ? AND r.custom_id IN {LISTED_TEXTS}",
+        tag,
+        as_list(custom_ids),
+    )
+    return {custom_id: RequestStatus(status) for custom_id, status in list(found)}
+
+
+def unfinished(source: Source, tag: str) -> int:
+    """How many requests of the tag are queued or in flight."""
+    (count,) = source.rows(
+        "SELECT count(*) FROM requests WHERE tag = ? AND status IN ('queued', 'assigned')", tag
+    )[0]
+    return count
+
+
+_OF_IDS = (
+    f"SELECT r.custom_id, {STATUS}, a.outcome, a.error_type, a.error_message, a.stop_reason, b.key,"  # noqa: S608 - our own words
+    f" a.result_offset, a.result_length FROM requests r {effective_attempt.JOIN}"
+    f" LEFT JOIN batches b ON b.id = a.batch_id WHERE r.tag = ? AND r.custom_id IN {LISTED_TEXTS}"
+)
 
 
 class ExportRow(NamedTuple):

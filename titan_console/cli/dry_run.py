@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 
 from core.clock import SystemClock
 from core.config import titan_file
@@ -29,7 +30,15 @@ _PER_BYTE = "(one per byte of the params, plus what server tools add)"
 
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
-    """Print the plan. Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted."""
+    """Print the plan. Raises what `make_plan` raises."""
+    _print(make_plan(requests, options), as_json=as_json)
+
+
+def make_plan(requests: Iterable[object], options: SubmitOptions, *, are_new: bool = False) -> Plan:
+    """The plan of a submission; `are_new`: the ledger is known to have none of the requests.
+
+    Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted.
+    """
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now, prices = SystemClock().now(), PriceBook(rules.prices)
@@ -43,7 +52,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             rules=rules,
             limits=rules.limits.limits(),
             estimate=Estimate.begin(prices, now),
-            earlier=_earlier(reader, prices, now) if reader else Earlier(),
+            earlier=_earlier(reader, prices, now, are_new=are_new) if reader else Earlier(),
         )
         if not found.existing:
             check(
@@ -52,17 +61,17 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
                 used_in(reader, folder) if reader else lambda _scope: Used(0),
                 day=now.date().isoformat(),
             )
-    _print(found, as_json=as_json)
+    return found
 
 
-def _earlier(reader: Reader, prices: PriceBook, now: datetime) -> Earlier:
+def _earlier(reader: Reader, prices: PriceBook, now: datetime, *, are_new: bool) -> Earlier:
     return Earlier(
         usual=lambda workflow: usual_turnaround(reader, workflow),
         stop=lambda workflow: stop_of(reader, workflow),
         history=lambda workflow: mean_costs(
             answer_costs(reader, workflow, since_day=history_since(now)), prices, now
         ),
-        submission=lambda compared, tag: read_existing(reader, compared, tag),
+        submission=None if are_new else partial(read_existing, reader),
     )
 
 
@@ -73,33 +82,33 @@ def _print(found: Plan, *, as_json: bool) -> None:
     if found.existing:
         _print_existing(found.existing)
         return
+    print_fields(plan_fields(found))
+    echo("Nothing was sent.")
+
+
+def plan_fields(found: Plan) -> list[tuple[str, str]]:
+    """The plan as it is shown to people, a name and a text each."""
     estimate = found.estimate
     is_open = bool(estimate.unpriced or (estimate.unbounded and not estimate.is_capped))
-    print_fields(
-        [
-            ("tag", found.options.tag),
-            ("workflow", found.options.workflow),
-            *((("job", found.options.job),) if found.options.job else ()),
-            *(("model", _model(name, sums, estimate)) for name, sums in estimate.models.items()),
-            ("deadline", cells.moment(found.options.deadline_ts)),
-            ("requests", cells.count(estimate.requests)),
-            ("batches", cells.count(found.batches)),
-            ("size", cells.size(found.bytes)),
-            (
-                "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} {_PER_BYTE}",
-            ),
-            ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
-            ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
-            ("synchronously", _cost(estimate.sync_nano, estimate.expected_sync_nano, is_open)),
-            *_cache(found),
-            *(
-                ("note" if warning == planned.RETENTION else "warning", warning)
-                for warning in found.warnings
-            ),
-        ]
-    )
-    echo("Nothing was sent.")
+    return [
+        ("tag", found.options.tag),
+        ("workflow", found.options.workflow),
+        *((("job", found.options.job),) if found.options.job else ()),
+        *(("model", _model(name, sums, estimate)) for name, sums in estimate.models.items()),
+        ("deadline", cells.moment(found.options.deadline_ts)),
+        ("requests", cells.count(estimate.requests)),
+        ("batches", cells.count(found.batches)),
+        ("size", cells.size(found.bytes)),
+        ("tokens in", f"at most {cells.count(estimate.tokens_in)} {_PER_BYTE}"),
+        ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
+        ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
+        ("synchronously", _cost(estimate.sync_nano, estimate.expected_sync_nano, is_open)),
+        *_cache(found),
+        *(
+            ("note" if warning == planned.RETENTION else "warning", warning)
+            for warning in found.warnings
+        ),
+    ]
 
 
 def _print_existing(existing: Submission) -> None:

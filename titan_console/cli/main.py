@@ -19,6 +19,7 @@ from titan_console.cli.stderr import print_error, print_stderr
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> one line of help. Each is titan_console.cli.commands.<name>.command, or <module>.<name>.
 COMMANDS = {
+    "run": "Ask about each row of a table and write the table with the answers.",
     "submit": "Store requests from a JSONL file and send them as batches.",
     "poll": "Poll once: check status, send queued batches, download results. Same as --poll.",
     "status": "Show open batches, totals, savings and alerts.",

@@ -83,6 +83,8 @@ def outputs(home: Path) -> Outputs:
     with a_server(Plan.instant()) as (sandbox, address):
         _read(Recorder(home / "made", found, address), home)
         _work(Recorder(home / "real", found, address), sandbox, home)
+    with a_server(Plan.instant()) as (sandbox, address):
+        _run_a_table(Recorder(home / "tables", found, address), sandbox, home)
     found["sandbox"].append(_sandbox())
     return dict(found)
 
@@ -156,6 +158,25 @@ def _after_a_failed_poll(made: Recorder) -> None:
     builder.close()
     made.run("status", "status")
     made.run("commands", "commands")
+
+
+def _run_a_table(real: Recorder, sandbox: Sandbox, files: Path) -> None:
+    """`run` while its rows are new, queued, answered and failed."""
+    data, prompt = files / "table.csv", files / "prompt.txt"
+    data.write_text("x\n1\n2\n1\n")
+    prompt.write_text("Is {x} even?")
+    given = ("run", str(data), "--prompt", str(prompt), "--model", "claude-hiaku-4-5")
+    real.run("run --dry-run", *given, "--dry-run")
+    sandbox.faults.add("create:connect")
+    real.run("run", *given, "--yes")
+    sandbox.faults.clear()
+    sandbox.faults.add("row:overloaded:p=1")
+    real.run("run --dry-run", *given, "--dry-run")
+    real.run("run", *given, "--yes", "--tag", "failed")
+    sandbox.faults.clear()
+    real.run("run", *given, "--yes", "--tag", "answered", "--force")
+    for tag in ("failed", "answered"):
+        real.run("run --dry-run", *given, "--dry-run", "--force", "--tag", tag)
 
 
 def _prime(real: Recorder) -> None:

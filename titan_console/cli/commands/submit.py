@@ -164,17 +164,17 @@ def command(  # noqa: PLR0913 - each is an option
         show_plan(_requests(file), options, as_json=as_json)
         return
     with progress.shown() as bar:
-        with _nothing_sent():
+        with nothing_sent():
             engine = open_engine(from_environment(), actor="cli", progress=bar)
         with engine:
-            with _nothing_sent():
+            with nothing_sent():
                 submitted = engine.submit(_requests(file), options)
             batches = batches_of(engine.context.ledger, submitted.submission)
     ctx.exit(_report(submitted, batches, as_json=as_json))
 
 
 @contextmanager
-def _nothing_sent() -> Generator[None, None, None]:
+def nothing_sent() -> Generator[None, None, None]:
     """Add to a ledger error that nothing was sent; the command line writes no fallback file."""
     try:
         yield

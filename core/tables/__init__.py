@@ -1,0 +1,1 @@
+"""Tables in, tables out: readers, prompt template, row ids, answers, writers."""

@@ -1,0 +1,287 @@
+"""`titan-console run`: asks about each row of a table, and writes the table with the answers."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from core.bootstrap import open_engine
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.job import DEFAULT_MODEL
+from core.config.settings import from_environment
+from core.engine import Engine
+from core.errors import InputError
+from core.intake import dry_run
+from core.intake.dry_run import DryRunReport, Plan
+from core.intake.options import SubmitOptions
+from core.tables import table as tables
+from core.tables import template
+from core.tables.answers import AnswerStats, Unfinished
+from core.tables.folder_source import FolderSource
+from core.tables.open_source import open_source
+from core.tables.requests import MAX_TOKENS
+from core.tables.survey import Survey
+from core.tables.table import Table, TableOptions
+from core.text import pluralize
+from state.db.reader import Reader
+from state.files.folder import Folder
+from state.files.lost_ledger import ledger_exists
+from state.files.regular_file import read_regular
+from state.queries import result_rows
+from titan_console.cli import progress
+from titan_console.cli.command_flow import ask, poll_once
+from titan_console.cli.commands.submit import nothing_sent
+from titan_console.cli.dry_run import make_plan, plan_fields
+from titan_console.cli.exit_codes import Exit
+from titan_console.cli.output import echo, json_option, print_fields, print_json
+from titan_console.cli.stderr import print_problems, print_stderr
+from titan_console.text import format as cells
+
+_File = click.Path(path_type=Path)
+
+
+@click.command
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--prompt",
+    type=_File,
+    required=True,
+    help="File with the prompt; {column} stands for the value of a row, {{ and }} for braces.",
+)
+@click.option("--system", type=_File, help="File with the system prompt, sent as it is.")
+@click.option("--model", help=f"Default: the job's, else {DEFAULT_MODEL}.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=MAX_TOKENS,
+    show_default=True,
+    help="Longest answer, in tokens.",
+)
+@click.option("--tag", help="Name of the submissions. Default: the name of DATA.")
+@click.option("--job", help="Job in titan.toml, whose values are defaults.")
+@click.option(
+    "-o",
+    "--output",
+    type=_File,
+    help="Output file: .csv, .tsv, .jsonl or .parquet. Default: DATA-answers in the same format.",
+)
+@click.option("--prefix", default="", help="Text before the names of the columns with answers.")
+@click.option("--delimiter", help="Of a CSV file: one character, or tab. Default: detected.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first rows.")
+@click.option("--no-dedup", is_flag=True, help="Ask again for a row that equals another.")
+@click.option("--dry-run", is_flag=True, help="Only print the plan and its estimated cost.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, data: Path, output: Path | None, **given: Any) -> None:  # noqa: ANN401 - the options
+    """Ask about each row of DATA, and write the table with the answers.
+
+    DATA is a CSV, JSONL or Parquet file, or a folder of texts, PDFs and images (columns path, name
+    and text). OUT has all columns of DATA, then `answer` and `error`.
+
+    Equal rows are asked once. The same command again sends only rows that are new, and writes OUT
+    when every row has an answer or an error.
+    """
+    folder = Folder(from_environment().home)
+    table = _table(data, folder, given)
+    path = output or tables.default_output(data, table.source.form)
+    tables.check_table_output(path, data, folder, overwrite=given["force"])
+    if isinstance(table.source, FolderSource):
+        print_problems(table.source.warnings())
+    if given["dry_run"]:
+        _show(*_planned(table, folder), as_json=given["as_json"])
+        return
+    if not given["yes"]:
+        _confirm(*_planned(table, folder), as_json=given["as_json"])
+    ctx.exit(_run(table, path, given))
+
+
+def _table(data: Path, folder: Folder, given: dict[str, Any]) -> Table:
+    system: Path | None = given["system"]
+    options = TableOptions(
+        system=_text(system).strip() if system else None,
+        max_tokens=given["max_tokens"],
+        prefix=given["prefix"],
+        dedup=not given["no_dedup"],
+        limit=given["limit"],
+    )
+    named = data.resolve().name if data.is_dir() else data.stem
+    return tables.begin(
+        open_source(data, delimiter=_delimiter(given["delimiter"])),
+        template.parse(_text(given["prompt"]), str(given["prompt"])),
+        SubmitOptions(tag=given["tag"] or named, model=given["model"], job=given["job"]),
+        options,
+        rules=titan_file.read(folder),
+        now=SystemClock().now(),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_regular(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8: save it as UTF-8.", code="not_utf8") from None
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text is None:
+        return None
+    character = "\t" if text in ("tab", "\\t") else text
+    if len(character) != 1 or character in '"\r\n':
+        raise click.UsageError(f"--delimiter {text!r} must be one character, or tab")
+    return character
+
+
+def _planned(table: Table, folder: Folder) -> tuple[Survey, Plan | None]:
+    """What is in the table, and the plan of the requests that are new; None without any."""
+    with ExitStack() as opened:
+        exists = ledger_exists(folder.ledger)
+        reader = opened.enter_context(Reader(folder.ledger)) if exists else None
+        survey = table.survey(reader)
+        requests = survey.begin()
+        if requests is None:
+            return survey, None
+        return survey, make_plan(requests, table.submit_options, are_new=True)
+
+
+class TablePlanReport(Struct, frozen=True, kw_only=True):
+    """What is in a table, as JSON. `plan` is that of the new requests, None without any."""
+
+    rows: int
+    requests: int
+    answered: int
+    failed: int
+    unfinished: int
+    new: int
+    plan: DryRunReport | None
+
+
+def _show(survey: Survey, plan: Plan | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            TablePlanReport(
+                rows=survey.rows,
+                requests=survey.distinct,
+                answered=survey.answered,
+                failed=survey.failed,
+                unfinished=survey.unfinished,
+                new=survey.new,
+                plan=dry_run.report(plan) if plan else None,
+            )
+        )
+        return
+    print_fields(_fields(survey, plan))
+    echo("Nothing was sent.")
+
+
+def _fields(survey: Survey, plan: Plan | None) -> list[tuple[str, str]]:
+    known = (
+        (survey.answered, "answered"),
+        (survey.failed, "failed"),
+        (survey.unfinished, "queued or in flight"),
+    )
+    repeated = survey.rows - survey.distinct
+    return [
+        ("rows", f"{survey.rows:,}" + (f", {repeated:,} repeated" if repeated else "")),
+        ("known", ", ".join(f"{count:,} {what}" for count, what in known if count)),
+        *(plan_fields(plan) if plan else [("requests", "0 new")]),
+    ]
+
+
+def _confirm(survey: Survey, plan: Plan | None, *, as_json: bool) -> None:
+    """Ask before something is sent."""
+    if plan is not None:
+        ask(_fields(survey, plan), as_json=as_json)
+
+
+class RunReport(Struct, frozen=True, kw_only=True):
+    """What a run did, as JSON.
+
+    `sent` are the new requests, `output` is None where it was not written.
+    """
+
+    tag: str
+    submission_id: str | None
+    rows: int
+    requests: int
+    sent: int
+    unfinished: int
+    failed: int
+    output: str | None
+    problems: list[str]
+    warnings: list[str]
+
+
+def _run(table: Table, path: Path, given: dict[str, Any]) -> int:
+    with progress.shown() as bar:
+        with nothing_sent():
+            engine = open_engine(from_environment(), actor="cli", progress=bar)
+        with engine:
+            with nothing_sent():
+                survey, submitted = tables.submit(engine, table)
+            problems = [submitted.problem] if submitted and submitted.problem else []
+            unfinished = _poll(engine, table, problems)
+            written = _write(engine, table, survey, path, force=given["force"])
+    report = RunReport(
+        tag=table.submit_options.tag,
+        submission_id=submitted.submission.key if submitted else None,
+        rows=survey.rows,
+        requests=survey.distinct,
+        sent=survey.new,
+        unfinished=0 if written else unfinished,
+        failed=written.failed if written else 0,
+        output=str(path) if written else None,
+        problems=problems,
+        warnings=list(submitted.warnings) if submitted else [],
+    )
+    return _report(report, as_json=given["as_json"])
+
+
+def _poll(engine: Engine, table: Table, problems: list[str]) -> int:
+    """Poll once where something is unfinished; how many requests of the tag still are."""
+    ledger, tag = engine.context.ledger, table.submit_options.tag
+    if result_rows.unfinished(ledger, tag):
+        problems += poll_once(engine).problems
+    return result_rows.unfinished(ledger, tag)
+
+
+def _write(
+    engine: Engine, table: Table, survey: Survey, path: Path, *, force: bool
+) -> AnswerStats | None:
+    """Write the output; None where a row has no outcome yet."""
+    context = engine.context
+    try:
+        return tables.write(context.ledger, context.folder, table, survey, path, overwrite=force)
+    except Unfinished:
+        return None
+
+
+def _report(report: RunReport, *, as_json: bool) -> int:
+    for warning in report.warnings:
+        print_stderr(f"titan-console: {warning}")
+    print_problems(report.problems)
+    if as_json:
+        print_json(report)
+    if report.sent:
+        print_stderr(f"Submitted {pluralize(report.sent, 'request')} under tag {report.tag}.")
+    if report.output is None:
+        print_stderr(
+            f"{pluralize(report.unfinished, 'request')} not finished, and nothing was written: run"
+            " the same command again."
+        )
+        return Exit.ATTENTION
+    rows = cells.count(report.rows)
+    if not as_json:
+        echo(report.output)
+    if report.failed:
+        print_stderr(
+            f"Wrote {rows} rows, {report.failed:,} of them with an error. After `titan-console"
+            f" replay {report.tag}`, run the same command again with --force."
+        )
+        return Exit.ATTENTION
+    print_stderr(f"Wrote {pluralize(report.rows, 'row')} to {report.output}.")
+    return Exit.DONE
