@@ -1,5 +1,7 @@
 """Reads fallback files as the ledger would report them once they are imported."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from core.api.result_schema import BadLineError, decode
@@ -88,11 +90,8 @@ def with_files(summary: dict[str, Any], files: list[FallbackFile]) -> dict[str, 
     files = [file for file in files if _tag_of(file) == summary["tag"]]
     counts: dict[str, int] = dict(summary["by_status"])
     for file in files:
-        answers = decoded_answers(file)
-        for custom_id, _ in file.requests():
-            answered = answers.get(custom_id)
-            status = answered[0].outcome if answered else RequestStatus.QUEUED
-            counts[status.value] += 1
+        for status, count in statuses(file).items():
+            counts[status.value] += count
     return summary | {
         "submissions": [*summary["submissions"], *(file.key for file in files)],
         "requests": summary["requests"] + sum(counts.values()) - sum(summary["by_status"].values()),
@@ -100,6 +99,17 @@ def with_files(summary: dict[str, Any], files: list[FallbackFile]) -> dict[str, 
         "finished": summary["finished"] and not files,
         "settled": summary["settled"] and not files,
     }
+
+
+def statuses(file: FallbackFile) -> Mapping[RequestStatus, int]:
+    """Number of its requests in each status. Raises FileNotFoundError where a poll imported it."""
+    answers = decoded_answers(file)
+    return Counter(
+        RequestStatus(answers[custom_id][0].outcome)
+        if custom_id in answers
+        else RequestStatus.QUEUED
+        for custom_id, _ in file.requests()
+    )
 
 
 def _tag_of(file: FallbackFile) -> str | None:

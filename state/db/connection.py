@@ -11,7 +11,7 @@ from state.files.folder import make_private_file
 from state.files.network_folders import network_kind
 from state.files.regular_file import require_regular
 from state.files.system_errors import cause, denied
-from state.model.errors import LedgerUnusable
+from state.model.errors import LedgerBusy, LedgerUnusable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,8 +85,9 @@ def _unwritable(path: Path) -> Generator[None, None, None]:
 def connect_read_only(path: Path) -> "sqlite3.Connection":
     """A connection that cannot write. Raises LedgerUnusable when there is no ledger.
 
-    On a full disk SQLite cannot extend its index of the WAL, the file `-shm`; it then keeps one in
-    memory. Where there is no such file either, the ledger is read without a WAL if that is empty.
+    Raises LedgerBusy where another program keeps it locked, for readers too. On a full disk SQLite
+    cannot extend its index of the WAL, the file `-shm`; it then keeps one in memory. Where there is
+    no such file either, the ledger is read without a WAL if that is empty.
     """
     _refuse_what_cannot_be_read(path)
     failed: sqlite3.OperationalError | None = None
@@ -99,7 +100,8 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
             failed = failed or error
             if not any(word in str(error) for word in _CANNOT_WRITE):
                 break
-    raise LedgerUnusable(f"Cannot read the ledger {path}: {failed}.") from failed
+    kind = LedgerBusy if "locked" in str(failed) else LedgerUnusable
+    raise kind(f"Cannot read the ledger {path}: {failed}.") from failed
 
 
 def _opened_to_read(path: Path, mode: str) -> "sqlite3.Connection":

@@ -8,10 +8,11 @@ from itertools import pairwise
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.db.sql_conditions import ACKNOWLEDGED, TO_DO, UNSENT
+from state.db.sql_conditions import ACKNOWLEDGED, STATUS, TO_DO, UNSENT
 from state.files.system_errors import full_disk
 from state.model.records import (
     FAILED_STATUSES,
+    Batch,
     Hold,
     RequestStatus,
     Submission,
@@ -131,6 +132,16 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
     counts["in_flight"] = counts.pop("assigned", 0) - unsent
     counts["queued"] += unsent
     return _shown(counts)
+
+
+def statuses_in(source: Source, batch: Batch) -> dict[RequestStatus, int]:
+    """Number of the batch's requests in each status; empty where all returned to the queue."""
+    rows = source.rows(
+        f"SELECT {STATUS}, count(*) FROM requests r WHERE r.id IN"  # noqa: S608 - our own words
+        " (SELECT request_id FROM attempts WHERE batch_id = ?) GROUP BY 1",
+        batch.id,
+    )
+    return {RequestStatus(status): count for status, count in rows}
 
 
 def _shown(counts: Counter[str]) -> dict[RequestStatus, int]:

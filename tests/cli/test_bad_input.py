@@ -113,7 +113,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in COMMANDS if name not in CREATING},
     **{name: (name, "x", "--yes") for name in ("replay", "cancel", "sync", "acknowledge")},
     **{name: (name, "x", "--yes") for name in ("pause", "resume", "restore")},
-    **{name: (name, "x") for name in ("show", "results", "export", "withdraw")},
+    **{name: (name, "x") for name in ("show", "results", "export", "withdraw", "wait")},
     "adopt": ("adopt", "msgbatch_1"),
     "query": ("query", "SELECT 1"),
     "rebuild": ("rebuild", "--yes"),

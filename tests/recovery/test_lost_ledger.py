@@ -83,6 +83,7 @@ _ARGUMENTS = {
     "submit": ["-", "--tag", "t", "--json"],
     "show": ["t", "--json"],
     "results": ["t", "--json"],
+    "wait": ["t", "--json"],
     "export": ["--all"],
     "query": ["SELECT 1", "--json"],
     "adopt": ["msgbatch_1", "--json"],

@@ -24,6 +24,7 @@ COMMANDS = {
     "poll": "Poll once: check status, send queued batches, download results. Same as --poll.",
     "status": "Show open batches, totals, savings and alerts.",
     "show": "Show a submission, batch or request with its history.",
+    "wait": "Wait until every request of a tag, submission or batch has ended.",
     "results": "Print the results of a tag, submission or batch in input order.",
     "errors": "List errored requests, and answers that need review.",
     "export": "Export requests and answers as JSON Lines or CSV.",
@@ -108,7 +109,7 @@ def cli(
     an SQLite database (the ledger) and files beside it. The API key is read from ANTHROPIC_API_KEY.
 
     Exit codes: 0 success, 1 completed but needs attention, 2 wrong usage or input, 3 configuration,
-    API key or ledger unusable, 130 stopped with Ctrl-C.
+    API key or ledger unusable, 4 still running (`wait`), 130 stopped with Ctrl-C.
     """
     if ctx.invoked_subcommand is not None:
         return

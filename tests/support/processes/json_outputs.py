@@ -219,6 +219,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("show ID", "show", "feed")
     real.run("jobs", "jobs")
     real.run("results", "results", "feed")
+    _wait(real, sandbox)
     real.run("savings --explain", "savings", "--explain", sent["batch_id"])
     real.run("export", "export", "--all", flag="")
     real.run("errors", "errors")
@@ -241,6 +242,13 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     restored.run("status", "status")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
     restored.run("rebuild", "rebuild", "--yes")
+
+
+def _wait(real: Recorder, sandbox: Sandbox) -> None:
+    real.run("wait", "wait", "feed", "--timeout", "0")
+    sandbox.faults.add("list:429")
+    real.run("wait", "wait", "unsent", "--timeout", "0")
+    sandbox.faults.clear()
 
 
 _RICH_USAGE = Usage(
