@@ -1,5 +1,6 @@
 """Builds the engine from the settings: the only place that picks the real collaborators."""
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator
@@ -29,6 +30,8 @@ from state.recovery import restored
 if TYPE_CHECKING:
     from core.recovery.rebuild import RebuildSummary
     from core.recovery.restore import Losses, RestoreSummary
+
+_log = logging.getLogger("titan_console")
 
 
 def open_engine(
@@ -82,11 +85,13 @@ def open_engine(
 
 
 def open_api(settings: Settings) -> BatchApi:
-    """The client for the API of the settings. Raises SettingsError without a key."""
-    key = settings.require_key()
+    """The client for the API of the settings. Raises SettingsError without credentials."""
+    credentials = settings.credentials()
+    for warning in settings.warnings:
+        _log.warning(warning)
     from core.api.client import AnthropicApi  # noqa: PLC0415 - slow, only when needed
 
-    return AnthropicApi(api_key=key, base_url=settings.base_url)
+    return AnthropicApi(credentials=credentials, base_url=settings.base_url)
 
 
 class Runtime(Struct, frozen=True, kw_only=True):

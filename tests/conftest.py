@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import shutil
 import sys
 from collections.abc import Generator
@@ -25,6 +26,7 @@ settings.load_profile("titan")
 # Linux keeps it in memory: an fsync costs nothing there, and there are some twenty in each test.
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
 _ROOM = 2 << 30
+_FOREIGN = re.compile(r"ANTHROPIC_.*|TITAN_.*|NO_COLOR|\w*_(?i:PROXY)")
 
 
 def pytest_configure() -> None:
@@ -48,8 +50,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright: ignore[reportUnusedFunction]
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):  # noqa: TID251 - what the machine sets is of no concern here
+        if _FOREIGN.fullmatch(name):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("TITAN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profile"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

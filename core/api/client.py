@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from core.api.batch_schema import batch_of, page_of
 from core.api.call_limits import CallLimits, paced, up_to
+from core.api.credentials import Credentials
 from core.api.error_mapping import body_of, to_api_error
 from core.api.gzip_stream import ACCEPTED, decompress
 from core.api.http_clients import TIMEOUT, Clients
@@ -27,7 +28,6 @@ from core.api.transport_errors import api_errors, sdk_errors
 from core.clock import Clock, SystemClock
 from core.errors import NoResponse
 from core.gc_pause import gc_paused
-from core.redaction import remember
 from core.text import pluralize
 from state.batches.sending import RemoteState
 
@@ -61,20 +61,20 @@ class AnthropicApi:
     def __init__(
         self,
         *,
-        api_key: str,
         base_url: str,
+        api_key: str | None = None,
+        credentials: Credentials | None = None,
         http_client: httpx2.Client | None = None,
         limits: CallLimits | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Calls go to `base_url` only; `http_client` is for the sandbox in process.
 
-        Raises SettingsError where the environment has invalid proxy or TLS settings.
+        `api_key` is short for credentials that are a key alone. Raises SettingsError where the
+        environment has invalid proxy or TLS settings.
         """
-        remember(api_key)
-        self._key = api_key
+        self._credentials = credentials or Credentials(api_key=api_key)
         self._base_url = base_url.rstrip("/")
-        self._headers = _HEADERS | {"authorization": f"Bearer {api_key}"}
         self._loading = Lock()
         self._limits = limits or CallLimits()
         self._monotonic = (clock or SystemClock()).monotonic
@@ -86,7 +86,7 @@ class AnthropicApi:
 
     def create(self, body: Body) -> Created:
         """Send the batch once, streaming its body."""
-        headers = _JSON | {"content-length": str(body.length)} | _betas(body.betas)
+        headers = {"content-length": str(body.length)} | _betas(body.betas)
         with api_errors():
             response = self._ask(
                 "POST",
@@ -137,10 +137,18 @@ class AnthropicApi:
             return self._ask(
                 "POST",
                 _MESSAGES,
-                headers=_JSON | _betas(betas),
+                headers=_betas(betas),
                 content=body,
                 limit_s=self._limits.message_s(max_tokens),
             ).content
+
+    def _headers(self, *, has_body: bool, own: Mapping[str, str]) -> httpx2.Headers:
+        """The headers of a call, in the precedence of the SDK; `own` are those of this call."""
+        headers = httpx2.Headers(encoding="utf-8")
+        headers.update(_HEADERS | (_JSON if has_body else {}) | self._credentials.authorization())
+        for layer in (self._credentials.headers, own):
+            headers.update(httpx2.Headers(layer, encoding="utf-8"))
+        return headers
 
     def _run_streamed(self, params: Mapping[str, object], betas: tuple[str, ...]) -> bytes:
         """Stream a long response, so that its connection is never idle for long."""
@@ -162,11 +170,16 @@ class AnthropicApi:
 
     @cached_property
     def _sdk(self) -> "Anthropic":
-        from anthropic import Anthropic  # noqa: PLC0415 - 2 s, and seldom needed
+        from anthropic import Anthropic, Omit  # noqa: PLC0415 - 2 s, and seldom needed
 
+        used = self._credentials
+        headers: dict[str, Any] = {} if used.authorization() else {"authorization": Omit()}
         return Anthropic(
-            api_key=self._key,
+            api_key=used.api_key,
+            # Without a credential, the SDK would look for one in files of its own.
+            auth_token=None if used.api_key else used.auth_token or "",
             base_url=self._base_url,
+            default_headers=headers | dict(used.headers),
             max_retries=0,
             timeout=TIMEOUT,
         )
@@ -203,7 +216,7 @@ class AnthropicApi:
             request = http.build_request(
                 "GET",
                 f"{self._base_url}{path}",
-                headers={**self._headers, **headers},
+                headers=self._headers(has_body=False, own=headers),
                 timeout=httpx2.Timeout(self._limits.window_s, connect=TIMEOUT.connect),
             )
             response = http.send(request, stream=True, follow_redirects=False)
@@ -229,7 +242,7 @@ class AnthropicApi:
             request = http.build_request(
                 method,
                 f"{self._base_url}{path}",
-                headers={**self._headers, **(headers or {})},
+                headers=self._headers(has_body=content is not None, own=headers or {}),
                 params=params,
                 content=content,
             )

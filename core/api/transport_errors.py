@@ -29,7 +29,7 @@ def api_errors() -> Generator[None, None, None]:
     except ApiError:
         raise
     except _NOT_CONNECTED as error:
-        raise Unreachable(f"Cannot connect to the API: {_text_of(error)}") from error
+        raise Unreachable(f"Cannot connect to the API: {_text_of(error)}{_hint(error)}") from error
     except httpx2.TimeoutException as error:
         raise NoResponse("The API did not respond in time.") from error
     except (*_HTTP_ERRORS, OSError, TitanError) as error:
@@ -54,6 +54,13 @@ def sdk_errors() -> Generator[None, None, None]:
     except AssertionError as error:
         # The SDK raises it for a stream that ends before its first event.
         raise NoResponse("The API's response ended early.") from error
+
+
+def _hint(error: Exception) -> str:
+    """What helps where the certificate is of an authority that Python does not know."""
+    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+        return ""
+    return " For a private certificate, set SSL_CERT_FILE to the file of its authority."
 
 
 def _text_of(error: Exception) -> str:

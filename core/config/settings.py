@@ -10,21 +10,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core.api.credentials import Credentials, parse_headers, secrets_in
 from core.errors import SettingsError
 from core.redaction import forget, remember
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-_SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# The hosts that are called without TLS, besides this machine.
+ALLOW_HTTP = "TITAN_ALLOW_HTTP"
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# The client adds it to the base URL.
+_API_PATH = re.compile(r"/v1(/messages(/batches)?)?\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Settings of one run of the program. The API key is never shown, stored or logged."""
+    """Settings of one run of the program. Credentials are never shown, stored or logged."""
 
     home: Path
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
+    auth_token: str | None = field(default=None, repr=False)
+    # One `Name: value` a line.
+    custom_headers: str = field(default="", repr=False)
+    # What was corrected in the environment.
+    warnings: tuple[str, ...] = ()
     # Whether the console accepts no commands.
     read_only: bool = False
 
@@ -39,23 +50,30 @@ class Settings:
         usual = ":443" if parts.scheme == "https" else ":80"
         return parts.netloc.lower().removesuffix(usual) + parts.path.rstrip("/")
 
-    def require_key(self) -> str:
-        """The API key. Raises SettingsError when it is missing or contains an invalid character."""
-        if not self.api_key:
+    def credentials(self) -> Credentials:
+        """The credentials. Raises SettingsError when they are missing or malformed."""
+        for name, value in zip(SECRETS, (self.api_key, self.auth_token), strict=False):
+            if value and not re.fullmatch(r"[!-~]+", value):
+                raise SettingsError(
+                    f"{name} contains an invalid character; copy the key again.",
+                    code="api_key_malformed",
+                )
+        found = Credentials(
+            api_key=self.api_key,
+            auth_token=self.auth_token,
+            headers=parse_headers(self.custom_headers),
+        )
+        if not found.is_complete():
             raise SettingsError(
-                "No API key: set ANTHROPIC_API_KEY.",
+                "No API key: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN (`titan-console doctor`"
+                " lists what is set).",
                 code="api_key_missing",
             )
-        if not re.fullmatch(r"[!-~]+", self.api_key):
-            raise SettingsError(
-                "ANTHROPIC_API_KEY contains an invalid character; copy the key again.",
-                code="api_key_malformed",
-            )
-        return self.api_key
+        return found
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from TITAN_HOME, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and TITAN_READ_ONLY.
+    """Settings from the environment: the SDK's variables of an account, and those of TITAN_*.
 
     Raises SettingsError for a base URL that is malformed or would send the key unencrypted.
     """
@@ -63,15 +81,43 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         pin_home()
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
-    base_url = values.get("ANTHROPIC_BASE_URL", "").strip() or DEFAULT_BASE_URL
-    remember(*(values.get(name, "").strip() for name in _SECRETS))
-    _check_base_url(base_url)
+    given = values.get("ANTHROPIC_BASE_URL", "").strip().rstrip("/") or DEFAULT_BASE_URL
+    api_key, auth_token, custom_headers = (values.get(name, "").strip() for name in SECRETS)
+    remember(api_key, auth_token, *_header_secrets(custom_headers), *_proxy_passwords(values))
+    _check_base_url(given, values.get(ALLOW_HTTP, ""))
+    base_url = _API_PATH.sub("", given)
     return Settings(
         home=Path(home) if home else _default_home(),
-        base_url=base_url.rstrip("/"),
-        api_key=values.get("ANTHROPIC_API_KEY", "").strip() or None,
+        base_url=base_url,
+        api_key=api_key or None,
+        auth_token=auth_token or None,
+        custom_headers=custom_headers,
+        warnings=() if base_url == given else (_corrected(given, base_url),),
         read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
     )
+
+
+def _corrected(given: str, used: str) -> str:
+    return (
+        f"ANTHROPIC_BASE_URL ends in {given.removeprefix(used)!r}, which is added to it for each"
+        f" call: using {used!r}."
+    )
+
+
+def _header_secrets(text: str) -> list[str]:
+    """The values, also where the list is malformed."""
+    return secrets_in({line: line.partition(":")[2].strip() for line in text.split("\n")})
+
+
+def _proxy_passwords(values: Mapping[str, str]) -> list[str]:
+    return [password for name in PROXIES if (password := proxy_password(values, name))]
+
+
+def proxy_password(values: Mapping[str, str], name: str) -> str | None:
+    """The password in a proxy variable, in either case of its name."""
+    with suppress(ValueError):
+        return urlsplit(values.get(name.lower()) or values.get(name, "")).password
+    return None
 
 
 def pin_home() -> None:
@@ -87,16 +133,16 @@ def child_environment(settings: Settings) -> dict[str, str]:
     values = dict(os.environ)
     values["TITAN_HOME"] = str(settings.home)
     values["ANTHROPIC_BASE_URL"] = settings.base_url
-    if settings.api_key:
-        values["ANTHROPIC_API_KEY"] = settings.api_key
+    given = (settings.api_key, settings.auth_token, settings.custom_headers)
+    values.update({name: value for name, value in zip(SECRETS, given, strict=True) if value})
     return values
 
 
 def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
     """The environment of a console in a browser, which needs a key only to run commands."""
     values = child_environment(settings)
-    if not with_key:
-        values.pop("ANTHROPIC_API_KEY", None)
+    for name in () if with_key else SECRETS:
+        values.pop(name, None)
     return values
 
 
@@ -106,8 +152,8 @@ def is_served() -> bool:
 
 
 def forget_key() -> None:
-    """Remove the API key from the environment of this process and its future children."""
-    for name in _SECRETS:
+    """Remove the credentials from the environment of this process and its future children."""
+    for name in SECRETS:
         os.environ.pop(name, None)
     forget()
 
@@ -138,7 +184,7 @@ def _default_home() -> Path:
     return user_data_path("titan-console", appauthor=False)
 
 
-def _check_base_url(base_url: str) -> None:
+def _check_base_url(base_url: str, allowed_http: str) -> None:
     try:
         parts = urlsplit(base_url)
         # `.port` raises for a port that is not a number.
@@ -151,10 +197,11 @@ def _check_base_url(base_url: str) -> None:
             " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment.",
             code="base_url_malformed",
         )
-    if parts.scheme == "http" and host not in LOOPBACK:
+    allowed = {name.strip().lower() for name in allowed_http.split(",")}
+    if parts.scheme == "http" and host not in LOOPBACK | allowed:
         raise SettingsError(
-            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key unencrypted:"
-            " use https, or http to a loopback address.",
+            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key and all requests unencrypted:"
+            f" use https. If you trust the network to this host, set {ALLOW_HTTP}={host}",
             code="base_url_insecure",
         )
 
