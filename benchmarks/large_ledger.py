@@ -70,6 +70,11 @@ INSERT INTO daily_totals SELECT substr(ended_ts, 1, 10), workflow, model, 'batch
   sum(succeeded) * 60, 0, 0, 0, 0, 0, sum(cost_nano), sum(sync_cost_nano), 0, 0
 FROM batches WHERE status = 'ended' GROUP BY 1, 2, 3
 """
+_BATCH_TOTALS = """
+INSERT INTO batch_totals SELECT id, model, request_count, succeeded, errored, 0, 0, 0,
+  succeeded * 700, succeeded * 60, 0, 0, 0, 0, 0, cost_nano, sync_cost_nano, 0, 0
+FROM batches WHERE status = 'ended' ORDER BY id
+"""
 _EVENTS = """
 INSERT INTO events (at, actor, kind, batch_id) SELECT ended_ts, 'benchmark', 'batch.collected', id
 FROM batches WHERE status = 'ended' ORDER BY id
@@ -93,7 +98,10 @@ def fill(path: Path, requests: int, *, failed_every: int = _FAILED_EVERY) -> Non
         ledger.connection.execute("PRAGMA synchronous=OFF")
         ledger.connection.execute("PRAGMA cache_size=-200000")
         with ledger.transaction("fill"):
-            for statement in (_SUBMISSIONS, _BATCHES, _REQUESTS, _ATTEMPTS, _TOTALS, _EVENTS):
+            for statement in (
+                *(_SUBMISSIONS, _BATCHES, _REQUESTS, _ATTEMPTS),
+                *(_TOTALS, _BATCH_TOTALS, _EVENTS),
+            ):
                 ledger.connection.execute(statement, values)
             ledger.connection.execute("UPDATE revision SET value = :batches", values)
         ledger.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -5,16 +5,14 @@ from contextlib import AbstractContextManager
 
 from msgspec import Struct
 
-from state.batches import guessed_requests
+from state.batches import guessed_requests, totals
 from state.batches.sending import finish_submission
 from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
-from state.db.model_sql import ATTEMPT_MODEL
 from state.db.sql_conditions import OUTCOME_COUNTS
 from state.db.staged import Columns, Staged
-from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
-from state.model.usage import TOKENS, USAGE_COLUMNS
+from state.model.usage import USAGE_COLUMNS
 
 _TEXT = (
     *("outcome", "error_type", "error_message", "stop_reason", "model"),
@@ -27,10 +25,6 @@ _STAGED = (
 )
 _COLUMNS: Columns = {name: str if name in _TEXT else int for name in _STAGED}
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
-# Sums of the daily totals over an attempt `a`.
-_SUMMED = {name: billed(name) for name in TOKENS} | {
-    name: f"a.{name}" for name in ("web_searches", "fee_nano")
-}
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -130,7 +124,7 @@ def commit(
     - A failure changes the status of a request only if no other attempt of it is active and no
       attempt succeeded.
     - The sums of the batch equal the sums of its attempts: they are counted again, not added to.
-    - The batch is in the daily totals once, added by the try that completed it.
+    - The batch has totals and is in those of its day once, added by the try that completed it.
     - Bytes of the results file up to `results_bytes` are on disk and hold each stored result.
     """
     with ledger.transaction("collect") as tx:
@@ -180,7 +174,7 @@ def commit(
             **({"problem": problem} if problem else {}),
         )
         if complete:
-            add_daily_totals(ledger, tx, batch)
+            totals.add(ledger, tx, batch)
             finish_submission(ledger, tx, batch.submission_id)
     return Collected(new=new, missing=missing, complete=complete)
 
@@ -323,70 +317,3 @@ def _store_sums(
             f" {OUTCOME_COUNTS} FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
             batch.id,
         )
-
-
-def add_daily_totals(ledger: Ledger, tx: Transaction, batch: Batch) -> None:
-    """Inside the transaction that completes a batch: add its attempts to the totals of the day."""
-    _change_daily_totals(ledger, tx.at[:10], batch, "+")
-
-
-def subtract_daily_totals(ledger: Ledger, batch: Batch) -> None:
-    """Inside the transaction that reopens a collected batch: take its attempts out of them."""
-    _change_daily_totals(ledger, (batch.collected_ts or "")[:10], batch, "-")
-
-
-def change_sums(ledger: Ledger, batch: Batch, ids: list[int], sign: str) -> None:
-    """Add (`+`) or subtract (`-`) these attempts in the sums of the batch and of its day."""
-    ledger.execute(
-        "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"  # noqa: S608 - our own words
-        f" batches.cost_nano {sign} coalesce(sum(a.cost_nano), 0),"
-        f" batches.sync_cost_nano {sign} coalesce(sum(a.sync_cost_nano), 0),"
-        f" batches.unpriced {sign} count(*) FILTER (WHERE a.cost_nano IS NULL),"
-        f" batches.duplicate_nano {sign}"
-        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) FROM attempts a"
-        " WHERE a.batch_id = batches.id AND a.outcome = 'succeeded'"
-        f" AND a.request_id IN {LISTED}) WHERE id = ?",
-        as_list(ids),
-        batch.id,
-    )
-    if batch.collected_ts is not None:
-        _change_daily_totals(ledger, batch.collected_ts[:10], batch, sign, as_list(ids))
-
-
-def _change_daily_totals(
-    ledger: Ledger, day: str, batch: Batch, sign: str, ids: str | None = None
-) -> None:
-    sums = ", ".join(f"sum({value})" for value in _SUMMED.values())
-    grown = ", ".join(
-        f"{name} = daily_totals.{name} {sign} excluded.{name}"
-        for name in (
-            "requests",
-            "succeeded",
-            "errored",
-            "canceled",
-            "expired",
-            "missing",
-            *_SUMMED,
-            "cost_nano",
-            "sync_cost_nano",
-            "duplicate_nano",
-            "unpriced",
-        )
-    )
-    ledger.execute(
-        "INSERT INTO daily_totals SELECT ?, ?, asked, ?, count(*),"  # noqa: S608 - our own words
-        f" {OUTCOME_COUNTS}, count(*) FILTER (WHERE outcome = 'missing'), {sums},"
-        " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
-        " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0),"
-        " count(*) FILTER (WHERE outcome = 'succeeded' AND cost_nano IS NULL)"
-        f" FROM (SELECT a.*, {ATTEMPT_MODEL} AS asked FROM attempts a"
-        " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?"
-        f" AND (? IS NULL OR a.request_id IN {LISTED})) a WHERE true GROUP BY asked"
-        f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
-        day,
-        batch.workflow,
-        batch.kind,
-        batch.id,
-        ids,
-        ids or "[]",
-    )

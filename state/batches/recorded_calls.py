@@ -1,7 +1,7 @@
 """Synchronous runs that jobs made by themselves and reported with `record_sync`."""
 
+from state.batches import totals
 from state.batches.batch_planning import NONCE_LENGTH
-from state.batches.collection import add_daily_totals
 from state.db.ledger import Ledger
 from state.db.rows import to_batch
 from state.model.records import CollectedResult
@@ -49,7 +49,7 @@ def record(
         _request(ledger, submission_id, batch_id, answered)
         ledger.event(tx, "batch.collected", batch_id=batch_id, recorded=True, new=1)
         batch = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
-        add_daily_totals(ledger, tx, batch)
+        totals.add(ledger, tx, batch)
     return key
 
 

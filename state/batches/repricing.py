@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from state.batches.collection import change_sums
+from state.batches import totals
 from state.db.dialect import LISTED, as_list, is_same
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -94,7 +94,7 @@ def store(ledger: Ledger, batch: Batch, repriced: Sequence[CollectedAnswer]) -> 
             *(batch.id, batch.collected_ts, batch.collect_tries),
         ):
             return
-        change_sums(ledger, batch, ids, "-")
+        totals.change(ledger, batch, ids, "-")
         ledger.executemany(
             f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in _PRICED)}"  # noqa: S608 - our own words
             " WHERE batch_id = ? AND request_id = ? AND outcome = 'succeeded'",
@@ -107,7 +107,7 @@ def store(ledger: Ledger, batch: Batch, repriced: Sequence[CollectedAnswer]) -> 
                 for answer in repriced
             ),
         )
-        change_sums(ledger, batch, ids, "+")
+        totals.change(ledger, batch, ids, "+")
         ledger.execute(
             "UPDATE mirrors SET position = 0, bytes = 0 WHERE name = 'batch-cost-log.jsonl'"
         )
@@ -153,11 +153,11 @@ def store_models(ledger: Ledger, models: Mapping[int, str]) -> None:
             )
         ]
         for batch in concerned:
-            change_sums(ledger, batch, ids, "-")
+            totals.change(ledger, batch, ids, "-")
         ledger.executemany(
             "UPDATE requests SET model = ? WHERE id = ? AND model IS NULL",
             ((model, number) for number, model in models.items()),
         )
         for batch in concerned:
-            change_sums(ledger, batch, ids, "+")
+            totals.change(ledger, batch, ids, "+")
         ledger.event(tx, "requests.models_stored", requests=len(ids))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from state.batches.collection import subtract_daily_totals
+from state.batches import totals
 from state.db.dialect import LISTED, as_list, text_in
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -101,7 +101,7 @@ def reopen(ledger: Ledger, batch: Batch) -> bool:
         )
         if changed:
             # What it counted when it was written off is counted again when it is collected.
-            subtract_daily_totals(ledger, batch)
+            totals.subtract(ledger, batch)
             ledger.execute(
                 "UPDATE attempts SET outcome = NULL, error_message = NULL"
                 " WHERE batch_id = ? AND outcome = 'missing'",

@@ -5,11 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.db import access_lock, tables_v1, tables_v2
+from state.db import access_lock, tables_v1, tables_v2, totals_sql
 from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
-from state.db.tables import TABLES, TRIGGERS
+from state.db.tables import TABLES, TOTALS, TRIGGERS
 from state.db.views import REPLACE_VIEWS
 from state.files.lost_ledger import ledger_exists, missing, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 APPLICATION_ID = 0x5449544E  # "TITN"
-VERSION = 4
+VERSION = 5
 # The tables of the earlier versions; version 4 added only views.
-_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES}
+_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES, 4: TABLES}
 # What else a user can do about a file that is no ledger of this program.
 _ANOTHER_FOLDER = "set TITAN_HOME to another folder"
 _ANOTHER_BACKUP = "choose another of `titan-console restore`"
@@ -216,12 +216,21 @@ def m004_public_views(db: "Database") -> None:
     run_script(db.conn, REPLACE_VIEWS)
 
 
+def m005_batch_totals(db: "Database") -> None:
+    """The sums of each collected batch, one batch at a time."""
+    run_script(db.conn, TOTALS)
+    for (batch_id,) in db.conn.execute("SELECT id FROM batches WHERE collected_ts IS NOT NULL"):
+        for statement in totals_sql.FILL:
+            db.conn.execute(statement, (batch_id,))
+
+
 # In order. A step's name is its record in the ledger, so it never changes.
 _STEPS: tuple[Callable[["Database"], None], ...] = (
     m001_first_tables,
     m002_standard_terms,
     m003_complete_billing,
     m004_public_views,
+    m005_batch_totals,
 )
 
 
@@ -237,7 +246,7 @@ def _migrations(*, is_new: bool) -> "Migrations":
 
 
 def _newest_tables(db: "Database") -> None:
-    run_script(db.conn, TABLES + TRIGGERS + REPLACE_VIEWS)
+    run_script(db.conn, TABLES + TOTALS + TRIGGERS + REPLACE_VIEWS)
 
 
 def _nothing(_db: "Database") -> None:

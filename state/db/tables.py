@@ -1,5 +1,6 @@
-"""The tables of versions 3 and 4, the newest, and the transitions that their triggers allow."""
+"""The newest tables, and the transitions that their triggers allow."""
 
+# Those of versions 3 and 4.
 TABLES = """
 -- Counts the transactions, so that a screen can say how far behind it is.
 CREATE TABLE revision (
@@ -352,6 +353,48 @@ CREATE TABLE daily_totals (
   duplicate_nano INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
   PRIMARY KEY (day, workflow, model, kind)
+) STRICT, WITHOUT ROWID;
+"""
+
+# What version 5 added.
+TOTALS = """
+-- The sums of each collected batch, of which daily_totals has those by day.
+CREATE TABLE batch_totals (
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  model TEXT NOT NULL,
+  requests INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL,
+  errored INTEGER NOT NULL,
+  canceled INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_write_5m_tokens INTEGER NOT NULL,
+  cache_write_1h_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  web_searches INTEGER NOT NULL,
+  fee_nano INTEGER NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  sync_cost_nano INTEGER NOT NULL,
+  duplicate_nano INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (batch_id, model)
+) STRICT, WITHOUT ROWID;
+
+-- The cached tokens of each collected batch, by what their price depends on; '' where unknown.
+CREATE TABLE cache_totals (
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  model TEXT NOT NULL,
+  prompt_step INTEGER NOT NULL,
+  inference_geo TEXT NOT NULL,
+  service_tier TEXT NOT NULL,
+  speed TEXT NOT NULL,
+  answers INTEGER NOT NULL,
+  cache_write_5m_tokens INTEGER NOT NULL,
+  cache_write_1h_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  PRIMARY KEY (batch_id, model, prompt_step, inference_geo, service_tier, speed)
 ) STRICT, WITHOUT ROWID;
 """
 

@@ -5,39 +5,16 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from state.db.dialect import LISTED_TEXTS, THEN_JOIN, as_list, items, number_in, text_in
+from state.db.dialect import LISTED_TEXTS, THEN_JOIN, as_list, items, text_in
 from state.db.reader import Source
+from state.db.totals_sql import USES_CACHE
 from state.model.records import BatchKind
 from state.model.usage import TOKENS, Tokens
 
-# Prompt sizes at which a price may change.
-_SIZE = "input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens"
-_STEPS = f"CASE WHEN {_SIZE} > 200000 THEN 2 WHEN {_SIZE} > 100000 THEN 1 ELSE 0 END"
+# A prompt size for each step of `cache_totals`.
 _SIZES = (0, 150_000, 500_000)
-_TOKENS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
-# Batches first, which are few: the planner would read all attempts.
-_ANSWERS = (
-    f"FROM chosen c {THEN_JOIN} attempts a ON a.batch_id = c.id {{}} WHERE a.outcome = 'succeeded'"
-)
-_SHARED = "a.inference_geo, a.service_tier, a.speed"
-_CACHED = "{0}cache_write_5m_tokens + {0}cache_write_1h_tokens + {0}cache_read_tokens > 0"
-# An answer's own tokens, then those of the iterations that its counts leave out.
-_OWN = (
-    f"SELECT a.batch_id AS id, a.model, 1 AS answers, {', '.join(f'a.{n}' for n in _TOKENS)},"
-    f" {_SHARED} {_ANSWERS.format('')} AND {_CACHED.format('a.')}"
-)
-_ITERATIONS = (
-    f"SELECT a.batch_id, coalesce({text_in('i.value', 'model')}, a.model), 0,"
-    f" {', '.join('coalesce(' + number_in('i.value', name) + ', 0)' for name in _TOKENS)},"
-    f" {_SHARED} "
-    f"{_ANSWERS.format('CROSS JOIN ' + items('a.iterations', 'i'))} AND a.iterations IS NOT NULL"
-)
-_SUMS = (
-    f"SELECT id, model, {_STEPS} AS step, inference_geo, service_tier, speed,"  # noqa: S608 - our own words
-    " sum(answers) AS answers, sum(cache_write_5m_tokens) AS written_5m,"
-    " sum(cache_write_1h_tokens) AS written_1h, sum(cache_read_tokens) AS read"
-    f" FROM ({_OWN} UNION ALL {_ITERATIONS}) counted WHERE {_CACHED.format('')}"
-    " GROUP BY id, model, step, inference_geo, service_tier, speed"
+_SHARED = ", ".join(
+    f"nullif(t.{name}, '') AS {name}" for name in ("inference_geo", "service_tier", "speed")
 )
 
 
@@ -101,7 +78,7 @@ def totals_since(source: Source, since_day: str) -> list[CachedTotals]:
     """The daily totals with cached tokens from that UTC day on."""
     rows = source.rows(
         "SELECT day, workflow, kind, model, succeeded, unpriced, cost_nano, fee_nano,"  # noqa: S608 - our own words
-        f" {', '.join(TOKENS)} FROM daily_totals WHERE day >= ? AND {_CACHED.format('')}",
+        f" {', '.join(TOKENS)} FROM daily_totals WHERE day >= ? AND {USES_CACHE}",
         since_day,
     )
     return [
@@ -138,14 +115,13 @@ def of_batches(source: Source, keys: Iterable[str]) -> list[CacheUse]:
 
 def _rows(source: Source, condition: str, parameter: str) -> list[CacheUse]:
     rows = source.rows(
-        f"WITH chosen AS MATERIALIZED (SELECT b.id FROM batches b WHERE {condition}"  # noqa: S608 - our own words
-        f" AND b.collected_ts IS NOT NULL), sums AS ({_SUMS})"
-        " SELECT b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"
+        "SELECT b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"  # noqa: S608 - our own words
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.cache_marks AS is_primed,"
-        " coalesce(b.cost_nano, 0) AS cost_nano, coalesce(s.model, b.model) AS model, s.step,"
-        " s.inference_geo, s.service_tier, s.speed, s.answers, s.written_5m, s.written_1h, s.read"
-        " FROM sums s JOIN batches b ON b.id = s.id ORDER BY b.collected_ts DESC, b.id DESC,"
-        " s.model, s.step",
+        " coalesce(b.cost_nano, 0) AS cost_nano, t.model, t.prompt_step AS step,"
+        f" {_SHARED}, t.answers, t.cache_write_5m_tokens AS written_5m,"
+        " t.cache_write_1h_tokens AS written_1h, t.cache_read_tokens AS read"
+        f" FROM batches b {THEN_JOIN} cache_totals t ON t.batch_id = b.id WHERE {condition}"
+        " ORDER BY b.collected_ts DESC, b.id DESC, t.model, t.prompt_step",
         parameter,
     )
     return [

@@ -18,10 +18,10 @@ _PRICED_PLAIN = (
     *("custom_id", "tag", "workflow", "batch_key", "model"),
     *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "priced_ts", "collected_ts"),
 )
-# Grouping -> its SQL on attempts `a` and batches `b`.
+# Grouping -> its SQL on the totals `t` of batches `b`.
 _BY = {
     "workflow": "b.workflow",
-    "model": ATTEMPT_MODEL,
+    "model": "t.model",
     "day": "substr(b.collected_ts, 1, 10)",
     "tag": "b.tag",
     "batch": "b.key",
@@ -30,7 +30,16 @@ BY = tuple(_BY)
 _IN_TOTALS = ("workflow", "model", "day")
 _MIDNIGHT = "T00:00:00.000Z"
 _NEVER = "9999"
-_TOKENS_IN = " + ".join(name for name in TOKENS if name != "output_tokens")
+_TOKENS_IN = " + ".join(f"t.{name}" for name in TOKENS if name != "output_tokens")
+# Of the totals `t` of days or batches.
+_SUMS = (
+    "sum(t.requests) AS attempts, sum(t.succeeded) AS succeeded, sum(t.errored) AS errored,"
+    f" sum(t.expired + t.missing) AS lost, sum({_TOKENS_IN}) AS tokens_in,"
+    " sum(t.output_tokens) AS tokens_out, sum(t.web_searches) AS web_searches,"
+    " sum(t.fee_nano) AS fee_nano, sum(t.cost_nano) AS cost_nano,"
+    " sum(t.sync_cost_nano) AS sync_cost_nano, sum(t.duplicate_nano) AS duplicate_nano,"
+    " sum(t.unpriced) AS unpriced"
+)
 
 
 def _usage_columns() -> str:
@@ -72,13 +81,8 @@ _NUMBERS = tuple(name for name in Spending.__struct_fields__ if name not in ("na
 def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spending]:
     """Sums by `workflow`, `model`, `day` or `kind` since that UTC day, from the daily totals."""
     rows = source.rows(
-        f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
-        " sum(errored) AS errored, sum(expired + missing) AS lost,"
-        f" sum({_TOKENS_IN}) AS tokens_in, sum(output_tokens) AS tokens_out,"
-        " sum(web_searches) AS web_searches, sum(fee_nano) AS fee_nano,"
-        " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
-        " sum(duplicate_nano) AS duplicate_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
-        f" FROM daily_totals WHERE day >= ? GROUP BY {column} ORDER BY {column}",
+        f"SELECT t.{column} AS name, {_SUMS}, min(t.day) AS first_day FROM daily_totals t"  # noqa: S608 - our own words
+        f" WHERE t.day >= ? GROUP BY t.{column} ORDER BY t.{column}",
         since_day,
     )
     return [Spending(**dict(row)) for row in rows]
@@ -107,16 +111,16 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
 def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
     """Sums by one of `BY` over the attempts collected since that time.
 
-    From the first UTC midnight on they come from the daily totals, in constant time, if these have
-    them.
+    From the first UTC midnight on they come from the daily totals, if these have them, otherwise
+    from those of batches.
     """
     if by not in _IN_TOTALS:
-        return _of_attempts(source, by, since_ts, _NEVER)
+        return _of_batches(source, by, since_ts, _NEVER)
     if since_ts.endswith(_MIDNIGHT):
         return by_day_column(source, by, since_day=since_ts[:10])
     next_day = str(date.fromisoformat(since_ts[:10]) + timedelta(days=1))
     rows = defaultdict[str, list[Spending]](list)
-    for row in _of_attempts(source, by, since_ts, next_day):
+    for row in _of_batches(source, by, since_ts, next_day):
         rows[row.name].append(row)
     for row in by_day_column(source, by, since_day=next_day):
         rows[row.name].append(row)
@@ -132,29 +136,13 @@ def added(name: str, rows: Sequence[Spending]) -> Spending:
     )
 
 
-def _of_attempts(source: Source, by: str, since_ts: str, before_ts: str) -> list[Spending]:
-    """The sums over the attempts themselves."""
-    # By batch first, in the order of the table: SQLite would sort all attempts by the name, in
-    # memory. Only the model differs within a batch.
-    of_batch = "b.id, 1" if by == "model" else "b.id"
-    sums = ", ".join(f"sum({name}) AS {name}" for name in _NUMBERS)
+def _of_batches(source: Source, by: str, since_ts: str, before_ts: str) -> list[Spending]:
+    """The sums over the totals of the batches collected from one time to before another."""
     rows = source.rows(
-        f"SELECT name, {sums}, min(first_day) AS first_day FROM"  # noqa: S608 - our own words
-        f" (SELECT {_BY[by]} AS name, count(*) AS attempts,"
-        " count(*) FILTER (WHERE a.outcome = 'succeeded') AS succeeded,"
-        " count(*) FILTER (WHERE a.outcome = 'errored') AS errored,"
-        " count(*) FILTER (WHERE a.outcome IN ('expired', 'missing')) AS lost,"
-        f" sum({BILLED_IN}) AS tokens_in,"
-        f" sum({BILLED_OUT}) AS tokens_out, sum(a.web_searches) AS web_searches,"
-        " sum(a.fee_nano) AS fee_nano, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
-        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
-        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
-        " count(*) FILTER (WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
-        " min(substr(b.collected_ts, 1, 10)) AS first_day"
-        # Batches first, which are few: the planner would read all attempts.
-        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
-        " WHERE b.collected_ts >= ? AND b.collected_ts < ? AND a.outcome IS NOT NULL"
-        f" GROUP BY {of_batch}) sums GROUP BY name ORDER BY name",
+        f"SELECT {_BY[by]} AS name, {_SUMS}, min(substr(b.collected_ts, 1, 10)) AS first_day"  # noqa: S608 - our own words
+        f" FROM batches b {THEN_JOIN} batch_totals t ON t.batch_id = b.id"
+        " WHERE b.collected_ts >= ? AND b.collected_ts < ?"
+        f" GROUP BY {_BY[by]} ORDER BY {_BY[by]}",
         since_ts,
         before_ts,
     )
@@ -206,6 +194,24 @@ _FILTERS = {
     f" OR {number_in('i.value', 'cache_write_5m_tokens')} > 0"
     f" OR {number_in('i.value', 'cache_write_1h_tokens')} > 0))",
 }
+# Filters that a row of the totals `t` of a batch meets as a whole.
+_OF_TOTALS = {name: _FILTERS[name] for name in ("all", "day", "workflow")} | {
+    "model": "t.model = ?"
+}
+_SUMS_OF_TOTALS = (
+    f"sum(t.requests) AS attempts, {array_of('DISTINCT t.model')} AS models,"
+    " sum(t.cost_nano) AS cost_nano, sum(t.sync_cost_nano) AS sync_cost_nano,"
+    " sum(t.duplicate_nano) AS duplicate_nano, sum(t.unpriced) AS unpriced"
+    f" FROM batches b {THEN_JOIN} batch_totals t ON t.batch_id = b.id"
+)
+_SUMS_OF_ATTEMPTS = (
+    f"count(*) AS attempts, {array_of(f'DISTINCT {ATTEMPT_MODEL}')} AS models,"
+    " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
+    " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
+    " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
+    " count(*) FILTER (WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced"
+    f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id AND a.outcome IS NOT NULL"
+)
 
 
 class SumFilter(Struct, frozen=True):
@@ -254,16 +260,12 @@ class AnswerSum(Struct, frozen=True, kw_only=True):
 
 def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
     """The batches in the sum, newest first."""
+    condition = _OF_TOTALS.get(wanted.what)
+    sums = _SUMS_OF_TOTALS if condition else _SUMS_OF_ATTEMPTS
     rows = source.rows(
-        "SELECT b.key, b.tag, b.workflow, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
-        f" {array_of(f'DISTINCT {ATTEMPT_MODEL}')} AS models,"
-        " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
-        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
-        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
-        " count(*) FILTER (WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced"
-        f" FROM batches b {THEN_JOIN} attempts a ON a.batch_id = b.id"
-        " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
-        f" AND {_FILTERS[wanted.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
+        f"SELECT b.key, b.tag, b.workflow, b.kind, b.collected_ts, {sums}"
+        f" WHERE b.collected_ts >= ? AND {condition or _FILTERS[wanted.what]}"
+        " GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
         wanted.since_day,
         wanted.value,
     )

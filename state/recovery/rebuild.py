@@ -3,8 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from state.batches import batch_planning, possible_duplicate_charges, submissions
-from state.batches.collection import add_daily_totals
+from state.batches import batch_planning, possible_duplicate_charges, submissions, totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
@@ -310,5 +309,5 @@ def _add_lost_batch(
         submission_id,
     )
     lost = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
-    add_daily_totals(ledger, tx, lost)
+    totals.add(ledger, tx, lost)
     ledger.event(tx, "batch.collected", batch_id=batch_id, problem=reason)

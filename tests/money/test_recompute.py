@@ -11,7 +11,7 @@ from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
 from core.money.pricing import PriceBook
 from core.reporting import cost_log
-from state.batches.collection import change_sums
+from state.batches import totals
 from state.files import archive
 from state.model.usage import UNKNOWN
 from state.queries import ledger_status, spending
@@ -56,14 +56,14 @@ def as_priced_before_fees(bench: Bench) -> None:
     ids = [row[0] for row in ledger.rows("SELECT id FROM requests")]
     with ledger.transaction("test"):
         for batch in batches(bench):
-            change_sums(ledger, batch, ids, "-")
+            totals.change(ledger, batch, ids, "-")
         ledger.execute(
             "UPDATE attempts SET inference_geo = NULL, service_tier = NULL, web_searches = 0,"
             " fee_nano = 0, sync_cost_nano = input_tokens * 2000 + output_tokens * 10000,"
             " cost_nano = (input_tokens * 2000 + output_tokens * 10000) / 2"
         )
         for batch in batches(bench):
-            change_sums(ledger, batch, ids, "+")
+            totals.change(ledger, batch, ids, "+")
 
 
 def run(bench: Bench, *, apply: bool = True) -> list[Recomputed]:
@@ -262,11 +262,11 @@ def test_failed_requests_of_an_older_version_count_for_their_own_model(
     # As version 2 stored them.
     with ledger.transaction("test"):
         for batch in batches(bench):
-            change_sums(ledger, batch, [1, 2, 3], "-")
+            totals.change(ledger, batch, [1, 2, 3], "-")
         ledger.execute("UPDATE requests SET model = NULL")
         for batch in batches(bench):
-            change_sums(ledger, batch, [1, 2, 3], "+")
-    assert by_model(bench) == {"claude-opus-5": 0, "claude-sonnet-4-6": 3}
+            totals.change(ledger, batch, [1, 2, 3], "+")
+    assert by_model(bench) == {"claude-sonnet-4-6": 3}
     shown = CliRunner().invoke(cli, ["savings", "--recompute"])
     assert "The model of 2 errored or queued requests" in shown.stderr
     assert by_model(bench)["claude-sonnet-4-6"] == 3

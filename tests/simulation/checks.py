@@ -203,25 +203,62 @@ def _batch_is_bill(
         yield f"P3: {batch['key']} costs {batch['cost_nano']} here and {cost} on the bill"
 
 
+_COUNTS = ("requests", "succeeded", "errored", "canceled", "expired", "missing")
+_CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
+_SUMMED = (
+    *("input_tokens", "output_tokens", *_CACHED, "web_searches", "fee_nano"),
+    *("cost_nano", "sync_cost_nano", "duplicate_nano", "unpriced"),
+)
+_ALL_TOKENS = ", ".join(
+    f"sum(a.{name} + (SELECT coalesce(sum(i.value ->> '{name}'), 0)"  # noqa: S608 - our words
+    " FROM json_each(a.iterations) i))"
+    for name in ("input_tokens", "output_tokens", *_CACHED)
+)
+
+
 def _sums(ledger: sqlite3.Connection) -> Iterator[str]:
-    """The totals that screens show are the sums of the rows."""
-    columns = (
-        *("requests", "succeeded", "errored", "canceled", "expired", "missing"),
-        *("input_tokens", "output_tokens", "cost_nano", "sync_cost_nano", "duplicate_nano"),
-    )
-    totals = ", ".join(f"coalesce(sum({name}), 0)" for name in columns)
-    shown = ledger.execute(f"SELECT {totals} FROM daily_totals").fetchone()  # noqa: S608 - our words
-    counts = ", ".join(f"coalesce(sum(a.outcome = '{name}'), 0)" for name in columns[1:6])
-    counted = ledger.execute(
-        f"SELECT count(*), {counts}, coalesce(sum(a.input_tokens), 0),"  # noqa: S608 - our words
-        " coalesce(sum(a.output_tokens), 0), coalesce(sum(a.cost_nano), 0),"
-        " coalesce(sum(a.sync_cost_nano), 0), coalesce(sum(a.cost_nano * a.duplicate), 0)"
+    """The totals of days and batches that screens show are the sums of the rows."""
+    totals = ", ".join(f"sum({name})" for name in (*_COUNTS, *_SUMMED))
+    counts = ", ".join(f"sum(a.outcome = '{name}')" for name in _COUNTS[1:])
+    counted = (
+        f"count(*), {counts}, {_ALL_TOKENS}, sum(a.web_searches), sum(a.fee_nano),"
+        " coalesce(sum(a.cost_nano), 0), coalesce(sum(a.sync_cost_nano), 0),"
+        " coalesce(sum(a.cost_nano * a.duplicate), 0),"
+        " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL)"
         " FROM attempts a JOIN batches b ON b.id = a.batch_id"
-        " WHERE b.collection NOT IN ('not_ready', 'pending')"
-    ).fetchone()
-    for name, one, other in zip(columns, shown, counted, strict=True):
-        if one != other:
-            yield f"P3: daily totals say {one} {name}, the attempts {other}"
+        " WHERE b.collection NOT IN ('not_ready', 'pending') GROUP BY 1"
+    )
+    yield from _differences(
+        ledger,
+        "daily totals",
+        f"SELECT day || workflow || kind, {totals} FROM daily_totals GROUP BY 1",  # noqa: S608 - our words
+        f"SELECT substr(b.collected_ts, 1, 10) || b.workflow || b.kind, {counted}",
+    )
+    yield from _differences(
+        ledger,
+        "totals of batch",
+        f"SELECT batch_id, {totals} FROM batch_totals GROUP BY 1",  # noqa: S608 - our words
+        f"SELECT b.id, {counted}",
+    )
+    tokens, cached = ", ".join(f"sum({name})" for name in _CACHED), " + ".join(_CACHED)
+    yield from _differences(
+        ledger,
+        "cached tokens of batch",
+        f"SELECT batch_id, sum(answers), {tokens} FROM cache_totals GROUP BY 1",  # noqa: S608 - our words
+        "SELECT batch_id, (SELECT count(*) FROM attempts a WHERE a.batch_id = t.batch_id"  # noqa: S608 - our words
+        f" AND a.outcome = 'succeeded' AND {cached} > 0), {tokens} FROM batch_totals t"
+        f" GROUP BY 1 HAVING sum({cached}) > 0",
+    )
+
+
+def _differences(ledger: sqlite3.Connection, what: str, totals: str, recount: str) -> Iterator[str]:
+    shown, counted = (
+        {row[0]: tuple(row)[1:] for row in ledger.execute(query).fetchall()}
+        for query in (totals, recount)
+    )
+    for key in shown.keys() | counted.keys():
+        if shown.get(key) != counted.get(key):
+            yield f"P3: {what} {key} say {shown.get(key)}, the attempts {counted.get(key)}"
 
 
 def _one_post_each(world: World) -> Iterator[str]:

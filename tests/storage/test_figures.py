@@ -1,17 +1,14 @@
 """Savings, spending, volumes and KPIs of a known ledger: each sum is that of its attempts."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-
 import pytest
 from msgspec.structs import replace
 from support.console.console_builders import USAGE, Failure, LedgerBuilder
 from support.ledgers.ledger_builders import a_result
-from support.ledgers.ledger_views import ids, request
+from support.ledgers.ledger_views import ids
+from support.ledgers.recount import KEYS, counted, recount
 from support.ledgers.storage import Storage
 
 from state.batches import recorded_calls, repricing, stuck_batches
-from state.db.ledger import Ledger
 from state.model.records import BatchKind, Outcome
 from state.model.usage import Iteration, Usage
 from state.operations import command_effects
@@ -26,8 +23,7 @@ from state.queries import (
     unpriced,
     usage_by_day,
 )
-from state.queries.request_detail import AttemptRecord
-from state.queries.spending import Spending, SumFilter
+from state.queries.spending import SumFilter
 
 # Three of these are more than 2**53.
 COST = 2**53 + 1
@@ -64,64 +60,18 @@ def figures(request: pytest.FixtureRequest, storage: Storage, made: LedgerBuilde
     )
 
 
-def attempts(ledger: Ledger) -> Iterator[AttemptRecord]:
-    """Every attempt that has ended."""
-    for tag, names in TAGS.items():
-        for name in names:
-            yield from (a for a in request(ledger, tag, name).attempts if a.outcome is not None)
-
-
-def recount(ledger: Ledger, by: Callable[[AttemptRecord], str]) -> dict[str, Counter[str]]:
-    """The sums over the attempts themselves."""
-    found: dict[str, Counter[str]] = {}
-    for one in attempts(ledger):
-        counts = found.setdefault(by(one), Counter())
-        counts["attempts"] += 1
-        counts["succeeded"] += one.outcome == Outcome.SUCCEEDED
-        counts["errored"] += one.outcome == Outcome.ERRORED
-        counts["lost"] += one.outcome in (Outcome.EXPIRED, Outcome.MISSING)
-        counts["cost_nano"] += one.cost_nano or 0
-        counts["sync_cost_nano"] += one.sync_cost_nano or 0
-        counts["fee_nano"] += one.fee_nano
-        counts["duplicate_nano"] += (one.cost_nano or 0) * one.is_duplicate
-        counts["unpriced"] += one.outcome == Outcome.SUCCEEDED and one.cost_nano is None
-        counts["tokens_in"] += one.usage.input_tokens + sum(
-            part.input_tokens for part in one.usage.iterations
-        )
-        counts["tokens_out"] += one.usage.output_tokens
-    return found
-
-
-def counted(row: Spending) -> Counter[str]:
-    names = (
-        *("attempts", "succeeded", "errored", "lost", "cost_nano", "sync_cost_nano", "fee_nano"),
-        *("duplicate_nano", "unpriced", "tokens_in", "tokens_out"),
-    )
-    return Counter({name: getattr(row, name) for name in names})
-
-
-KEYS: dict[str, Callable[[AttemptRecord], str]] = {
-    "workflow": lambda one: one.workflow,
-    "model": lambda one: one.model or one.requested_model,
-    "day": lambda one: (one.collected_ts or "")[:10],
-    "tag": lambda one: one.tag,
-    "batch": lambda one: one.batch_key,
-}
-
-
 @pytest.mark.parametrize("by", spending.BY)
 @pytest.mark.parametrize("since", ["2026-11-22T00:00:00.000Z", "2026-11-22T00:00:00.001Z"])
 def test_sums_are_those_of_the_attempts(made: LedgerBuilder, by: str, since: str) -> None:
     rows = spending.spending(made.ledger, by, since_ts=since)
-    assert {row.name: counted(row) for row in rows} == recount(made.ledger, KEYS[by])
+    assert {row.name: counted(row) for row in rows} == recount(made.ledger, KEYS[by], *TAGS)
     assert [row.name for row in rows] == sorted(row.name for row in rows)
 
 
 @pytest.mark.parametrize("column", ["workflow", "model", "day", "kind"])
 def test_daily_totals_are_those_of_the_attempts(made: LedgerBuilder, column: str) -> None:
     rows = spending.by_day_column(made.ledger, column, since_day=DAYS[0])
-    by = KEYS.get(column, lambda one: one.kind)
-    assert {row.name: counted(row) for row in rows} == recount(made.ledger, by)
+    assert {row.name: counted(row) for row in rows} == recount(made.ledger, KEYS[column], *TAGS)
 
 
 def test_sums_since_a_time_of_day_are_of_what_came_later(made: LedgerBuilder) -> None:
@@ -133,7 +83,7 @@ def test_sums_since_a_time_of_day_are_of_what_came_later(made: LedgerBuilder) ->
 
 
 def test_the_totals_of_the_ledger_are_those_of_its_attempts(made: LedgerBuilder) -> None:
-    (all_of_it,) = recount(made.ledger, lambda _: "").values()
+    (all_of_it,) = recount(made.ledger, lambda _: "", *TAGS).values()
     totals = ledger_status.totals(made.ledger)
     for name in ("cost_nano", "sync_cost_nano", "fee_nano", "duplicate_nano", "unpriced"):
         assert getattr(totals, name) == all_of_it[name], name

@@ -8,6 +8,7 @@ from simulation.mutants.patching import patched
 import core.batches.collect
 import state.batches.collection
 import state.batches.sending
+import state.batches.totals
 import state.files.spool
 from state.files.folder import replace
 from state.model.records import Batch, Collected, CollectionStatus
@@ -44,7 +45,7 @@ def collected_before_rows() -> Generator[None, None, None]:
                 problem=None,
             )
             ledger.event(written, "batch.collected", batch_id=batch.id)
-            state.batches.collection.add_daily_totals(ledger, written, batch)
+            state.batches.totals.add(ledger, written, batch)
             state.batches.sending.finish_submission(ledger, written, batch.submission_id)
         return Collected(new=new, missing=0, complete=True)
 
@@ -65,7 +66,7 @@ def cost_is_a_counter() -> Generator[None, None, None]:
     def store_sums(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
         real(ledger, written, batch, **options)
         if options["collection"] == CollectionStatus.PENDING:
-            state.batches.collection.add_daily_totals(ledger, written, batch)
+            state.batches.totals.add(ledger, written, batch)
 
     with patched(state.batches.collection, "_store_sums", store_sums):
         yield
