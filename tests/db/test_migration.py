@@ -8,14 +8,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.builders import Bench, a_bench, a_request
+from support.console.console_builders import USAGE, Failure, LedgerBuilder
 from support.error_codes import code_is
 from support.ledgers.ledger_builders import a_ledger
+from support.ledgers.older_ledger import as_version
+from support.ledgers.recount import check_totals
 
 from core.requests.payload import Limits, to_line
 from state.db.reader import Reader
 from state.db.schema import VERSION
 from state.model.errors import IllegalTransition, LedgerUnusable
+from state.model.usage import Iteration
 from state.queries import ledger_status
 
 _MODEL = "claude-haiku-4-5-20251001"
@@ -48,6 +53,12 @@ _SHARES_IN_3 = {
     "batches": ("reserved_nano",),
     "requests": ("at_most_batch_nano", "at_most_sync_nano"),
 }
+_SUMS = (
+    *("day", "workflow", "model", "kind", "requests", "succeeded", "errored", "canceled"),
+    *("expired", "missing", "input_tokens", "output_tokens", "cache_write_5m_tokens"),
+    *("cache_write_1h_tokens", "cache_read_tokens", "web_searches", "fee_nano", "cost_nano"),
+    *("sync_cost_nano", "duplicate_nano", "unpriced"),
+)
 _DROPPED_IN_3 = "budget_reservations"
 # Only the words that changed, each in the column where it stands.
 _TABLES = {
@@ -181,6 +192,63 @@ def test_every_row_of_version_2_is_kept(tmp_path: Path) -> None:
         assert without_added(table, rows(tmp_path / "titan.db", table), _ADDED_IN_3) == old
     a_ledger(tmp_path / "new").close()
     assert schema(tmp_path / "titan.db") == schema(tmp_path / "new" / "titan.db")
+
+
+@pytest.mark.parametrize("script", [_V1, _V2])
+def test_the_totals_of_batches_are_those_of_their_days(tmp_path: Path, script: str) -> None:
+    write(tmp_path / "titan.db", script)
+    sums = [name for name in _SUMS if name not in {"day", "workflow", "model", "kind"}]
+    added = ", ".join(f"sum(t.{name})" for name in sums)
+    with a_ledger(tmp_path) as ledger:
+        found = ledger.rows(
+            f"SELECT substr(b.collected_ts, 1, 10), b.workflow, t.model, b.kind, {added}"  # noqa: S608 - our own names
+            " FROM batch_totals t JOIN batches b ON b.id = t.batch_id GROUP BY 1, 2, 3, 4"
+        )
+        days = ledger.rows("SELECT * FROM daily_totals ORDER BY 1, 2, 3, 4")
+    assert days
+    assert [tuple(row) for row in found] == [tuple(row) for row in days]
+
+
+def fill(made: LedgerBuilder) -> None:
+    """Failures, cached answers, a partial collection, a queued batch and an unpriced answer."""
+    cached = replace(USAGE, cache_read_tokens=120_000, cache_write_5m_tokens=7, web_searches=1)
+    advice = Iteration(type="advisor_message", model="claude-opus-5-5", cache_read_tokens=9)
+    for number, usage in enumerate((cached, replace(cached, inference_geo="us"), USAGE)):
+        names = [f"{number}{letter}" for letter in "abc"]
+        iterated = replace(usage, iterations=(advice,) * number)
+        made.collected("t", names, [Failure()], usage=iterated)
+        made.clock.advance(86_400)
+    made.collected("t", ["d"], cost_nano=None)
+    made.submit("t", ["e"])
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_ledger_without_totals_of_batches_gets_them(tmp_path: Path, version: int) -> None:
+    made = LedgerBuilder(tmp_path)
+    fill(made)
+    made.close()
+    path = tmp_path / "titan.db"
+    before = {table: rows(path, table) for table in tables(path)}
+    assert len(before["batch_totals"]) == 4
+    assert len(before["cache_totals"]) == 4
+    expected = schema(path)
+    as_version(path, version)
+    with pytest.raises(LedgerUnusable, check=code_is("ledger_too_old")):
+        Reader(path)
+    with a_ledger(tmp_path) as ledger:
+        check_totals(ledger, "t")
+    assert {table: rows(path, table) for table in tables(path)} == before
+    assert schema(path) == expected
+    assert rows(tmp_path / f"titan.v{version}.bak", "daily_totals") == before["daily_totals"]
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_development_ledger_of_these_versions_is_refused(tmp_path: Path, version: int) -> None:
+    a_ledger(tmp_path).close()
+    as_version(tmp_path / "titan.db", version)
+    write(tmp_path / "titan.db", "CREATE TABLE batch_totals (batch_id INTEGER)")
+    with pytest.raises(LedgerUnusable, check=code_is("ledger_unknown_schema")):
+        a_ledger(tmp_path)
 
 
 def test_reservations_become_those_of_batches_and_requests(tmp_path: Path) -> None:
