@@ -37,7 +37,7 @@ def since(source: Source, prices: PriceBook, since_ts: str) -> list[CacheGain]:
 def effect(source: Source, prices: PriceBook, since_day: str) -> CacheEffect:
     """What the cache gained from that UTC day on, to the nano-dollar a batch.
 
-    The daily totals tell it, in constant time, where all answers have one price; others are read.
+    The daily totals tell it where all answers have one price, otherwise those of the batches.
     """
     found = [
         (one, gain_of_sums(one, prices)) for one in cache_usage.totals_since(source, since_day)

@@ -3,6 +3,7 @@
 A partial index is taken only where a query repeats its words, which no result would show.
 """
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,24 @@ def test_money_since_any_time_is_read_without_older_attempts(bench: Bench) -> No
             context.ledger, first_day="2026-11-22", last_day="2026-11-23", kinds=(BatchKind.BATCH,)
         )
     assert full_scans(bench, queries) == []
+
+
+def test_savings_are_read_from_totals_and_not_from_attempts(bench: Bench) -> None:
+    context = bench.engine.context
+    bench.submit()
+    bench.poll_after(120)
+    with traced(bench) as queries:
+        savings.read(context.ledger, context.prices, bench.clock.now().date())
+        cache_report.since(context.ledger, context.prices, "2026-11-22")
+        for by in spending.BY:
+            for since_ts in ("2026-11-22T00:00:00.000Z", "2026-11-22T00:00:01.000Z"):
+                spending.spending(context.ledger, by, since_ts=since_ts)
+        for what in ("all", "day", "workflow", "model"):
+            spending.batches_in_sum(context.ledger, SumFilter(what, "", "2026-11-22"))
+    of_attempts = [query for query in queries if re.search(r"(FROM|JOIN) attempts\b", query)]
+    # The reasons of unpriced answers have an index of their own.
+    assert [query for query in of_attempts if "a.unpriced IS NOT NULL" not in query] == []
+    assert len(queries) > 15
 
 
 @pytest.mark.parametrize(
