@@ -246,7 +246,7 @@ def test_a_ledger_without_totals_of_batches_gets_them(tmp_path: Path, version: i
 def test_a_development_ledger_of_these_versions_is_refused(tmp_path: Path, version: int) -> None:
     a_ledger(tmp_path).close()
     as_version(tmp_path / "titan.db", version)
-    write(tmp_path / "titan.db", "CREATE TABLE batch_totals (batch_id INTEGER)")
+    write(tmp_path / "titan.db", "ALTER TABLE batches ADD COLUMN colour TEXT")
     with pytest.raises(LedgerUnusable, check=code_is("ledger_unknown_schema")):
         a_ledger(tmp_path)
 
