@@ -15,6 +15,7 @@ from support.console.console_pilot import (
     until_shown,
 )
 from support.console.example_ledgers import a_busy_ledger
+from support.ledgers.older_ledger import as_version
 from textual.pilot import Pilot
 
 from state.db.schema import VERSION
@@ -97,8 +98,11 @@ async def test_a_ledger_of_another_version_is_reported_once(
     tmp_path: Path, version: int, status: str
 ) -> None:
     made = LedgerBuilder(tmp_path)
-    made.ledger.execute(f"PRAGMA user_version={version}")
+    if version > VERSION:
+        made.ledger.execute(f"PRAGMA user_version={version}")
     made.close()
+    if version < VERSION:
+        as_version(made.path, version)
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
         # A line that a long path fills may end between the two words.
         reason = re.compile(rf"version\s+{version}\b")
