@@ -26,7 +26,9 @@ settings.load_profile("titan")
 # Linux keeps it in memory: an fsync costs nothing there, and there are some twenty in each test.
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
 _ROOM = 2 << 30
-_FOREIGN = re.compile(r"ANTHROPIC_.*|TITAN_.*|NO_COLOR|\w*_(?i:PROXY)")
+_FOREIGN = re.compile(
+    r"ANTHROPIC_\w+|TITAN_\w+|NO_COLOR|\w*_(?i:PROXY)|SSL_CERT_\w+|(REQUESTS|CURL)_CA_BUNDLE"
+)
 
 
 def pytest_configure() -> None:

@@ -4,21 +4,20 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.api.credentials import Credentials, parse_headers, secrets_in
+from core.config import env_file
+from core.config.variables import ALLOW_HTTP, BASE_URL, PROXIES, SECRETS, Variable, examine
 from core.errors import SettingsError
 from core.redaction import forget, remember
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS")
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# The hosts that are called without TLS, besides this machine.
-ALLOW_HTTP = "TITAN_ALLOW_HTTP"
+ENV_FILE = "poller.env"
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # The client adds it to the base URL.
 _API_PATH = re.compile(r"/v1(/messages(/batches)?)?\Z")
@@ -81,7 +80,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         pin_home()
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
-    given = values.get("ANTHROPIC_BASE_URL", "").strip().rstrip("/") or DEFAULT_BASE_URL
+    given = values.get(BASE_URL, "").strip().rstrip("/") or DEFAULT_BASE_URL
     api_key, auth_token, custom_headers = (values.get(name, "").strip() for name in SECRETS)
     remember(api_key, auth_token, *_header_secrets(custom_headers), *_proxy_passwords(values))
     _check_base_url(given, values.get(ALLOW_HTTP, ""))
@@ -109,15 +108,48 @@ def _header_secrets(text: str) -> list[str]:
     return secrets_in({line: line.partition(":")[2].strip() for line in text.split("\n")})
 
 
-def _proxy_passwords(values: Mapping[str, str]) -> list[str]:
-    return [password for name in PROXIES if (password := proxy_password(values, name))]
+def _proxy_passwords(values: Mapping[str, str]) -> Iterator[str]:
+    for name in PROXIES:
+        for spelled in (name, name.lower()):
+            with suppress(ValueError):
+                if password := urlsplit(values.get(spelled, "")).password:
+                    yield password
 
 
-def proxy_password(values: Mapping[str, str], name: str) -> str | None:
-    """The password in a proxy variable, in either case of its name."""
-    with suppress(ValueError):
-        return urlsplit(values.get(name.lower()) or values.get(name, "")).password
-    return None
+def enter_home(home: Path) -> tuple[str, ...]:
+    """Poll that folder with the variables of its poller.env; returns the file's problems.
+
+    They take the place of those of this process, and commands of the user get them as well.
+    """
+    found = read_env_file(home)
+    os.environ.update(found.values)
+    os.environ["TITAN_HOME"] = str(_absolute(home))
+    return found.problems
+
+
+def read_env_file(home: Path) -> env_file.EnvFile:
+    """The poller.env of that folder; an empty one if there is none."""
+    try:
+        return env_file.parse((home / ENV_FILE).read_bytes())
+    except FileNotFoundError:
+        return env_file.EnvFile({})
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """The variables of this process, with the base URL as it is used."""
+    values = dict(os.environ)
+    return values | {BASE_URL: settings.base_url} if values.get(BASE_URL, "").strip() else values
+
+
+def account() -> str:
+    r"""The name of this process's account on Windows, DOMAIN\USER."""
+    parts = (os.environ.get(name, "") for name in ("USERDOMAIN", "USERNAME"))
+    return "\\".join(part for part in parts if part)
+
+
+def client_variables(settings: Settings) -> list[Variable]:
+    """The variables of this process that reach the API's client, or are set in vain."""
+    return examine(os.environ, settings.base_url)
 
 
 def pin_home() -> None:
@@ -132,7 +164,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process that uses these settings."""
     values = dict(os.environ)
     values["TITAN_HOME"] = str(settings.home)
-    values["ANTHROPIC_BASE_URL"] = settings.base_url
+    values[BASE_URL] = settings.base_url
     given = (settings.api_key, settings.auth_token, settings.custom_headers)
     values.update({name: value for name, value in zip(SECRETS, given, strict=True) if value})
     return values

@@ -8,12 +8,12 @@ from support.error_codes import code_is
 
 from core.config.settings import (
     DEFAULT_BASE_URL,
-    SECRETS,
     Settings,
     child_environment,
     from_environment,
     served_environment,
 )
+from core.config.variables import SECRETS
 from core.errors import SettingsError
 
 SECRET = "sk-ant-very-secret"

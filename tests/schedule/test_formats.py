@@ -16,7 +16,7 @@ ODD = """a b/it's "50%n" $HOME [x] ünï"""
 UNQUOTED = "c d/50%n $HOME [x] ünï"
 PLAIN = Poller(python="/opt/venv/bin/python", home="/srv/titan")
 _NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
-_RECORDER = '#!/bin/sh\nprintf "%s|" "$TITAN_HOME" "$ANTHROPIC_API_KEY" "$@" > "$RECORD"\n'
+_RECORDER = '#!/bin/sh\nprintf "%s|" "$ANTHROPIC_API_KEY" "$@" > "$RECORD"\n'
 
 
 def an_odd_one(root: Path, program: str = ODD) -> Poller:
@@ -47,19 +47,8 @@ def test_crons_command_runs_whatever_the_paths_hold(tmp_path: Path) -> None:
         env={"RECORD": str(record)},
         check=True,
     )
-    expected = [poller.home, "sk-ant-from-the-file", "-P", "-m", "titan_console", "--poll", ""]
-    assert record.read_text().split("|") == expected
-
-
-def test_crons_command_runs_without_a_key_file_too(tmp_path: Path) -> None:
-    poller = an_odd_one(tmp_path)
-    record = tmp_path / "record"
-    subprocess.run(
-        ["/bin/sh", "-c", as_cron_reads(cron.block(poller))],
-        env={"RECORD": str(record)},
-        check=True,
-    )
-    assert record.read_text().split("|")[:2] == [poller.home, ""]
+    # The file is read by Python: the shell has no part of it.
+    assert record.read_text().split("|") == ["", *poller.arguments, ""]
 
 
 @pytest.mark.skipif(not shutil.which("crontab"), reason="there is no cron here")
@@ -106,13 +95,14 @@ def test_systemd_accepts_the_quoting_of_the_program(tmp_path: Path) -> None:
 def test_units_name_no_specifier_and_no_pattern(tmp_path: Path) -> None:
     poller = an_odd_one(tmp_path, UNQUOTED)
     service = systemd.service(poller)
-    assert '50%%n\\" $HOME [x] ünï/home"' in service
-    assert "EnvironmentFile=-" in service
-    assert '"50%%n" $HOME [[]x] ünï/home/poller.env\n' in service
+    assert '50%%n\\" $$HOME [x] ünï/home"' in service
+    assert "Environment" not in service
 
 
 def test_the_task_is_xml_in_the_order_of_the_schema() -> None:
-    poller = Poller(python=r"C:\Py & Co\python.exe", home=r"C:\Users\Zoë <1>\titan")
+    poller = Poller(
+        python=r"C:\Py & Co\pythonw.exe", home=r"C:\Users\Zoë <1>\titan", user=r"R&D\Zoë"
+    )
     root = ET.fromstring(windows.xml(poller).encode("utf-16"))  # noqa: S314 - our own
     names = [child.tag.removeprefix(_NAMESPACE) for child in root]
     assert names == ["RegistrationInfo", "Triggers", "Principals", "Settings", "Actions"]
@@ -124,12 +114,13 @@ def test_the_task_is_xml_in_the_order_of_the_schema() -> None:
     assert found == [name for name in allowed if name in found]
     context = root.find(f"{_NAMESPACE}Actions[@Context='Author']")
     assert context is not None
-    assert root.find(f"{_NAMESPACE}Principals/{_NAMESPACE}Principal[@id='Author']") is not None
+    principal = root.find(f"{_NAMESPACE}Principals/{_NAMESPACE}Principal[@id='Author']")
+    assert principal is not None
+    # Also while its user is logged off, without a password and without a desktop.
+    assert [child.text for child in principal] == [r"R&D\Zoë", "S4U", "LeastPrivilege"]
+    assert context.findtext(f"{_NAMESPACE}Exec/{_NAMESPACE}Command") == poller.python
     arguments = context.findtext(f"{_NAMESPACE}Exec/{_NAMESPACE}Arguments")
-    assert arguments == (
-        r'/d /v:off /c "set "TITAN_HOME=C:\Users\Zoë <1>\titan"&& '
-        r'"C:\Py & Co\python.exe" -P -m titan_console --poll"'
-    )
+    assert arguments == r'-P -m titan_console --poll --home "C:\Users\Zoë <1>\titan"'
 
 
 def test_the_skill_says_the_command_for_its_shell(tmp_path: Path) -> None:
@@ -139,11 +130,11 @@ def test_the_skill_says_the_command_for_its_shell(tmp_path: Path) -> None:
     command = text.partition("```sh\n")[2].partition("\n```")[0]
     record = tmp_path / "record"
     subprocess.run(["/bin/sh", "-c", command], env={"RECORD": str(record)}, check=True)
-    assert record.read_text().split("|")[0] == poller.home
+    assert record.read_text().split("|")[1:-1] == [*poller.arguments]
     windows_text = skill.markdown(
         Poller(python=r"C:\it's\python.exe", home=r"C:\t"), for_windows=True
     )
-    assert r"$env:TITAN_HOME = 'C:\t'; & 'C:\it''s\python.exe' -P -m" in windows_text
+    assert r"& 'C:\it''s\python.exe' -P -m titan_console --poll --home 'C:\t'" in windows_text
 
 
 def test_no_format_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +179,7 @@ def test_a_block_is_renewed_in_its_place() -> None:
         (lambda: systemd.service(Poller(python="/it's/python", home="/h")), "unsupported_path"),
         (lambda: cron.block(Poller(python="/p", home="/" + "a" * 1000)), "path_too_long"),
         (lambda: windows.xml(Poller(python="p", home="C:\\100%")), "unsupported_path"),
+        (lambda: windows.xml(Poller(python="$(Arg0)", home="C:\\t")), "unsupported_path"),
         (lambda: Poller(python="/p", home="/a\nb"), "unsupported_path"),
         (lambda: Poller(python="/p", home="/h", name="a/b"), "invalid_name"),
     ],

@@ -17,7 +17,8 @@ def test_cron_is_installed_once_and_taken_away_again(
     machine = Machine(tmp_path, monkeypatch, "crontab")
     machine.table.write_text(OTHERS)
     done = machine.terminal.run("schedule", "--install", "cron")
-    assert (done.code, done.out) == (0, "done: run crontab -\n")
+    written = f"done: write {machine.home / 'poller.env'}\n"
+    assert (done.code, done.out) == (0, f"{written}done: run crontab -\n")
     assert "Write ANTHROPIC_API_KEY=... to" in done.err
     installed = machine.table.read_text()
     assert installed.startswith(OTHERS)
@@ -232,6 +233,6 @@ def test_windows_shown_elsewhere_has_windows_paths_to_replace(tmp_path: Path) ->
     done = Terminal(tmp_path / "home").run("schedule", "windows")
     assert str(tmp_path) not in done.out
     assert sys.executable not in done.out
-    assert r'"TITAN_HOME=C:\Users\YOU\titan"' in done.out
-    assert r'"C:\Users\YOU\titan\.venv\Scripts\python.exe" -P -m titan_console' in done.out
+    assert r"<Command>C:\Users\YOU\titan\.venv\Scripts\pythonw.exe</Command>" in done.out
+    assert r"-P -m titan_console --poll --home C:\Users\YOU\titan<" in done.out
     assert "not a Windows machine" in done.err

@@ -96,12 +96,23 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, invoke_without_command=True, context_settings=_CONTEXT)
 @click.option("--poll", "poll", is_flag=True, help="Poll once without a console, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="With --poll: poll this TITAN_HOME, with the variables of its poller.env. For schedulers.",
+)
 @click.option("--read-only", is_flag=True, help="Open a read-only console.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw the console with ASCII only.")
 @click.version_option(package_name="titan-console", prog_name="titan-console")
 @click.pass_context
 def cli(
-    ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool, ascii_only: bool
+    ctx: click.Context,
+    *,
+    poll: bool,
+    as_json: bool,
+    home: Path | None,
+    read_only: bool,
+    ascii_only: bool,
 ) -> None:
     """Run scheduled Claude jobs at half price through the Message Batches API.
 
@@ -111,10 +122,12 @@ def cli(
     Exit codes: 0 success, 1 completed but needs attention, 2 wrong usage or input, 3 configuration,
     API key or ledger unusable, 4 still running (`wait`), 130 stopped with Ctrl-C.
     """
+    if home is not None and (not poll or ctx.invoked_subcommand is not None):
+        raise click.UsageError("--home requires --poll.")
     if ctx.invoked_subcommand is not None:
         return
     if poll:
-        ctx.exit(_load("poll").run(as_json=as_json))
+        ctx.exit(_load("poll").run(as_json=as_json, home=home))
     if as_json:
         raise click.UsageError("--json requires --poll or a command.")
     ctx.exit(_load("console").run(read_only=read_only, ascii_only=ascii_only))

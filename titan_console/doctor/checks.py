@@ -10,8 +10,8 @@ from core.reporting.poller_health import silent_after
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from titan_console.doctor import file_checks, installation_checks, ledger_checks
-from titan_console.doctor.finding import Finding, Health
+from titan_console.doctor import file_checks, installation_checks, ledger_checks, online_check
+from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.doctor.installation_checks import KeyCheck
 
 
@@ -20,10 +20,12 @@ def _no_keys(_keys: Mapping[str, str]) -> Sequence[str]:
 
 
 def examine(
-    settings: Settings, *, thorough: bool, check_keys: KeyCheck = _no_keys
+    settings: Settings, *, thorough: bool, online: bool = False, check_keys: KeyCheck = _no_keys
 ) -> Iterator[Finding]:
-    """All findings: installation and files first, then the ledger."""
+    """All findings: installation and files first, then the ledger. `online` calls the API."""
     yield from static_findings(settings, thorough=thorough, check_keys=check_keys)
+    if online:
+        yield from isolated("online", lambda: online_check.findings(settings))
     folder = Folder(settings.home)
     with suppress(LedgerError), Reader(folder.ledger) as reader:
         limit = silent_after(titan_file.read(folder).alerts)

@@ -1,13 +1,22 @@
 """Checks of Python, the packages, the API's settings and titan.toml."""
 
 import importlib.util
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.settings import DEFAULT_BASE_URL, Settings
+from core.config.settings import (
+    DEFAULT_BASE_URL,
+    ENV_FILE,
+    Settings,
+    client_variables,
+    read_env_file,
+)
+from core.config.variables import BASE_URL, HEADERS, KEY, TOKEN
+from core.errors import SettingsError
 from core.reporting.job_status import model_warnings
 from state.db import integrity
 from state.files.folder import Folder
@@ -24,8 +33,10 @@ def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
     for what, check in (
         ("sqlite", lambda: [_sqlite()]),
         ("packages", lambda: [_packages()]),
-        ("server", lambda: [_server(settings)]),
+        ("server", lambda: _server(settings)),
         ("key", lambda: [_key(settings)]),
+        ("environment", lambda: _environment(settings)),
+        (ENV_FILE, lambda: _env_file(settings)),
         ("titan.toml", lambda: _titan_toml(folder, check_keys)),
         ("model", lambda: _retirements(folder)),
     ):
@@ -60,22 +71,54 @@ def _origin(name: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _server(settings: Settings) -> Finding:
+def _server(settings: Settings) -> Iterator[Finding]:
     if settings.base_url == DEFAULT_BASE_URL:
-        return Finding(Health.OK, "server", settings.base_url)
-    return Finding(
-        Health.WARN,
-        "server",
-        f"{settings.base_url} (from ANTHROPIC_BASE_URL) is not Anthropic's API",
-    )
+        yield Finding(Health.OK, "server", settings.base_url)
+    else:
+        yield Finding(
+            Health.WARN,
+            "server",
+            f"{settings.base_url} (from {BASE_URL}) is not Anthropic's API",
+        )
+    for warning in settings.warnings:
+        yield Finding(Health.WARN, "server", warning)
 
 
 def _key(settings: Settings) -> Finding:
-    if settings.api_key:
-        return Finding(Health.OK, "key", "ANTHROPIC_API_KEY is set (never displayed or stored)")
-    return Finding(
-        Health.WARN, "key", "ANTHROPIC_API_KEY is not set; requests are queued but not sent"
-    )
+    try:
+        found = settings.credentials()
+    except SettingsError as error:
+        if error.code != "api_key_missing":
+            raise
+        text = f"neither {KEY} nor {TOKEN} is set; requests are queued but not sent"
+        return Finding(Health.WARN, "key", text)
+    name = KEY if found.api_key else TOKEN if found.auth_token else f"a header of {HEADERS}"
+    return Finding(Health.OK, "key", f"{name} is set (never displayed or stored)")
+
+
+def _environment(settings: Settings) -> Iterator[Finding]:
+    """Each variable of the API, of proxies and of certificates: the name, never the value."""
+    for variable in client_variables(settings):
+        note = f": {variable.note}" if variable.note else ""
+        yield Finding(
+            Health.WARN if variable.is_missed else Health.OK,
+            "environment",
+            f"{variable.name} is set and {'used' if variable.is_used else 'not used'}{note}",
+        )
+
+
+def _env_file(settings: Settings) -> Iterator[Finding]:
+    """The variables of scheduled polls."""
+    path = settings.home / ENV_FILE
+    found = read_env_file(settings.home)
+    for problem in found.problems:
+        yield Finding(Health.WARN, ENV_FILE, f"{problem}; see {path}")
+    if found.values:
+        names = ", ".join(sorted(found.values))
+        yield Finding(Health.OK, ENV_FILE, f"sets {names} for scheduled polls")
+        if os.name != "nt" and path.stat().st_mode & 0o077:
+            advice = f"other users can read {path}; run: chmod 600 {path}"
+            yield Finding(Health.WARN, ENV_FILE, advice)
 
 
 def _titan_toml(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import shlex
 
 from core.errors import InputError
-from titan_console.schedule.poller import ARGUMENTS, ENV_FILE, MINUTES, Poller
+from titan_console.schedule.poller import MINUTES, Poller
 
 # Vixie cron accepts commands of 999 characters and truncates longer ones silently.
 _LONGEST = 990
@@ -15,8 +15,8 @@ def block(poller: Poller) -> str:
         (
             _begin(poller.name),
             poller.mark,
-            "# The API key is not stored here. It is read from the file below, which must contain",
-            "# ANTHROPIC_API_KEY=... and be readable by you only (chmod 600).",
+            "# The API key is not stored here. It is read from poller.env in that folder, which",
+            "# must contain ANTHROPIC_API_KEY=... and be readable by you only (chmod 600).",
             f"*/{MINUTES} * * * * {_command(poller)}",
             _end(poller.name),
             "",
@@ -26,11 +26,7 @@ def block(poller: Poller) -> str:
 
 def _command(poller: Poller) -> str:
     """For sh. Output is discarded; problems on stderr go to cron's mail."""
-    key = f'"$TITAN_HOME/{ENV_FILE}"'
-    command = (
-        f"set -a; TITAN_HOME={shlex.quote(poller.home)}; [ -r {key} ] && . {key};"
-        f" {shlex.quote(poller.python)} {' '.join(ARGUMENTS)} >/dev/null"
-    )
+    command = f"{shlex.join((poller.python, *poller.arguments))} >/dev/null"
     if "\\" in command:
         raise InputError("Cron does not support paths with a backslash.", code="unsupported_path")
     # cron ends the command at a bare percent sign, also within quotes.

@@ -1,12 +1,15 @@
 """The steps to install and remove the poller, for each kind of scheduler."""
 
-import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from core.errors import SettingsError
+from state.files import windows_calls
 from titan_console.schedule import cron, skill, systemd, windows
+from titan_console.schedule.carried import EnvFilePlan, planned
 from titan_console.schedule.poller import Poller, refuse_other_home
 from titan_console.schedule.steps import Plan, Remove, Run, Step, Write, run
 
@@ -26,7 +29,7 @@ class Kind(StrEnum):
 
 def usual() -> Kind:
     """The default scheduler of this machine."""
-    if os.name == "nt":
+    if windows_calls.is_windows():
         return Kind.WINDOWS
     return Kind.SYSTEMD if _BOOTED.is_dir() else Kind.CRON
 
@@ -43,20 +46,36 @@ def files(kind: Kind, poller: Poller) -> dict[str, str]:
                 str(units / f"{poller.name}.timer"): systemd.timer(poller),
             }
         case Kind.WINDOWS:
-            return {str(_own_folder(poller) / "task.xml"): windows.xml(poller)}
+            task = windows.xml(replace(poller, python=_windowless(poller.python)))
+            return {str(_own_folder(poller) / "task.xml"): task}
         case Kind.SKILL:
-            text = skill.markdown(poller, for_windows=os.name == "nt")
+            text = skill.markdown(poller, for_windows=windows_calls.is_windows())
             return {str(_own_folder(poller) / "SKILL.md"): text}
 
 
-def installation(kind: Kind, poller: Poller) -> Plan:
-    """The steps that are still needed; none if it is installed and up to date."""
+def installation(kind: Kind, poller: Poller, environment: Mapping[str, str]) -> Plan:
+    """The steps that are still needed; none if it is installed and up to date.
+
+    `environment` is that of the process that installs it.
+    """
+    carry = planned(environment, _bytes(Path(poller.env_file)))
+    plan = _installation(kind, poller)
+    writes: list[Step] = [Write(Path(poller.env_file), carry.content)] if carry.content else []
+    return Plan(
+        [*writes, *plan.steps],
+        [*plan.hints, *_key_hints(kind, poller, carry)],
+        plan.reached_end,
+        carry.found,
+    )
+
+
+def _installation(kind: Kind, poller: Poller) -> Plan:
     match kind:
         case Kind.CRON:
             table = _crontab(poller)
-            return _hinted(_crontab_step(table, cron.with_block(table, poller)), poller)
+            return _crontab_step(table, cron.with_block(table, poller))
         case Kind.SYSTEMD:
-            return _hinted(_systemd(poller), poller)
+            return _systemd(poller)
         case Kind.WINDOWS:
             return _windows(poller)
         case Kind.SKILL:
@@ -131,6 +150,7 @@ def _windows(poller: Poller) -> Plan:
     ((path, text),) = files(Kind.WINDOWS, poller).items()
     steps = _writes({path: text}, encoding="utf-16")
     create = ("schtasks", "/Create", "/TN", poller.name, "/XML")
+    advice = windows.NEEDS_ADMINISTRATOR
     if not shutil.which("schtasks"):
         return Plan(steps, [f"Still to do: run {' '.join((*create, path))}."], reached_end=False)
     if not steps:
@@ -140,7 +160,7 @@ def _windows(poller: Poller) -> Plan:
     new = f"{path}.new"
     force = ("/F",) if Path(path).exists() else ()
     first = _writes({new: text}, encoding="utf-16")
-    return Plan([*first, Run((*create, new, *force)), *steps, Remove(Path(new))])
+    return Plan([*first, Run((*create, new, *force), advice=advice), *steps, Remove(Path(new))])
 
 
 def _no_windows(poller: Poller) -> Plan:
@@ -150,15 +170,22 @@ def _no_windows(poller: Poller) -> Plan:
     return Plan([Run(("schtasks", "/Delete", "/TN", poller.name, "/F")), *removals])
 
 
-def _hinted(plan: Plan, poller: Poller) -> Plan:
-    """Add a hint if the key file is missing or readable by others."""
+def _key_hints(kind: Kind, poller: Poller, carry: EnvFilePlan) -> list[str]:
+    """Where to write the key, and how to keep it private."""
     env_file = Path(poller.env_file)
-    hints = list(plan.hints)
-    if not env_file.exists():
-        hints.append(f"Write ANTHROPIC_API_KEY=... to {env_file}, then run: chmod 600 {env_file}")
-    elif os.name != "nt" and env_file.stat().st_mode & 0o077:
+    own = None if kind in (Kind.CRON, Kind.SYSTEMD) else "or set it in the environment of the poll"
+    hints = list[str]()
+    if not carry.credentials:
+        private = None if windows_calls.is_windows() else f"then run: chmod 600 {env_file}"
+        line = f"Write ANTHROPIC_API_KEY=... to {env_file}"
+        hints.append(", ".join(part for part in (line, own, private) if part))
+    if _is_exposed(env_file):
         hints.append(f"Other users can read {env_file}; run: chmod 600 {env_file}")
-    return Plan(plan.steps, hints, plan.reached_end)
+    return hints
+
+
+def _is_exposed(path: Path) -> bool:
+    return path.exists() and not windows_calls.is_windows() and bool(path.stat().st_mode & 0o077)
 
 
 def _writes(wanted: dict[str, str], encoding: str = "utf-8") -> list[Step]:
@@ -172,6 +199,16 @@ def _writes(wanted: dict[str, str], encoding: str = "utf-8") -> list[Step]:
 
 def _removals(there: dict[str, str]) -> list[Step]:
     return [Remove(Path(path)) for path in there if Path(path).exists()]
+
+
+def _windowless(python: str) -> str:
+    """The interpreter beside it that opens no window; every usual installation has one."""
+    found = Path(python).with_name("pythonw.exe")
+    return str(found) if found.exists() else python
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _text(path: Path) -> str:

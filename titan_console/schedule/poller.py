@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 
+from core.config.settings import ENV_FILE
 from core.errors import InputError
 
 NAME = "titan-batch-poll-15m"
 MINUTES = 15
 # -P: never import a package `core` from the working folder.
-ARGUMENTS = ("-P", "-m", "titan_console", "--poll")
-ENV_FILE = "poller.env"
+_ARGUMENTS = ("-P", "-m", "titan_console", "--poll", "--home")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,59}")
 _POLLS = "# polls "
 
@@ -21,6 +21,8 @@ class Poller:
     python: str
     home: str
     name: str = NAME
+    # Windows: the account that the task runs as, DOMAIN\\USER.
+    user: str = ""
 
     def __post_init__(self) -> None:
         """Raise InputError for names and paths that a schedule file cannot contain."""
@@ -29,7 +31,7 @@ class Poller:
                 f"--name {self.name!r} must be 1 to 60 letters, digits and dashes.",
                 code="invalid_name",
             )
-        for path in (self.python, self.home):
+        for path in (self.python, self.home, self.user):
             if not path.isprintable():
                 raise InputError(
                     f"{path!r} contains a character that schedules do not support.",
@@ -38,8 +40,13 @@ class Poller:
 
     @property
     def env_file(self) -> str:
-        """The file from which cron and systemd read ANTHROPIC_API_KEY; mode 0600."""
+        """The file from which a scheduled poll reads the API key; mode 0600."""
         return f"{self.home}/{ENV_FILE}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What Python is called with."""
+        return (*_ARGUMENTS, self.home)
 
     @property
     def mark(self) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 
-from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
+from titan_console.schedule.poller import MINUTES, Poller
 
 
 def markdown(poller: Poller, *, for_windows: bool) -> str:
@@ -24,7 +24,8 @@ Every {MINUTES} minutes (`*/{MINUTES} * * * *`), run this one command and nothin
 It checks the status of open batches, sends queued ones, downloads results, delivers files to
 `staging/`, and exits. It is safe to run concurrently; the next run finishes an interrupted one.
 
-The API key is not stored here: the command reads ANTHROPIC_API_KEY from its environment.
+The API key is not stored here: the command reads ANTHROPIC_API_KEY from its environment, or from
+poller.env in that folder.
 
 | exit code | meaning | action |
 |---|---|---|
@@ -37,10 +38,10 @@ Do not send, replay or cancel anything on your own.
 
 
 def _sh(poller: Poller) -> str:
-    run = shlex.join((poller.python, *ARGUMENTS))
-    return f"TITAN_HOME={shlex.quote(poller.home)} {run}"
+    return shlex.join((poller.python, *poller.arguments))
 
 
 def _powershell(poller: Poller) -> str:
-    home, python = (path.replace("'", "''") for path in (poller.home, poller.python))
-    return f"$env:TITAN_HOME = '{home}'; & '{python}' {' '.join(ARGUMENTS)}"
+    *arguments, home = poller.arguments
+    python, home = (path.replace("'", "''") for path in (poller.python, home))
+    return f"& '{python}' {' '.join(arguments)} '{home}'"

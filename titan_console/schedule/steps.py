@@ -6,7 +6,9 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from core.errors import SettingsError
+from core.text import sentence
 from state.files.folder import open_private, replace
+from titan_console.schedule.carried import Carried
 
 _TIMEOUT_S = 60.0
 
@@ -33,11 +35,15 @@ class Remove(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """Run a system command; with `may_fail`, a failure does not stop the other steps."""
+    """Run a system command; with `may_fail`, a failure does not stop the other steps.
+
+    `advice` says what to do where it fails.
+    """
 
     command: tuple[str, ...]
     stdin: str = ""
     may_fail: bool = False
+    advice: str = ""
 
     def __str__(self) -> str:
         """The step as shown to the user."""
@@ -48,11 +54,15 @@ Step = Write | Remove | Run
 
 
 class Plan(Struct, frozen=True):
-    """The steps, and hints on what the user must do; `reached_end` if the steps suffice."""
+    """The steps, and hints on what the user must do; `reached_end` if the steps suffice.
+
+    `carried`: what was found in the environment, and what becomes of it.
+    """
 
     steps: list[Step] = field(default_factory=list[Step])
     hints: list[str] = field(default_factory=list[str])
     reached_end: bool = True
+    carried: tuple[Carried, ...] = ()
 
 
 def carry_out(plan: Plan) -> list[str]:
@@ -112,10 +122,10 @@ def _do(step: Step) -> None:
             replace(part, path)
         case Remove(path):
             path.unlink(missing_ok=True)
-        case Run(command, stdin):
+        case Run(command, stdin, _, advice):
             code, _, said = run(command, stdin)
             if code:
-                raise SettingsError(f"exit code {code}: {said}")
+                raise SettingsError(f"exit code {code}: {sentence(said)} {advice}".rstrip())
 
 
 def run(command: tuple[str, ...], stdin: str = "") -> tuple[int, str, str]:

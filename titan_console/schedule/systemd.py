@@ -1,9 +1,9 @@
 """A service and a timer for the systemd user instance."""
 
-import glob
+import re
 
 from core.errors import InputError
-from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
+from titan_console.schedule.poller import MINUTES, Poller
 
 # Characters that systemd rejects in the path of a program, however escaped.
 _UNSAFE = "'\"\\"
@@ -23,11 +23,9 @@ Description=Titan Console: batch poller
 
 [Service]
 Type=oneshot
-Environment={_quoted(f"TITAN_HOME={poller.home}")}
-# The API key is not stored here. It is read from the file below, which must contain
-# ANTHROPIC_API_KEY=... and be readable by you only (chmod 600).
-EnvironmentFile=-{_pattern(poller.env_file)}
-ExecStart={_quoted(poller.python)} {" ".join(ARGUMENTS)}
+# The API key is not stored here. It is read from poller.env in the folder below, which must
+# contain ANTHROPIC_API_KEY=... and be readable by you only (chmod 600).
+ExecStart={_quoted(poller.python)} {" ".join(map(_argument, poller.arguments))}
 """
 
 
@@ -51,12 +49,12 @@ WantedBy=timers.target
 def _quoted(text: str) -> str:
     """A quoted word: quotes, backslashes and percent signs (specifiers) are escaped.
 
-    A dollar sign needs no escape in Environment= or in the path of a program.
+    A dollar sign needs no escape in the path of a program.
     """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
-def _pattern(path: str) -> str:
-    """EnvironmentFile= reads the rest of its line as an unquoted glob pattern."""
-    return glob.escape(path.replace("\\", "\\\\")).replace("%", "%%")
+def _argument(text: str) -> str:
+    """A dollar sign would begin a variable."""
+    return text if re.fullmatch(r"[\w-]+", text) else _quoted(text.replace("$", "$$"))

@@ -1,26 +1,42 @@
 """A task for the Windows Task Scheduler, as XML for schtasks."""
 
 from dataclasses import replace
+from subprocess import list2cmdline
 from xml.sax.saxutils import escape
 
 from core.errors import InputError
-from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
+from titan_console.schedule.poller import MINUTES, Poller
 
-# Characters that cmd.exe interprets even within quotes.
-_UNSAFE = '%"'
+# The Task Scheduler replaces variables: %NAME% and $(Arg0).
+_UNSAFE = ("%", '"', "$(")
+NEEDS_ADMINISTRATOR = (
+    "A task that also runs while you are logged off can be registered by an administrator only:"
+    " run this again in a PowerShell that was started with `Run as administrator`."
+)
 
 
 def example(poller: Poller) -> Poller:
     """The poller with example paths of a Windows machine."""
     home = r"C:\Users\YOU\titan"
-    return replace(poller, home=home, python=home + r"\.venv\Scripts\python.exe")
+    python = home + r"\.venv\Scripts\pythonw.exe"
+    return replace(poller, home=home, python=python, user=r"COMPUTER\YOU")
 
 
 def xml(poller: Poller) -> str:
-    """The task. The schema fixes the order of the elements within a trigger."""
+    """The task. The schema fixes the order of the elements within a trigger.
+
+    S4U runs it whether the user is logged on or not, without a password, and without a desktop:
+    no window can open.
+    """
+    for path in (poller.python, poller.home):
+        if any(unsafe in path for unsafe in _UNSAFE):
+            raise InputError(
+                f"A Windows task does not support % or quotes or $( in a path: {path!r}.",
+                code="unsupported_path",
+            )
     return f"""\
 <?xml version="1.0" encoding="UTF-16"?>
-<!-- The API key is not stored here: set ANTHROPIC_API_KEY as a user environment variable. -->
+<!-- The API key is not stored here: it is read from poller.env in the folder below. -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
     <Description>Titan Console: batch poller, every {MINUTES} minutes.</Description>
@@ -37,7 +53,8 @@ def xml(poller: Poller) -> str:
   </Triggers>
   <Principals>
     <Principal id="Author">
-      <LogonType>InteractiveToken</LogonType>
+      <UserId>{escape(poller.user)}</UserId>
+      <LogonType>S4U</LogonType>
       <RunLevel>LeastPrivilege</RunLevel>
     </Principal>
   </Principals>
@@ -50,24 +67,9 @@ def xml(poller: Poller) -> str:
   </Settings>
   <Actions Context="Author">
     <Exec>
-      <Command>cmd.exe</Command>
-      <Arguments>{escape(_arguments(poller))}</Arguments>
+      <Command>{escape(poller.python)}</Command>
+      <Arguments>{escape(list2cmdline(poller.arguments))}</Arguments>
     </Exec>
   </Actions>
 </Task>
 """
-
-
-def _arguments(poller: Poller) -> str:
-    """A task has no environment of its own, so cmd.exe sets TITAN_HOME.
-
-    cmd.exe removes the outer quotes; within the inner ones only percent signs are special.
-    """
-    for path in (poller.python, poller.home):
-        if set(path) & set(_UNSAFE):
-            raise InputError(
-                f"A Windows task does not support % or quotes in a path: {path!r}.",
-                code="unsupported_path",
-            )
-    run = f'"{poller.python}" {" ".join(ARGUMENTS)}'
-    return f'/d /v:off /c "set "TITAN_HOME={poller.home}"&& {run}"'

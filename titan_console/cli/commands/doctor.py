@@ -17,11 +17,15 @@ _GLYPHS = {Health.OK: "✓", Health.WARN: "!", Health.BAD: "✗"}
 @click.option(
     "--check", "thorough", is_flag=True, help="Run a full integrity check of the ledger (slower)."
 )
+@click.option(
+    "--online", is_flag=True, help="Make one call to the API that needs the credentials, for free."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, thorough: bool, as_json: bool) -> None:
+def command(ctx: click.Context, *, thorough: bool, online: bool, as_json: bool) -> None:
     """Check the installation, the ledger and the configuration. Exits with 1 if a check fails."""
-    findings = list(examine(from_environment(), thorough=thorough, check_keys=_check_keys))
+    settings = from_environment()
+    findings = list(examine(settings, thorough=thorough, online=online, check_keys=_check_keys))
     is_bad = any(finding.health == Health.BAD for finding in findings)
     if as_json:
         print_json({"ok": not is_bad, "findings": findings})

@@ -1,9 +1,11 @@
 """`titan-console poll` and `titan-console --poll`: polls once without a console."""
 
+from pathlib import Path
+
 import click
 
 from core.bootstrap import open_engine
-from core.config.settings import from_environment
+from core.config.settings import ENV_FILE, enter_home, from_environment
 from titan_console.cli import progress
 from titan_console.cli.exit_codes import exit_code_after_poll
 from titan_console.cli.output import echo, json_option, print_json
@@ -19,8 +21,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     ctx.exit(run(as_json=as_json))
 
 
-def run(*, as_json: bool) -> int:
-    """Poll once and print a summary; the exit code."""
+def run(*, as_json: bool, home: Path | None = None) -> int:
+    """Poll once and print a summary; the exit code. `home` has a poller.env of its own."""
+    if home is not None:
+        print_problems(f"{home / ENV_FILE}: {problem}." for problem in enter_home(home))
     settings = from_environment()
     with (
         progress.shown() as bar,

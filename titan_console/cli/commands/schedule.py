@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import click
 from msgspec import Struct
 
-from core.config.settings import from_environment
+from core.config.settings import account, client_environment, from_environment
+from state.files import windows_calls
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
+from titan_console.schedule.carried import Carried, described
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.steps import Plan, carry_out
@@ -45,6 +47,7 @@ class InstallReport(Struct, frozen=True, kw_only=True):
     steps: list[str]
     failed: list[str]
     hints: Sequence[str]
+    environment: Sequence[Carried] = ()
 
 
 @click.command
@@ -82,16 +85,20 @@ def command(
     the schedule.
     """
     _check(kind, install, uninstall, dry_run=dry_run)
+    settings = from_environment()
     poller = Poller(
         python=sys.executable,
-        home=os.path.abspath(from_environment().home),  # noqa: PTH100 - links stay as they are
+        home=os.path.abspath(settings.home),  # noqa: PTH100 - links stay as they are
         name=name,
+        user=account(),
     )
     if not install and not uninstall:
         _show(Kind(kind) if kind else usual(), poller, as_json=as_json)
         return
     plan = (
-        installation(Kind(install), poller) if install else removal(Kind(uninstall or ""), poller)
+        installation(Kind(install), poller, client_environment(settings))
+        if install
+        else removal(Kind(uninstall or ""), poller)
     )
     failed = [] if dry_run else carry_out(plan)
     _report(plan, poller, failed, dry_run=dry_run, is_removal=not install, as_json=as_json)
@@ -106,7 +113,7 @@ def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_
 
 
 def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
-    is_elsewhere = kind == Kind.WINDOWS and os.name != "nt"
+    is_elsewhere = kind == Kind.WINDOWS and not windows_calls.is_windows()
     shown = {"task.xml": xml(poller := example(poller))} if is_elsewhere else files(kind, poller)
     if as_json:
         made = [FileReport(path=path, text=text) for path, text in shown.items()]
@@ -151,6 +158,7 @@ def _report(
                 steps=[str(step) for step in plan.steps],
                 failed=failed,
                 hints=plan.hints,
+                environment=plan.carried,
             )
         )
         return
@@ -162,5 +170,5 @@ def _report(
         echo(f"Nothing to do: {no_schedule if is_removal else 'already up to date'}.")
     elif dry_run:
         print_stderr("`titan-console schedule KIND` prints the entry or files of a scheduler.")
-    for line in (*failed, *plan.hints):
+    for line in (*failed, *map(described, plan.carried), *plan.hints):
         print_stderr(line)

@@ -41,7 +41,7 @@ _HEALTH = {
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
 # The console has no key and calls no server; `titan-console doctor` makes these checks.
-_NOT_OURS = ("key", "server")
+_NOT_OURS = ("server", "key", "environment")
 _MORE = "titan-console doctor also checks key and server"
 
 

@@ -1,0 +1,27 @@
+"""What the program asks of Windows, in one place: tests replace these functions elsewhere."""
+
+import os
+import subprocess
+from typing import Any
+
+_DRIVE_REMOTE = 4
+
+
+def is_windows() -> bool:
+    """Whether this is Windows."""
+    return os.name == "nt"
+
+
+def is_network_drive(root: str) -> bool:
+    r"""Whether the drive with that root, such as `Z:\`, is a mapped network folder."""
+    import ctypes  # noqa: PLC0415 - on Windows only
+
+    windll: Any = vars(ctypes)["windll"]
+    return windll.kernel32.GetDriveTypeW(root) == _DRIVE_REMOTE
+
+
+def detached() -> dict[str, Any]:
+    """Arguments of Popen for a child without a window, which a Ctrl-C here does not reach."""
+    if is_windows():
+        return {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+    return {"start_new_session": True}
