@@ -27,9 +27,10 @@ def problems_of(error: TitanError) -> list[str]:
 
 
 class PayloadError(TitanError, ValueError):
-    """A request is invalid."""
+    """A request is invalid. `position` is its number in the call, where it is about one request."""
 
     default_code = "invalid_request"
+    position: int | None = None
 
 
 class NeverBatched(PayloadError):

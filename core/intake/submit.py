@@ -97,23 +97,34 @@ def checked_lines(
     """Each request as the line to store. Raises PayloadError, also where there is no request."""
     seen = SeenIds()
     for position, request in enumerate(requests, 1):
-        line = to_line(
-            request,
-            position=position,
-            model=resolved.model,
-            betas=resolved.betas,
-            limits=limits,
-            cache=resolved.cache,
-            output=resolved.output,
-        )
-        if earlier := seen.add(line.custom_id, position):
-            raise PayloadError(
-                f"Duplicate custom_id {line.custom_id!r} in requests {earlier} and {position}.",
-                code="duplicate_custom_id",
-            )
+        try:
+            line = _checked_line(request, position, resolved, limits, seen)
+        except PayloadError as error:
+            error.position = position
+            raise
         yield line
     if not seen:
         raise PayloadError("The list of requests is empty.", code="no_requests")
+
+
+def _checked_line(
+    request: object, position: int, resolved: ResolvedOptions, limits: Limits, seen: SeenIds
+) -> Line:
+    line = to_line(
+        request,
+        position=position,
+        model=resolved.model,
+        betas=resolved.betas,
+        limits=limits,
+        cache=resolved.cache,
+        output=resolved.output,
+    )
+    if earlier := seen.add(line.custom_id, position):
+        raise PayloadError(
+            f"Duplicate custom_id {line.custom_id!r} in requests {earlier} and {position}.",
+            code="duplicate_custom_id",
+        )
+    return line
 
 
 def new_submission(

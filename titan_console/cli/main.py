@@ -20,7 +20,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> one line of help. Each is titan_console.cli.commands.<name>.command, or <module>.<name>.
 COMMANDS = {
     "run": "Ask about each row of a table and write the table with the answers.",
-    "submit": "Store requests from a JSONL file and send them as batches.",
+    "submit": "Store requests from a file and send them as batches.",
     "poll": "Poll once: check status, send queued batches, download results. Same as --poll.",
     "status": "Show open batches, totals, savings and alerts.",
     "show": "Show a submission, batch or request with its history.",

@@ -1,9 +1,8 @@
 """`replay`, `cancel`, `sync`, `acknowledge`, `pause`, `resume`; `withdraw` and `commands`."""
 
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
-import msgspec
 
 from core.bootstrap import open_engine
 from core.commands import planner
@@ -11,6 +10,7 @@ from core.commands.body_edits import Params, parse_changes
 from core.commands.waiting_reason import Waiting, waits_for
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
+from core.intake.request_file import RequestFile
 from core.requests.model_limits import warnings_for
 from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
@@ -24,6 +24,7 @@ from titan_console.cli.output import (
     print_rows,
     row_limit,
 )
+from titan_console.cli.request_files import RequestFileArgument
 from titan_console.cli.stderr import print_stderr
 
 _COMMANDS = 20
@@ -41,8 +42,8 @@ _COMMANDS = 20
 @click.option("--model", help="Use this model for every request.")
 @click.option(
     "--edits",
-    type=click.File("rb"),
-    help="JSONL file; each line replaces the whole request with its custom_id.",
+    type=RequestFileArgument(),
+    help="File of requests, as for submit; each replaces the whole request with its custom_id.",
 )
 @click.option(
     "--force",
@@ -184,19 +185,14 @@ def _cells(c: Command, waiting: Waiting | None) -> tuple[str, ...]:
 
 
 def _bodies(file: IO[bytes]) -> dict[str, Params]:
-    """Each line's params by custom_id, in our request format or the API's."""
+    """The params of each request by custom_id, in our request format or the API's."""
     bodies: dict[str, Params] = {}
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            fields: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            message = f"Line {number} of the edits is not JSON: {error}."
-            raise PayloadError(message, code="not_json") from error
+    source = RequestFile(file)
+    for request in source:
+        fields = cast("dict[str, Any]", request) if isinstance(request, dict) else {}
         custom_id = fields.pop("custom_id", None)
         if not isinstance(custom_id, str):
-            message = f"Line {number} of the edits has no custom_id."
+            message = f"{source.name} line {source.line}: a request without a custom_id."
             raise PayloadError(message, code="custom_id_missing")
         bodies[custom_id] = fields.get("params", fields)
     return bodies

@@ -1,10 +1,9 @@
-"""`titan-console submit`: stores requests from a JSONL file and sends them as batches."""
+"""`titan-console submit`: stores requests from a file and sends them as batches."""
 
 from codecs import BOM_UTF8
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import IO
 
 import click
@@ -15,7 +14,9 @@ from core.bootstrap import open_engine
 from core.config.job import CONTINUE_TURNS, DEFAULT_MODEL, MOST_REASKS, MOST_TURNS
 from core.config.settings import from_environment
 from core.errors import PayloadError
+from core.intake.dropped_params import DroppedParams
 from core.intake.options import SubmitOptions
+from core.intake.request_file import RequestFile
 from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
@@ -26,6 +27,7 @@ from titan_console.cli import progress
 from titan_console.cli.dry_run import show_plan
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.request_files import RequestFileArgument, tag_of
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
@@ -53,7 +55,7 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=RequestFileArgument())
 @click.option("--tag", help="Name of the submission. Default: the file name.")
 @click.option("--job", help="Job in titan.toml. Default: the job named like the workflow.")
 @click.option(
@@ -116,6 +118,13 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
     " max_tokens, up to the limit of the model. Default: the job's, else review.",
 )
 @click.option(
+    "--drop",
+    "dropped",
+    multiple=True,
+    metavar="NAMES",
+    help="Remove these parameters from every request, as in --drop temperature,top_p; repeatable.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Only print the plan: batches, bytes and estimated cost."
 )
 @json_option
@@ -136,18 +145,20 @@ def command(  # noqa: PLR0913 - each is an option
     reask: int | None,
     continue_turns: int | None,
     on_max_tokens: str | None,
+    dropped: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Store the requests in FILE (- for stdin), send them as batches, and print the key.
 
-    One request per line: {"custom_id", "messages", "max_tokens", ...} or the API's own
-    {"custom_id", "params"}. Submitting the same file again sends nothing.
+    A request is {"custom_id", "messages", "max_tokens", ...} or the API's own {"custom_id",
+    "params"}. FILE has one per line, or a JSON array, or the API's {"requests": [...]}; it may be
+    compressed with gzip or zstd. Submitting the same file again sends nothing.
 
     If the workflow is a job in titan.toml, its keys are the defaults for omitted options.
     """
     options = SubmitOptions(
-        tag=_tag_of(file.name) if tag is None else tag,
+        tag=tag_of(file.name) if tag is None else tag,
         model=model,
         workflow=workflow,
         job=job,
@@ -160,17 +171,40 @@ def command(  # noqa: PLR0913 - each is an option
         continue_turns=continue_turns,
         on_max_tokens=OnMaxTokens(on_max_tokens) if on_max_tokens else None,
     )
+    source, drop = RequestFile(file), DroppedParams(",".join(dropped).split(","))
+    requests = drop.remove_from(source)
     if dry_run:
-        show_plan(_requests(file), options, as_json=as_json)
+        with _located(source):
+            show_plan(requests, options, as_json=as_json)
+        _print_dropped(drop)
         return
     with progress.shown() as bar:
         with nothing_sent():
             engine = open_engine(from_environment(), actor="cli", progress=bar)
         with engine:
-            with nothing_sent():
-                submitted = engine.submit(_requests(file), options)
+            with nothing_sent(), _located(source):
+                submitted = engine.submit(requests, options)
             batches = batches_of(engine.context.ledger, submitted.submission)
+    _print_dropped(drop)
     ctx.exit(_report(submitted, batches, as_json=as_json))
+
+
+@contextmanager
+def _located(source: RequestFile) -> Generator[None, None, None]:
+    """Name the line of an error, and the option that removes a parameter."""
+    with source.naming_lines():
+        try:
+            yield
+        except PayloadError as error:
+            if error.code == "unsupported_param":
+                error.args = (f"{error} --drop NAME removes a parameter from every request.",)
+            raise
+
+
+def _print_dropped(drop: DroppedParams) -> None:
+    counts = [f"{name} from {pluralize(n, 'request')}" for name, n in drop.counts.items()]
+    if counts:
+        print_stderr(f"Removed {', '.join(counts)}.")
 
 
 @contextmanager
@@ -242,19 +276,6 @@ def _print_outcome(batches: Sequence[Batch]) -> Exit:
     return Exit.ATTENTION if failed else Exit.DONE
 
 
-def _requests(file: IO[bytes]) -> Iterator[object]:
-    """The object on each line; raises PayloadError with the number of a line that is not JSON."""
-    for number, line in enumerate(file, 1):
-        text = line.strip().removeprefix(BOM_UTF8)
-        if not text:
-            continue
-        try:
-            yield msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            message = f"{file.name} line {number} is not JSON: {error}."
-            raise PayloadError(message, code="not_json") from error
-
-
 def _schema(file: IO[bytes]) -> dict[str, object]:
     """The schema in the file. Raises PayloadError where it is not a JSON object."""
     try:
@@ -262,12 +283,6 @@ def _schema(file: IO[bytes]) -> dict[str, object]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{file.name} is not a JSON Schema: {error}."
         raise PayloadError(message, code="schema_invalid") from error
-
-
-def _tag_of(name: str) -> str:
-    if name == "<stdin>":
-        raise click.UsageError("--tag is required when reading from stdin")
-    return Path(name).stem
 
 
 def _moment(text: str) -> datetime:
