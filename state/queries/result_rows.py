@@ -145,14 +145,6 @@ def statuses(source: Source, tag: str, custom_ids: Iterable[str]) -> dict[str, R
     return {custom_id: RequestStatus(status) for custom_id, status in list(found)}
 
 
-def unfinished(source: Source, tag: str) -> int:
-    """How many requests of the tag are queued or in flight."""
-    (count,) = source.rows(
-        "SELECT count(*) FROM requests WHERE tag = ? AND status IN ('queued', 'assigned')", tag
-    )[0]
-    return count
-
-
 _OF_IDS = (
     f"SELECT r.custom_id, {STATUS}, a.outcome, a.error_type, a.error_message, a.stop_reason, b.key,"  # noqa: S608 - our own words
     f" a.result_offset, a.result_length FROM requests r {effective_attempt.JOIN}"

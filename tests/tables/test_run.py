@@ -146,18 +146,27 @@ def test_while_it_runs_nothing_is_written_and_nothing_is_sent_again(tmp_path: Pa
         data = shell.write("books.csv", BOOKS)
         for sent in (3, 0):
             done = shell.run(data, "--json")
-            assert (done.json()["sent"], done.json()["unfinished"]) == (sent, 3)
+            assert (done.code, done.json()["sent"], done.json()["unfinished"]) == (4, sent, 3)
             assert done.json()["output"] is None
             assert done.err.count("run the same command again") == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["books.csv", "home", "p.txt"]
+        waited = shell.run(data, "--wait", "--timeout", "0s", "--json")
+        assert (waited.code, waited.json()["output"]) == (4, None)
         assert shell.sandbox.billing_log().creates == 1
+
+
+def test_with_wait_the_table_is_written_in_one_command(shell: Shell) -> None:
+    data = shell.write("books.csv", BOOKS)
+    done = shell.run(data, "--wait", "--every", "1s")
+    assert (done.code, done.out) == (0, f"{shell.path('books-answers.csv')}\n")
+    assert len(list(shell.sandbox.billing_log().billed())) == 3
 
 
 def test_without_a_key_the_rows_are_kept_and_sent_later(shell: Shell) -> None:
     data = shell.write("books.csv", BOOKS)
     keyless = Terminal(shell.terminal.home, shell.terminal.base_url, api_key=None)
     done = keyless.run("run", data, "--prompt", shell.prompt, "--yes")
-    assert "ANTHROPIC_API_KEY" in done.err
+    assert (done.code, "ANTHROPIC_API_KEY" in done.err) == (4, True)
     assert shell.run(data, "--json").json()["sent"] == 0
     assert shell.sandbox.billing_log().creates == 1
 

@@ -26,7 +26,7 @@ class Exit(IntEnum):
     ATTENTION = 1  # needs attention
     USAGE = 2  # wrong usage or input
     UNUSABLE = 3  # the configuration or the ledger cannot be used
-    RUNNING = 4  # `wait` reached its timeout
+    RUNNING = 4  # `wait` or `run` ended before the requests
     STOPPED = 130  # Ctrl-C
 
 

@@ -120,7 +120,7 @@ def cli(
     an SQLite database (the ledger) and files beside it. The API key is read from ANTHROPIC_API_KEY.
 
     Exit codes: 0 success, 1 completed but needs attention, 2 wrong usage or input, 3 configuration,
-    API key or ledger unusable, 4 still running (`wait`), 130 stopped with Ctrl-C.
+    API key or ledger unusable, 4 still running (`wait`, `run`), 130 stopped with Ctrl-C.
     """
     if home is not None and (not poll or ctx.invoked_subcommand is not None):
         raise click.UsageError("--home requires --poll.")

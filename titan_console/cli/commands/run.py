@@ -1,6 +1,7 @@
 """`titan-console run`: asks about each row of a table, and writes the table with the answers."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
-from core.engine import Engine
 from core.errors import InputError
 from core.intake import dry_run
 from core.intake.dry_run import DryRunReport, Plan
@@ -30,14 +30,14 @@ from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.files.regular_file import read_regular
-from state.queries import result_rows
 from titan_console.cli import progress
-from titan_console.cli.command_flow import ask, poll_once
+from titan_console.cli.command_flow import ask
 from titan_console.cli.commands.submit import nothing_sent
 from titan_console.cli.dry_run import make_plan, plan_fields
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
+from titan_console.cli.waiter import Waiter, every_option, limits, timeout_option
 from titan_console.text import format as cells
 
 _File = click.Path(path_type=Path)
@@ -72,6 +72,9 @@ _File = click.Path(path_type=Path)
 @click.option("--delimiter", help="Of a CSV file: one character, or tab. Default: detected.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first rows.")
 @click.option("--no-dedup", is_flag=True, help="Ask again for a row that equals another.")
+@click.option("--wait", is_flag=True, help="Wait until every row has ended, then write OUT.")
+@every_option
+@timeout_option
 @click.option("--dry-run", is_flag=True, help="Only print the plan and its estimated cost.")
 @click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
@@ -84,8 +87,11 @@ def command(ctx: click.Context, *, data: Path, output: Path | None, **given: Any
     and text). OUT has all columns of DATA, then `answer` and `error`.
 
     Equal rows are asked once. The same command again sends only rows that are new, and writes OUT
-    when every row has an answer or an error.
+    when every row has an answer or an error. With --wait it polls until then, as `wait` does.
+
+    Exits with 1 if rows have an error, 4 if some are still running.
     """
+    every, timeout = limits(given["every_text"], given["timeout_text"])
     folder = Folder(from_environment().home)
     table = _table(data, folder, given)
     path = output or tables.default_output(data, table.source.form)
@@ -97,7 +103,8 @@ def command(ctx: click.Context, *, data: Path, output: Path | None, **given: Any
         return
     if not given["yes"]:
         _confirm(*_planned(table, folder), as_json=given["as_json"])
-    ctx.exit(_run(table, path, given))
+    pauses = (every, timeout) if given["wait"] else (every, timedelta(0))
+    ctx.exit(_run(table, path, given, *pauses))
 
 
 def _table(data: Path, folder: Folder, given: dict[str, Any]) -> Table:
@@ -216,23 +223,30 @@ class RunReport(Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def _run(table: Table, path: Path, given: dict[str, Any]) -> int:
+def _run(
+    table: Table, path: Path, given: dict[str, Any], every: timedelta, timeout: timedelta | None
+) -> int:
+    settings, tag = from_environment(), table.submit_options.tag
     with progress.shown() as bar:
         with nothing_sent():
-            engine = open_engine(from_environment(), actor="cli", progress=bar)
-        with engine:
-            with nothing_sent():
-                survey, submitted = tables.submit(engine, table)
-            problems = [submitted.problem] if submitted and submitted.problem else []
-            unfinished = _poll(engine, table, problems)
-            written = _write(engine, table, survey, path, force=given["force"])
+            engine = open_engine(settings, actor="cli", progress=bar)
+        with engine, nothing_sent():
+            survey, submitted = tables.submit(engine, table)
+        problems = [submitted.problem] if submitted and submitted.problem else []
+        print_problems(problems)
+        unfinished = 0
+        if settings.api_key or given["wait"]:
+            waiter = Waiter(settings, tag, SystemClock(), bar)
+            unfinished = waiter.wait(every, timeout).unfinished
+            problems += waiter.problems
+        written = _write(table, survey, path, force=given["force"])
     report = RunReport(
-        tag=table.submit_options.tag,
+        tag=tag,
         submission_id=submitted.submission.key if submitted else None,
         rows=survey.rows,
         requests=survey.distinct,
         sent=survey.new,
-        unfinished=0 if written else unfinished,
+        unfinished=0 if written else unfinished or survey.unfinished + survey.new,
         failed=written.failed if written else 0,
         output=str(path) if written else None,
         problems=problems,
@@ -241,29 +255,19 @@ def _run(table: Table, path: Path, given: dict[str, Any]) -> int:
     return _report(report, as_json=given["as_json"])
 
 
-def _poll(engine: Engine, table: Table, problems: list[str]) -> int:
-    """Poll once where something is unfinished; how many requests of the tag still are."""
-    ledger, tag = engine.context.ledger, table.submit_options.tag
-    if result_rows.unfinished(ledger, tag):
-        problems += poll_once(engine).problems
-    return result_rows.unfinished(ledger, tag)
-
-
-def _write(
-    engine: Engine, table: Table, survey: Survey, path: Path, *, force: bool
-) -> AnswerStats | None:
+def _write(table: Table, survey: Survey, path: Path, *, force: bool) -> AnswerStats | None:
     """Write the output; None where a row has no outcome yet."""
-    context = engine.context
-    try:
-        return tables.write(context.ledger, context.folder, table, survey, path, overwrite=force)
-    except Unfinished:
-        return None
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        try:
+            return tables.write(reader, folder, table, survey, path, overwrite=force)
+        except Unfinished:
+            return None
 
 
 def _report(report: RunReport, *, as_json: bool) -> int:
     for warning in report.warnings:
         print_stderr(f"titan-console: {warning}")
-    print_problems(report.problems)
     if as_json:
         print_json(report)
     if report.sent:
@@ -273,7 +277,7 @@ def _report(report: RunReport, *, as_json: bool) -> int:
             f"{pluralize(report.unfinished, 'request')} not finished, and nothing was written: run"
             " the same command again."
         )
-        return Exit.ATTENTION
+        return Exit.RUNNING
     rows = cells.count(report.rows)
     if not as_json:
         echo(report.output)

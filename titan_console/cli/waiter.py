@@ -1,0 +1,120 @@
+"""Waits until requests have ended: polls, or leaves that to the scheduled poller."""
+
+import math
+from datetime import timedelta
+
+import click
+
+from core.bootstrap import open_engine
+from core.clock import Clock
+from core.config.settings import Settings
+from core.errors import InputError, problems_of
+from core.intake import request_statuses
+from core.intake.request_statuses import RequestStatuses
+from core.reporting.error_groups import fingerprint
+from core.reporting.since import parse_duration
+from state.files.folder import Folder
+from state.model.errors import LedgerBusy
+from titan_console.cli.progress import Progress
+from titan_console.cli.stderr import print_problems, print_stderr
+
+_SHORTEST = timedelta(seconds=1)
+every_option = click.option(
+    "--every",
+    "every_text",
+    metavar="DURATION",
+    default="60s",
+    show_default=True,
+    help="Time between two polls.",
+)
+timeout_option = click.option(
+    "--timeout",
+    "timeout_text",
+    metavar="DURATION",
+    help="Longest time to wait: 90s, 30m, 6h or 2d. Default: no limit.",
+)
+
+
+def limits(every_text: str, timeout_text: str | None) -> tuple[timedelta, timedelta | None]:
+    """The time between two polls, and the longest time to wait. Raises InputError."""
+    every = parse_duration(every_text, option="--every")
+    if every < _SHORTEST:
+        raise InputError("--every must be at least 1s.", code="invalid_duration")
+    timeout = parse_duration(timeout_text, option="--timeout") if timeout_text is not None else None
+    return every, timeout
+
+
+class Waiter:
+    """Polls, or only reads the ledger where there is no API key, until the requests have ended."""
+
+    def __init__(self, settings: Settings, name: str, clock: Clock, bar: Progress) -> None:
+        """For a tag, a submission, a batch or an API batch id."""
+        self._settings = settings
+        self._name = name
+        self._clock = clock
+        self._bar = bar
+        self._began = clock.monotonic()
+        self._found: RequestStatuses | None = None
+        self._locked: LedgerBusy | None = None
+        # Each kind of problem is printed once.
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problems(self) -> list[str]:
+        """One problem of each kind."""
+        return list(self._problems.values())
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since it began."""
+        return self._clock.monotonic() - self._began
+
+    def wait(self, every: timedelta, timeout: timedelta | None) -> RequestStatuses:
+        """The requests when all have ended, or at the timeout.
+
+        Raises UnknownId, SettingsError where the API rejects the key, and LedgerError where the
+        ledger cannot be used, or was locked at each look until the timeout.
+        """
+        limit_s = math.inf if timeout is None else timeout.total_seconds()
+        is_told = False
+        while not self._has_ended():
+            if self._settings.api_key:
+                self._poll()
+                if self._has_ended():
+                    break
+            elif not is_told:
+                print_stderr("No API key: waiting for the scheduled poller.")
+                is_told = True
+            left_s = limit_s - self.waited_s
+            if left_s <= 0:
+                break
+            self._clock.sleep(min(every.total_seconds(), left_s))
+        if self._found is None:
+            raise self._locked or LedgerBusy(f"The state of {self._name!r} could not be read.")
+        return self._found
+
+    def _has_ended(self) -> bool:
+        try:
+            found = request_statuses.of_name(Folder(self._settings.home), self._name)
+        except LedgerBusy as error:
+            self._locked = error
+            self._note([str(error)])
+            return False
+        except FileNotFoundError:
+            return False  # another process imports a fallback file
+        self._found = found
+        self._bar("ended", found.requests - found.unfinished, found.requests)
+        return found.is_finished
+
+    def _poll(self) -> None:
+        try:
+            # Opened for each poll: a restore or a rebuild can run between two.
+            with open_engine(self._settings, actor="cli") as engine:
+                self._note(engine.poll().problems)
+        except LedgerBusy as error:
+            self._note(problems_of(error))
+
+    def _note(self, problems: list[str]) -> None:
+        new = {fingerprint(problem): problem for problem in problems}
+        print_problems(problem for kind, problem in new.items() if kind not in self._problems)
+        self._problems = new | self._problems
