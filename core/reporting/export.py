@@ -112,8 +112,6 @@ def _write_lines(records: Iterable[Record | RequestReport], to: Writable) -> int
 
 def _line(record: Record | RequestReport) -> str:
     """In ASCII."""
-    if isinstance(record, dict):
-        return json.dumps(record, ensure_ascii=True) + "\n"
     # The library that is quick cannot escape other characters, nor encode half of a pair.
     with suppress(UnicodeEncodeError):
         line = _encode(record)

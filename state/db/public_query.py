@@ -1,6 +1,6 @@
 """Runs a user's SELECT on the ledger: read-only, with a time limit."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import NamedTuple
@@ -13,6 +13,9 @@ from state.model.errors import QueryError
 Cell = str | int | float | bytes | None
 # How many steps of SQLite's virtual machine lie between two looks at the clock.
 _STEPS = 10_000
+# In bytes; a sort of a million wide rows takes half of it.
+_MOST_MEMORY = 512_000_000
+_LONGEST_CELL = 16_000_000
 # Actions that only read; the names are those of sqlite3's constants from Python 3.11 on.
 _READS = {"SELECT", "READ", "FUNCTION", "RECURSIVE"}
 _ALLOWED = {getattr(sqlite3, f"SQLITE_{name}") for name in _READS}
@@ -27,31 +30,50 @@ class Selected(NamedTuple):
 
 
 @contextmanager
-def select(reader: Reader, sql: str, *, timeout_s: float) -> Generator[Selected, None, None]:
+def select(
+    reader: Reader,
+    sql: str,
+    *,
+    timeout_s: float,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Generator[Selected, None, None]:
     """Run one SELECT; read its rows inside the block, which pins the WAL.
 
     Raises QueryError for anything but one statement that only reads, for a statement that SQLite
-    rejects, and after `timeout_s` seconds; what `Reader.rows` raises otherwise.
+    rejects or that needs too much memory, after `timeout_s` seconds, and once `is_stopped`; what
+    `Reader.rows` raises otherwise. SQLite's memory is limited in the whole process from then on.
     """
     connection = reader.connection
     ends_at = monotonic() + timeout_s
+    connection.execute(f"PRAGMA hard_heap_limit={_MOST_MEMORY}")
     connection.set_authorizer(_authorize)
-    connection.set_progress_handler(lambda: monotonic() > ends_at, _STEPS)
+    connection.set_progress_handler(lambda: is_stopped() or monotonic() > ends_at, _STEPS)
     # A text may be the result of a cast, and no UTF-8.
     connection.text_factory = _to_text
     cursor = connection.cursor()
     cursor.row_factory = None
     try:
-        with _query_errors(reader, timeout_s, ends_at):
+        with _query_errors(reader, timeout_s):
             cursor.execute(sql)
             if cursor.description is None:
                 raise QueryError("There is no SELECT in the query.", code="query_invalid")
-            yield Selected([column[0] for column in cursor.description], iter(cursor))
+            yield Selected([column[0] for column in cursor.description], map(_checked, cursor))
     finally:
         cursor.close()
         connection.text_factory = str
         connection.set_progress_handler(None, 0)
         connection.set_authorizer(None)
+
+
+def _too_large(why: str) -> QueryError:
+    return QueryError(f"The query {why}: select less.", code="query_too_large")
+
+
+def _checked(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    for cell in row:
+        if isinstance(cell, str | bytes) and len(cell) > _LONGEST_CELL:
+            raise _too_large(f"returns a value of {len(cell):,} characters or bytes")
+    return row
 
 
 def _to_text(text: bytes) -> str:
@@ -63,13 +85,12 @@ def _authorize(action: int, *_names: str | None) -> int:
 
 
 @contextmanager
-def _query_errors(reader: Reader, timeout_s: float, ends_at: float) -> Generator[None, None, None]:
+def _query_errors(reader: Reader, timeout_s: float) -> Generator[None, None, None]:
     try:
         yield
+    except MemoryError as error:
+        raise _too_large(f"needs more than {_MOST_MEMORY // 1_000_000} MB of memory") from error
     except (sqlite3.Error, sqlite3.Warning) as error:
-        if "interrupted" in str(error) and monotonic() < ends_at:
-            # The handler that looks at the clock ended with Ctrl-C, which SQLite's driver drops.
-            raise KeyboardInterrupt from None
         raise _query_error(error, timeout_s) or ledger_error(
             error, reader.path, did="read"
         ) from error

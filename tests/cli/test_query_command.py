@@ -1,9 +1,8 @@
 import csv
 import json
-import os
 import signal
+import subprocess
 import sys
-import threading
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
@@ -12,13 +11,15 @@ import pytest
 from support.console.console_builders import Failure, LedgerBuilder
 from support.processes.terminal import Terminal
 
+from core.config.settings import Settings, child_environment
 from state.db.connection import sqlite3
 from state.db.public_query import select
 from state.db.reader import Reader
 from titan_console.cli.main import cli
 
 _ALL = "SELECT custom_id FROM v_requests"
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+ENDLESS = f"SELECT count(*) FROM ({COUNTING})"  # noqa: S608 - our own words
 
 
 @pytest.fixture(scope="module")
@@ -107,18 +108,76 @@ def test_a_query_that_never_ends_is_stopped(terminal: Terminal) -> None:
     assert (ended.code, ended.error_code()) == (2, "query_timeout")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT zeroblob(600000000)",
+        "SELECT zeroblob(20000000)",
+        f"SELECT group_concat(zeroblob(1000)) FROM ({COUNTING} LIMIT 20000)",  # noqa: S608 - as above
+    ],
+)
+def test_a_query_that_needs_too_much_memory_is_stopped(terminal: Terminal, query: str) -> None:
+    ended = terminal.run("query", "--json", query)
+    assert (ended.code, ended.error_code(), ended.out) == (2, "query_too_large", "")
+
+
+def started(terminal: Terminal, *arguments: str, wrap: str = "main()") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from titan_console.cli.main import main\n{wrap}", *arguments],
+        env=child_environment(Settings(home=terminal.home)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_ctrl_c_stops_a_query(terminal: Terminal) -> None:
-    # A run in the background ignores it otherwise.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with Reader(terminal.home / "titan.db") as reader:
-            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
-            with pytest.raises(KeyboardInterrupt), select(reader, ENDLESS, timeout_s=60):
-                timer.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_rows_are_printed_as_they_come_and_ctrl_c_stops_the_query(
+    terminal: Terminal, form: str
+) -> None:
+    # SQLite's driver returns a row once it has the next.
+    query = f"SELECT 'first' AS row UNION ALL SELECT 'second' UNION ALL {ENDLESS}"
+    with started(terminal, "query", form, query) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any("first" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, len(err.strip().splitlines())) == (130, 1)
+
+
+@pytest.mark.parametrize("form", [["--limit", "0"], ["--json"], ["--csv"]])
+def test_a_pipe_that_is_closed_stops_the_query(terminal: Terminal, form: list[str]) -> None:
+    with started(terminal, "query", *form, COUNTING) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+_MANY = 30_000
+_PEAK = """
+try:
+    main()
+finally:
+    lines = open("/proc/self/status")
+    print(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in /proc")
+@pytest.mark.parametrize("form", [["--limit", "0"], ["--json"]])
+def test_any_number_of_rows_takes_little_memory(terminal: Terminal, form: list[str]) -> None:
+    query = f"SELECT i, printf('%3000d', i) AS wide FROM ({COUNTING} LIMIT {_MANY})"  # noqa: S608 - as above
+    with started(terminal, "query", *form, query, wrap=_PEAK) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        rows = [line[:20] for line in process.stdout]
+    assert first
+    assert len(rows) >= _MANY
+    assert int(rows[-1]) < 100_000
 
 
 def test_values_that_json_does_not_have(terminal: Terminal) -> None:
@@ -139,13 +198,14 @@ def test_no_ledger_is_an_error_with_its_code(tmp_path: Path) -> None:
 class _StoppedReader(StringIO):
     """A stdout that is read no further: meanwhile a writer truncates the WAL."""
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, timeout_s: float = 60) -> None:
         super().__init__()
         self._ledger = ledger
+        self._timeout_s = timeout_s
         self.busy: list[int] = []
 
     def write(self, text: str) -> int:
-        with closing(sqlite3.connect(self._ledger, timeout=0)) as connection:
+        with closing(sqlite3.connect(self._ledger, timeout=self._timeout_s)) as connection:
             self.busy.append(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
         return super().write(text)
 
@@ -170,7 +230,7 @@ def test_rows_that_are_printed_as_they_are_read_keep_one_open(tmp_path: Path) ->
     """The stdout of the test above notices it."""
     made = LedgerBuilder(tmp_path)
     made.collected("daily", 3)
-    stdout = _StoppedReader(made.path)
+    stdout = _StoppedReader(made.path, timeout_s=0)
     with Reader(made.path) as reader, select(reader, _ALL, timeout_s=60) as found:
         for (custom_id,) in found.rows:
             stdout.write(f"{custom_id}\n")

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, TextIO, TypeVar
 
 import click
@@ -15,6 +16,8 @@ from titan_console.cli.stderr import print_stderr
 from titan_console.text.safe_text import clean, harmless, pad
 
 _WIDEST = 100
+# A table of any length is printed as its rows come, and takes no memory.
+_MEASURED_ROWS = 10_000
 _Row = TypeVar("_Row")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -74,6 +77,11 @@ class Output:
             return len(text)
         return self._file.write(harmless(text) if self._is_terminal else text)
 
+    def flush(self) -> None:
+        """Let whoever reads it have what was written."""
+        if self._file is not None:
+            self._file.flush()
+
 
 def echo(text: str = "") -> None:
     """A line on standard output."""
@@ -89,13 +97,20 @@ def print_json(value: Struct | Mapping[str, Any]) -> None:
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their texts; control characters are made visible."""
+    for line in table_lines(header, rows):
+        echo(line)
+
+
+def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table; the first rows decide how wide its columns are."""
     # On a terminal a cell is cut before its line would wrap; a file or a pipe gets all of it.
     widest = _WIDEST if is_terminal(sys.stdout) else None
-    table = [list(header), *([clean(cell, widest) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
+    table = ([clean(cell, widest) for cell in row] for row in rows)
+    first = [list(header), *islice(table, _MEASURED_ROWS)]
+    widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+    for row in chain(first, table):
         cells = (pad(cell, width) for cell, width in zip(row, widths, strict=True))
-        echo("  ".join(cells).rstrip())
+        yield "  ".join(cells).rstrip()
 
 
 def print_rows(

@@ -1,11 +1,9 @@
 """`titan-console query`: any SELECT on the ledger and its public views."""
 
 import math
-import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from tempfile import SpooledTemporaryFile
 
 import click
 
@@ -13,11 +11,11 @@ from core.errors import InputError
 from core.reporting import export
 from core.reporting.export import Format, Record
 from state.db.public_query import Cell, select
-from titan_console.cli.output import Output, limit_option, open_reader, print_table, row_limit
+from titan_console.cli.output import Output, limit_option, open_reader, row_limit, table_lines
 from titan_console.cli.stderr import print_stderr
+from titan_console.cli.unread_output import Unread, print_while
 
 _ROWS = 1000
-_IN_MEMORY_BYTES = 16_000_000
 
 
 @click.command
@@ -44,22 +42,22 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
     """
     text = sys.stdin.read() if sql == "-" else sql
     at_most = row_limit(limit, _ROWS, as_json=form is not None)
-    # Kept until the query has ended, so that a reader of a pipe that stops holds no transaction.
-    with SpooledTemporaryFile(
-        _IN_MEMORY_BYTES, "w+", encoding="utf-8", errors="replace", newline=""
-    ) as kept:
-        with open_reader() as reader, select(reader, text, timeout_s=timeout_s) as selected:
+
+    def write_rows(to: Unread, is_stopped: Callable[[], bool]) -> bool:
+        with (
+            open_reader() as reader,
+            select(reader, text, timeout_s=timeout_s, is_stopped=is_stopped) as selected,
+        ):
             rows = islice(selected.rows, at_most)
             if form is None:
-                table = [[_text(cell) for cell in row] for row in rows]
+                for line in table_lines(selected.columns, (list(map(_text, row)) for row in rows)):
+                    to.write(f"{line}\n")
             else:
-                table = []
-                export.write(_records(selected.columns, rows), kept, Format(form))
-            is_cut = next(selected.rows, None) is not None
-        if form is None:
-            print_table(selected.columns, table)
-        kept.seek(0)
-        shutil.copyfileobj(kept, Output(sys.stdout))
+                export.write(_records(selected.columns, rows), to, Format(form))
+            return next(selected.rows, None) is not None
+
+    # On a thread of its own, so that a reader of a pipe that stops holds no transaction.
+    is_cut = print_while(write_rows, Output(sys.stdout))
     if is_cut:
         print_stderr(f"Only the first {at_most:,} rows are shown; --limit 0 shows all.")
 
