@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,19 +72,6 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert done.err.count("\n") == 1
 
 
-def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path / "home")
-    terminal.run("--poll")
-    ledger = sqlite3.connect(tmp_path / "home" / "titan.db")
-    ledger.execute("PRAGMA user_version=99")
-    ledger.close()
-    for command in (["--poll"], ["status"], ["submit", "-", "--tag", "t"]):
-        done = terminal.run(*command, stdin=_lines(a_request()))
-        assert done.code == 3
-        assert "version 99" in done.err
-        assert done.err.count("\n") == 1
-
-
 def test_a_key_would_not_go_over_the_wire_in_the_clear(tmp_path: Path) -> None:
     done = Terminal(tmp_path / "home", "http://example.test").run("--poll")
     assert done.code == 3
@@ -128,6 +116,49 @@ def test_a_command_that_submits_nothing_creates_no_ledger(tmp_path: Path, name: 
     done = Terminal(tmp_path / "home").run(*OTHERS[name])
     assert "Traceback" not in done.err
     assert not (tmp_path / "home" / "titan.db").exists()
+
+
+# These read no ledger; `doctor` reports it among its findings, and `restore` replaces it.
+WITHOUT_LEDGER = ("keys", "schedule", "completion", "doctor", "restore")
+ON_A_LEDGER = {
+    **{name: command for name, command in OTHERS.items() if name not in WITHOUT_LEDGER},
+    "--poll": ("--poll",),
+    "poll": ("poll",),
+    "submit": ("submit", "-", "--tag", "t"),
+    "run": ("run", "FOLDER/words.csv", "--prompt", "FOLDER/prompt.txt", "--yes"),
+}
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    folder = tmp_path_factory.mktemp("newer")
+    terminal = Terminal(folder / "home")
+    assert terminal.run("--poll").code == 0
+    with closing(sqlite3.connect(terminal.home / "titan.db")) as ledger:
+        ledger.execute("PRAGMA user_version=99")
+    (folder / "words.csv").write_text("word\nbread\n")
+    (folder / "prompt.txt").write_text("Translate: {word}")
+    return terminal
+
+
+@pytest.mark.parametrize("name", ON_A_LEDGER)
+def test_each_command_refuses_a_ledger_of_a_later_version_in_one_line(
+    newer: Terminal, name: str
+) -> None:
+    before = (newer.home / "titan.db").read_bytes()
+    command = [word.replace("FOLDER", str(newer.home.parent)) for word in ON_A_LEDGER[name]]
+    done = newer.run(*command, stdin=_lines(a_request()))
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1), done
+    assert "version 99" in done.err
+    assert (newer.home / "titan.db").read_bytes() == before
+    assert not list((newer.home / "spool").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["doctor", "restore"])
+def test_what_helps_with_a_later_version_works(newer: Terminal, name: str) -> None:
+    done = newer.run(name)
+    assert "Traceback" not in done.err
+    assert ("version 99" if name == "doctor" else "titan-2") in done.out
 
 
 @pytest.mark.parametrize("name", ["replay", "cancel", "sync", "acknowledge", "pause", "resume"])
