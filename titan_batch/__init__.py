@@ -7,12 +7,13 @@
     results = titan_batch.poll_and_collect(key)      # None until every request has ended
     summary = titan_batch.reconcile("daily-feed")
 
+    rows = titan_batch.map(reviews, "Is this positive? {review}", tag="reviews")
+
 The database and the request and result files are in the folder TITAN_HOME; the API key is
 ANTHROPIC_API_KEY. Every error is a TitanError with a stable `code`. Problems that do not stop a
 call, such as an unreachable API, are logged as warnings of the logger "titan_batch".
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
@@ -21,15 +22,14 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import to_builtins
 
-from core.bootstrap import open_api, open_engine
+from core.bootstrap import open_api
 from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment, pin_home
 from core.engine import Engine
-from core.errors import PayloadError, SettingsError, TitanError, problems_of
+from core.errors import InputError, PayloadError, SettingsError, TitanError
 from core.intake import existing_submission, fallback_contents, fallback_files, recorded_calls
 from core.intake.options import SubmitOptions
-from core.internal_errors import describe
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
 from core.requests.output_schema import schema_of
@@ -45,15 +45,20 @@ from state.model.errors import (
     UnknownId,
 )
 from state.model.records import OnFailure, OnMaxTokens
+from titan_batch.session import ACTOR, an_engine, log
+from titan_batch.session import poll as _poll
+from titan_batch.table_map import map_rows as map  # noqa: A004 - what it does to a table
 
 __all__ = [
     "AlreadySubmitted",
+    "InputError",
     "LedgerError",
     "LedgerUnusable",
     "PayloadError",
     "SettingsError",
     "TitanError",
     "UnknownId",
+    "map",
     "poll_and_collect",
     "reconcile",
     "record_sync",
@@ -69,8 +74,6 @@ class _Default(str):
 
 _DEFAULT_MODEL = _Default(DEFAULT_MODEL)
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_ACTOR = "titan_batch"
-_log = logging.getLogger("titan_batch")
 pin_home()
 
 
@@ -151,7 +154,7 @@ def submit(  # noqa: PLR0913 - each is an option
     )
     options.check()
     try:
-        with _engine() as engine:
+        with an_engine() as engine:
             submitted = engine.submit(listed, options)
     except AlreadySubmitted:
         raise
@@ -160,10 +163,10 @@ def submit(  # noqa: PLR0913 - each is an option
     except TitanError:
         raise
     except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
-        _log.exception("Bug in titan_batch; the requests are kept in a fallback file.")
+        log.exception("Bug in titan_batch; the requests are kept in a fallback file.")
         return _fall_back(listed, options, LedgerUnusable(f"Bug in titan_batch: {error!r}."))
     for line in (*submitted.warnings, *filter(None, [submitted.problem])):
-        _log.warning("%s: %s", submitted.submission.key, line)
+        log.warning("%s: %s", submitted.submission.key, line)
     return submitted.submission.key
 
 
@@ -208,7 +211,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
     """
     try:
-        with _engine() as engine:
+        with an_engine() as engine:
             if _waiting(engine, batch_id):
                 _poll(engine)
             if waiting := _waiting(engine, batch_id):
@@ -224,7 +227,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
         if kept is not None:
             return fallback_contents.results(kept)
         if isinstance(error, LedgerBusy):
-            _log.warning("Cannot read the results of %s now: %s", batch_id, error)
+            log.warning("Cannot read the results of %s now: %s", batch_id, error)
             return None
         raise
 
@@ -254,13 +257,13 @@ def reconcile(tag: str) -> dict[str, Any]:
 
     """
     try:
-        with _engine() as engine:
+        with an_engine() as engine:
             summary = _summary(engine, tag)
             if summary["submissions"] and not summary["finished"]:
                 _poll(engine)
                 summary = _summary(engine, tag)
     except LedgerError as error:
-        _log.warning("Cannot read the state of %s: %s", tag, error)
+        log.warning("Cannot read the state of %s: %s", tag, error)
         return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
     # `trouble` is the old name, kept for one release.
     return summary | {"problem": None, "trouble": None}
@@ -292,7 +295,7 @@ def record_sync(
 
     """
     plain = usage if isinstance(usage, Mapping) else getattr(usage, "model_dump", dict)()  # pyright: ignore[reportUnknownVariableType]
-    with _engine() as engine:
+    with an_engine() as engine:
         return recorded_calls.record_sync(
             engine.context,
             tag=tag,
@@ -301,10 +304,6 @@ def record_sync(
             workflow=workflow,
             custom_id=custom_id,
         )
-
-
-def _engine() -> Engine:
-    return open_engine(from_environment(), actor=_ACTOR, runs_hooks=False)
 
 
 def _choice(what: str, message: str | None, choices: type[_Choice]) -> _Choice | None:
@@ -330,12 +329,12 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
     folder = Folder(settings.home)
     known = existing_submission.find(folder, requests, options, clock=clock)
     if known.key is not None:
-        _log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
+        log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
         return known.key
-    file = fallback_files.save(folder, requests, options, clock=clock, actor=_ACTOR, error=error)
-    _log.warning("%s is kept in %s: %s", file.key, file.path, error)
+    file = fallback_files.save(folder, requests, options, clock=clock, actor=ACTOR, error=error)
+    log.warning("%s is kept in %s: %s", file.key, file.path, error)
     if file.header().on_failure == OnFailure.SYNC and not known.is_new:
-        _log.warning("%s was not run: it may have been submitted before.", file.key)
+        log.warning("%s was not run: it may have been submitted before.", file.key)
     elif file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_api(settings)) as api:
@@ -343,7 +342,7 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
         except (TitanError, OSError) as failure:
             problem = str(failure)
         if problem:
-            _log.warning("%s: %s", file.key, problem)
+            log.warning("%s: %s", file.key, problem)
     return file.key
 
 
@@ -364,15 +363,3 @@ def _summary(engine: Engine, tag: str) -> dict[str, Any]:
             return merged
     # Meanwhile another process has kept or imported one.
     return _summary(engine, tag)
-
-
-def _poll(engine: Engine) -> None:
-    """Poll the API for every job; problems are logged, not raised."""
-    try:
-        problems = engine.poll().problems
-    except TitanError as error:
-        problems = problems_of(error)
-    except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
-        problems = [f"The poll failed: {describe(error)}"]
-    for problem in problems:
-        _log.warning("%s", problem)

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from core.errors import InputError
+from core.tables import arrow_types
 from core.tables.answers import Answer
 from core.tables.arrow import pyarrow
 from core.tables.columns import AnswerColumns
@@ -26,7 +27,7 @@ def write_parquet(
     """Write the table. Raises InputError where a column has values of different types."""
     arrow, parquet = pyarrow(), pyarrow("pyarrow.parquet")
     schema = _schema(arrow, source)
-    more = arrow.schema(list(zip(columns.names, columns.arrow_types(arrow), strict=True)))
+    more = arrow.schema(arrow_types.fields(arrow, columns))
     full = arrow.schema([*schema, *more], metadata=schema.metadata)
     left = iter(answers)
     with parquet.ParquetWriter(file, full) as writer:
@@ -60,10 +61,14 @@ def _with_answers(
     full: Any,  # noqa: ANN401 - as above
     more: Any,  # noqa: ANN401 - as above
 ) -> Any:  # noqa: ANN401 - as above
-    made = [
-        arrow.array(list(column), type=field.type)
-        for column, field in zip(zip(*cells, strict=True), more, strict=True)
-    ]
+    *found, errors = map(list, zip(*cells, strict=True))
+    made: list[Any] = []
+    for values, field in zip(found, more, strict=False):
+        array, unfit = arrow_types.fitted(arrow, values, field.type)
+        made.append(array)
+        for at in unfit:
+            errors[at] = errors[at] or f"{field.name} does not fit the type {field.type}"
+    made.append(arrow.array(errors, type=arrow.string()))
     return arrow.RecordBatch.from_arrays([*batch.columns, *made], schema=full)
 
 

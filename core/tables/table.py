@@ -38,7 +38,6 @@ class TableOptions(Struct, frozen=True, kw_only=True):
 
     system: str | None = None
     max_tokens: int = MAX_TOKENS
-    prefix: str = ""
     dedup: bool = True
     limit: int | None = None
 
@@ -79,12 +78,12 @@ def begin(
     submit_options: SubmitOptions,
     options: TableOptions,
     *,
+    columns: AnswerColumns,
     rules: TitanToml,
     now: datetime,
 ) -> Table:
     """The table. Raises what `resolve_options` raises, and InputError."""
     resolved, _ = resolve_options(submit_options, (), rules, now=now)
-    columns = AnswerColumns(prefix=options.prefix)
     if source.columns is not None:
         check_columns(source.columns, columns.names, source.name)
     builder = RequestBuilder(
@@ -93,6 +92,7 @@ def begin(
         model=resolved.model,
         max_tokens=options.max_tokens,
         system=options.system,
+        schema=resolved.output or b"",
     )
     builder.check()
     return Table(builder=builder, submit_options=submit_options, options=options, columns=columns)

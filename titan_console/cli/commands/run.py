@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.job import DEFAULT_MODEL
+from core.config.job import DEFAULT_MODEL, MOST_REASKS
 from core.config.settings import from_environment
 from core.errors import InputError
 from core.intake import dry_run
@@ -20,6 +20,7 @@ from core.intake.options import SubmitOptions
 from core.tables import table as tables
 from core.tables import template
 from core.tables.answers import AnswerStats, Unfinished
+from core.tables.columns import AnswerColumns
 from core.tables.folder_source import FolderSource
 from core.tables.open_source import open_source
 from core.tables.requests import MAX_TOKENS
@@ -32,7 +33,7 @@ from state.files.lost_ledger import ledger_exists
 from state.files.regular_file import read_regular
 from titan_console.cli import progress
 from titan_console.cli.command_flow import ask
-from titan_console.cli.commands.submit import nothing_sent
+from titan_console.cli.commands.submit import nothing_sent, read_schema
 from titan_console.cli.dry_run import make_plan, plan_fields
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_fields, print_json
@@ -60,6 +61,16 @@ _File = click.Path(path_type=Path)
     show_default=True,
     help="Longest answer, in tokens.",
 )
+@click.option(
+    "--schema",
+    type=click.File("rb"),
+    help="JSON Schema of every answer: OUT has a column for each of its properties.",
+)
+@click.option(
+    "--reask",
+    type=click.IntRange(0, MOST_REASKS),
+    help="How often an answer that does not match the schema is asked for again. Default: 0.",
+)
 @click.option("--tag", help="Name of the submissions. Default: the name of DATA.")
 @click.option("--job", help="Job in titan.toml, whose values are defaults.")
 @click.option(
@@ -84,7 +95,8 @@ def command(ctx: click.Context, *, data: Path, output: Path | None, **given: Any
     """Ask about each row of DATA, and write the table with the answers.
 
     DATA is a CSV, JSONL or Parquet file, or a folder of texts, PDFs and images (columns path, name
-    and text). OUT has all columns of DATA, then `answer` and `error`.
+    and text). OUT has all columns of DATA, then `answer`, or with --schema the properties of
+    the answer, and `error`.
 
     Equal rows are asked once. The same command again sends only rows that are new, and writes OUT
     when every row has an answer or an error. With --wait it polls until then, as `wait` does.
@@ -112,16 +124,23 @@ def _table(data: Path, folder: Folder, given: dict[str, Any]) -> Table:
     options = TableOptions(
         system=_text(system).strip() if system else None,
         max_tokens=given["max_tokens"],
-        prefix=given["prefix"],
         dedup=not given["no_dedup"],
         limit=given["limit"],
     )
     named = data.resolve().name if data.is_dir() else data.stem
+    schema = read_schema(given["schema"]) if given["schema"] else None
     return tables.begin(
         open_source(data, delimiter=_delimiter(given["delimiter"])),
         template.parse(_text(given["prompt"]), str(given["prompt"])),
-        SubmitOptions(tag=given["tag"] or named, model=given["model"], job=given["job"]),
+        SubmitOptions(
+            tag=given["tag"] or named,
+            model=given["model"],
+            job=given["job"],
+            output=schema,
+            reask=given["reask"],
+        ),
         options,
+        columns=AnswerColumns(prefix=given["prefix"], schema=schema),
         rules=titan_file.read(folder),
         now=SystemClock().now(),
     )

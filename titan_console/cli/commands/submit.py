@@ -166,7 +166,7 @@ def command(  # noqa: PLR0913 - each is an option
         betas=betas or None,
         on_failure=OnFailure(on_failure) if on_failure else None,
         cache=CachePolicy(cache) if cache else None,
-        output=_schema(schema) if schema else None,
+        output=read_schema(schema) if schema else None,
         reask=reask,
         continue_turns=continue_turns,
         on_max_tokens=OnMaxTokens(on_max_tokens) if on_max_tokens else None,
@@ -276,7 +276,7 @@ def _print_outcome(batches: Sequence[Batch]) -> Exit:
     return Exit.ATTENTION if failed else Exit.DONE
 
 
-def _schema(file: IO[bytes]) -> dict[str, object]:
+def read_schema(file: IO[bytes]) -> dict[str, object]:
     """The schema in the file. Raises PayloadError where it is not a JSON object."""
     try:
         return msgspec.json.decode(file.read().removeprefix(BOM_UTF8), type=dict[str, object])
