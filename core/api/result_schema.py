@@ -176,6 +176,22 @@ def message_of(line: bytes) -> dict[str, Any] | None:
     return found["result"]["message"]
 
 
+def final_text(message: dict[str, Any]) -> str | None:
+    """The text that the message ends with; None where it ends otherwise.
+
+    Text before a tool call is a remark on it, and no part of a structured output.
+    """
+    content: object = message.get("content")
+    texts: list[str] = []
+    for block in reversed(cast("list[object]", content) if isinstance(content, list) else []):
+        match block:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case _:
+                break
+    return "".join(reversed(texts)) if texts else None
+
+
 def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
     """The line with the caller's custom_id, otherwise unchanged."""
     head = b'{"custom_id":"%b"' % wire_id.encode()

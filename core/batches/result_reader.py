@@ -16,6 +16,7 @@ from core.api.result_schema import (
     with_custom_id,
 )
 from core.api.usage_schema import read_usage
+from core.batches.answer_check import AnswerCheck
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.engine_context import Context
 from core.errors import ApiError
@@ -49,6 +50,7 @@ class ResultReader:
         self._stats = stats
         self._rejected = rejected
         self._at = from_text(batch.accepted_ts or batch.created_ts)
+        self._check = AnswerCheck(context.ledger, batch)
         # By custom_id: the request while its result is awaited, then the checksum of its line as a
         # negative number; 0 where an earlier try collected it. Two maps would take 10 MB more.
         self._known = {
@@ -139,18 +141,16 @@ class ResultReader:
         result = found.result
         if isinstance(result, Succeeded):
             stored = with_custom_id(line, found.custom_id, custom_id)
-            return self._answered(result.message, request_id, self._file.write(stored), len(stored))
+            return self._answered(result.message, request_id, stored)
         if (shown := redact_bytes(line)) != line:
             # An error may echo the key; an answer is the caller's own text.
             line, found = shown, parse(shown)
         stored = with_custom_id(line, found.custom_id, custom_id)
         # Only succeeded requests are billed.
         row = as_collected(found).as_staged(request_id)
-        return (*row[:-2], self._file.write(stored), len(stored))
+        return (*row[:-3], self._file.write(stored), len(stored), None)
 
-    def _answered(
-        self, message: Message, request_id: int, offset: int, length: int
-    ) -> StagedResult:
+    def _answered(self, message: Message, request_id: int, stored: bytes) -> StagedResult:
         """The row of a succeeded request."""
         usage = read_usage(message.usage, message.model)
         charge = self._context.prices.charge(
@@ -160,7 +160,8 @@ class ResultReader:
             *(request_id, "succeeded", None, None, message.stop_reason, message.model),
             *usage.values(),
             *(charge.cost_nano, charge.sync_cost_nano, charge.fee_nano, charge.unpriced),
-            *(offset, length),
+            *(self._file.write(stored), len(stored)),
+            self._check.problem(request_id, message.stop_reason, stored),
         )
 
 

@@ -100,6 +100,7 @@ def _edit(
         at_most_batch_nano=batch,
         at_most_sync_nano=sync,
         model=line.model,
+        schema=line.schema,
     )
 
 

@@ -13,7 +13,7 @@ from state.batches import priming_records
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.id_list import IdList
-from state.model.records import REVIEW_STOP_REASONS, RequestStatus
+from state.model.records import REVIEW_REASONS, RequestStatus
 from state.operations import pauses
 from state.operations.commands import Action
 from state.operations.failures import INVALID_REQUEST
@@ -103,7 +103,7 @@ def _why_not(action: Action, request: SelectedGroup, *, edited: bool, force: boo
 
 def _why_no_replay(request: SelectedGroup, *, edited: bool, force: bool) -> str | None:
     if request.status == RequestStatus.SUCCEEDED:
-        is_complete = request.stop_reason not in REVIEW_STOP_REASONS
+        is_complete = request.stop_reason not in REVIEW_REASONS
         if is_complete and not (edited and force):
             return "already succeeded (a replay needs an edit and --force)"
         if not edited:
@@ -126,7 +126,7 @@ def _succeeded(request: SelectedGroup) -> str | None:
 
 def _needs_no_review(request: SelectedGroup) -> str | None:
     """A succeeded request can be acknowledged only where its answer is flagged for review."""
-    if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
+    if request.stop_reason in REVIEW_REASONS and not request.reviewed:
         return None
     return _succeeded(request)
 

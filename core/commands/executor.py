@@ -26,7 +26,7 @@ from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.id_list import IdList
-from state.model.records import REVIEW_STOP_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
+from state.model.records import REVIEW_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import affected_batches, command_effects, commands, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
@@ -151,7 +151,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: IdList) -> St
     if status != RequestStatus.SUCCEEDED:
         return CommandState.FAILED, f"the canary ended as {status}; {not_queued}"
     stop_reason = command_effects.stop_reason_of(context.ledger, canary)
-    if stop_reason in REVIEW_STOP_REASONS:
+    if stop_reason in REVIEW_REASONS:
         return CommandState.FAILED, f"the canary stopped with {stop_reason}; {not_queued}"
     return _replay_the_others(context, command, others)
 

@@ -112,6 +112,8 @@ def _copied(row: DeliveredRow, message: memoryview | msgspec.Raw) -> bytes:
             b"null" if row.cost_nano is None else _encode(dollars_float(row.cost_nano)),
             b',"batch_id":"',
             (row.batch_key or "").encode(),
-            b'"}\n',
+            b'","invalid":',
+            b"null" if row.invalid is None else _encode(row.invalid),
+            b"}\n",
         )
     )

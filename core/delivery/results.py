@@ -33,8 +33,8 @@ def results(source: Source, folder: Folder, name: str) -> Iterator[Result]:
     """Every request that the name stands for, in input order.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
-    "batch_id"}`; absent parts are None, and so is the outcome of a request without a result. Raises
-    FileMissing where the results are no longer on disk.
+    "batch_id", "invalid"}`; absent parts are None, and so is the outcome of a request without a
+    result. Raises FileMissing where the results are no longer on disk.
     """
     for submission, batch in named(source, name):
         yield from _of_submission(source, folder, submission, batch)
@@ -66,6 +66,7 @@ def to_result(row: ResultRow | DeliveredRow, line: bytes | None) -> Result:
         "usage": message.get("usage") if message else None,
         "cost_usd": None if row.cost_nano is None else dollars_float(row.cost_nano),
         "batch_id": row.batch_key,
+        "invalid": row.invalid,
     }
 
 

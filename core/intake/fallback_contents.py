@@ -135,6 +135,7 @@ def _result(key: str, header: Header, answer: Answer, prices: PriceBook) -> Resu
         error_type=found.error_type,
         error_message=found.error_message,
         stop_reason=found.stop_reason,
+        invalid=None,
         model=found.model,
         cost_nano=cost,
         result_offset=None,

@@ -25,6 +25,7 @@ from core.money.budgets import CostSums, Used, check
 from core.money.pricing import PriceBook
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
+from core.requests.supported_schema import as_sent
 from state.batches import submissions, sync_runs
 from state.db.ledger import Transaction
 from state.db.reader import Reader
@@ -112,7 +113,7 @@ def run_sync(
                 if needs_batch(parse_line(line, betas=betas).betas):
                     left += 1
                 elif custom_id not in known:
-                    yield custom_id, line
+                    yield custom_id, as_sent(line)
 
         with stop_on_signal(run.stop):
             file.add_answers(run.results(unanswered()))

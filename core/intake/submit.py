@@ -27,6 +27,7 @@ from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits, Line, to_line, wire_overhead
 from core.requests.seen_ids import SeenIds
 from state.batches import sending, submissions
+from state.batches.output_schemas import SchemaColumns
 from state.batches.priming_records import stop_of
 from state.db.ledger import Ledger, Transaction
 from state.files.spool import SpoolWriter
@@ -217,6 +218,7 @@ def _spooled(
     primer: Primer | None,
 ) -> Iterator[SpooledRequest]:
     """Write each line to the spool, count it, and assign it to a batch."""
+    schemas = SchemaColumns()
     splitter = BatchSplitter(context.limits, extra=MARK_BYTES if primer else 0)
     for position, line in enumerate(lines, 1):
         if stats is not None:
@@ -231,6 +233,7 @@ def _spooled(
             *(line.custom_id, offset, len(line.body), line.digest, part, betas),
             *at_most,
             line.model,
+            *schemas.of(line.schema),
         )
         if position % 1000 == 0:
             context.progress("checking", position, 0)

@@ -8,8 +8,10 @@ from pathlib import Path
 from core.batches.engine_context import Context
 from core.recovery import recovered_files
 from core.requests.payload import workflow_and_date
+from core.requests.supported_schema import schema_of_line
 from core.text import unreadable_lines
 from state.batches import submissions
+from state.batches.output_schemas import SchemaColumns
 from state.files import archive, fallback_file
 from state.model.errors import AlreadySubmitted, LedgerError
 from state.model.records import NewSubmission, SpooledRequest, Submission
@@ -135,10 +137,12 @@ def _spooled(
     seen: dict[str, str | None],
     unreadable: list[int],
 ) -> Iterator[SpooledRequest]:
+    schemas = SchemaColumns()
     for custom_id, line, offset, model in recovered_batches.bodies(spool, unreadable):
         if custom_id in seen:
             continue
         seen[custom_id] = model
+        schema_sha256, schema = schemas.of(schema_of_line(line))
         yield SpooledRequest(
             custom_id=custom_id,
             offset=offset,
@@ -147,4 +151,6 @@ def _spooled(
             part=0,
             model=model,
             betas=recovered_files.betas_at(batches, offset),
+            schema_sha256=schema_sha256,
+            schema=schema,
         )

@@ -28,12 +28,14 @@ class ErrorReport(_NamedRequest, frozen=True, kw_only=True):
     error_message: str | None
     attempts: int
     review: None = None
+    invalid: None = None
 
 
 class ReviewReport(_NamedRequest, frozen=True, kw_only=True):
-    """An answer flagged for review. `review` is its stop reason."""
+    """An answer flagged for review. `review` is its stop reason, or `invalid`."""
 
     review: str
+    invalid: str | None
 
 
 class ErrorGroupReport(Struct, frozen=True, kw_only=True):
@@ -78,7 +80,8 @@ def review(row: ReviewRow) -> ReviewReport:
         batch_id=row.batch_key,
         remote_id=row.remote_id,
         outcome=Outcome.SUCCEEDED,
-        review=row.stop_reason,
+        review=row.review,
+        invalid=row.invalid,
         model=row.model,
         ended_ts=row.ended_ts,
     )

@@ -56,6 +56,7 @@ class RequestReport(Struct, frozen=True, kw_only=True, gc=False):
     model: str | None
     attempts: int
     stop_reason: str | None
+    invalid: str | None
     error_type: str | None
     error_message: str | None
     input_tokens: int
@@ -159,6 +160,7 @@ def _record(row: ExportRow, text: str | None) -> RequestReport:
         model=row.model,
         attempts=row.attempts,
         stop_reason=row.stop_reason,
+        invalid=row.invalid,
         error_type=row.error_type,
         error_message=row.error_message,
         input_tokens=row.input_tokens or 0,

@@ -16,6 +16,7 @@ from core.errors import PayloadError
 Schema = dict[str, Any]
 # The key of a request that has a schema.
 _CONFIG = "output_config"
+_KEY = b'"output_config"'
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email"} | {"hostname", "uri", "ipv4", "ipv6", "uuid"}
 )
@@ -71,6 +72,15 @@ def schema_in(params: Mapping[str, object]) -> object:
     return found
 
 
+def schema_of_line(line: bytes) -> bytes | None:
+    """The schema in the line of a request, as JSON; None without one."""
+    if _KEY not in line:
+        return None
+    params: object = msgspec.json.decode(line).get("params")
+    schema = schema_in(cast("Schema", params)) if isinstance(params, dict) else None
+    return None if schema is None else msgspec.json.encode(schema)
+
+
 def with_schema(params: Mapping[str, object], schema: bytes) -> dict[str, object]:
     """The parameters with this schema as the format of the output."""
     others: dict[str, object] = {}
@@ -82,7 +92,7 @@ def with_schema(params: Mapping[str, object], schema: bytes) -> dict[str, object
 
 def as_sent(line: bytes) -> bytes:
     """The line of a request without what the API does not accept in its schema."""
-    if f'"{_CONFIG}"'.encode() not in line:
+    if _KEY not in line:
         return line
     fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     params = msgspec.json.decode(fields["params"], type=dict[str, msgspec.Raw])
@@ -103,7 +113,12 @@ def as_sent(line: bytes) -> bytes:
 @lru_cache(maxsize=256)
 def sent_schema(stored: bytes) -> bytes:
     """The part of a stored schema that the API accepts."""
-    return msgspec.json.encode(_accepted(msgspec.json.decode(stored)))
+    schema: object = msgspec.json.decode(stored)
+    try:
+        return msgspec.json.encode(_accepted(cast("Schema", schema)))
+    except (AttributeError, TypeError):
+        # A request of an earlier version, in which no schema was checked.
+        return stored
 
 
 def _accepted(schema: Schema) -> Schema:

@@ -16,12 +16,13 @@ from state.model.usage import USAGE_COLUMNS
 
 _TEXT = (
     *("outcome", "error_type", "error_message", "stop_reason", "model"),
-    *("inference_geo", "service_tier", "speed", "iterations", "unpriced"),
+    *("inference_geo", "service_tier", "speed", "iterations", "unpriced", "invalid"),
 )
 _STAGED = (
     *("request_id", "outcome", "error_type", "error_message", "stop_reason", "model"),
     *USAGE_COLUMNS,
     *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "result_offset", "result_length"),
+    "invalid",
 )
 _COLUMNS: Columns = {name: str if name in _TEXT else int for name in _STAGED}
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from state.batches import priming_records
+from state.batches import output_schemas, priming_records
 from state.batches.batch_planning import insert_batch
 from state.batches.priming_records import NewPriming
 from state.db.ledger import Ledger, Transaction
@@ -32,6 +32,8 @@ _COLUMNS: Columns = {
     "at_most_batch_nano": int,
     "at_most_sync_nano": int,
     "model": str,
+    "schema_sha256": bytes,
+    "schema": str,
 }
 
 
@@ -219,11 +221,13 @@ def insert(
 ) -> Submission:
     """Inside a transaction: store the submission and its staged requests with `status`."""
     submission_id = _insert_submission(ledger, staged, new)
+    output_schemas.add_staged(ledger, staged)
     ledger.execute(
         "INSERT INTO requests (id, tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
         " body_offset, body_length, body_sha256, at_most_batch_nano, at_most_sync_nano,"
-        " model) SELECT ? + position - 1, ?, custom_id, ?, ?, betas, ?, body_offset, body_length,"
-        " sha256, at_most_batch_nano, at_most_sync_nano, nullif(model, ?)"
+        " model, schema_id) SELECT ? + position - 1, ?, custom_id, ?, ?, betas, ?, body_offset,"
+        " body_length, sha256, at_most_batch_nano, at_most_sync_nano, nullif(model, ?),"
+        " (SELECT o.id FROM output_schemas o WHERE o.sha256 = schema_sha256)"
         f" FROM {staged} ORDER BY position",
         ledger.next_id("requests"),
         new.tag,
@@ -242,8 +246,8 @@ def insert(
 def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> int:
     return ledger.insert(
         "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"  # noqa: S608 - our own words
-        " on_failure, request_count, created_by, created_ts)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM {staged}), ?, ?)",
+        " on_failure, request_count, created_by, created_ts, reask, continue_turns, on_max_tokens)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM {staged}), ?, ?, ?, ?, ?)",
         new.key,
         new.tag,
         new.workflow,
@@ -254,4 +258,7 @@ def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> in
         new.on_failure,
         new.created_by,
         new.created_ts,
+        new.follow_ups.reask,
+        new.follow_ups.continue_turns,
+        new.follow_ups.on_max_tokens,
     )

@@ -9,7 +9,7 @@ from state.db import access_lock, tables_v1, tables_v2, totals_sql
 from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
-from state.db.tables import TABLES, TOTALS, TRIGGERS
+from state.db.tables import OUTPUT, TABLES, TOTALS, TRIGGERS
 from state.db.views import REPLACE_VIEWS
 from state.files.lost_ledger import ledger_exists, missing, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 APPLICATION_ID = 0x5449544E  # "TITN"
-VERSION = 5
+VERSION = 6
 # The tables of the earlier versions; version 4 added only views.
-_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES, 4: TABLES}
+_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES, 4: TABLES, 5: TABLES + TOTALS}
 # What else a user can do about a file that is no ledger of this program.
 _ANOTHER_FOLDER = "set TITAN_HOME to another folder"
 _ANOTHER_BACKUP = "choose another of `titan-console restore`"
@@ -224,6 +224,11 @@ def m005_batch_totals(db: "Database") -> None:
             db.conn.execute(statement, (batch_id,))
 
 
+def m006_structured_output(db: "Database") -> None:
+    """The schemas of answers, what does not match them, and how often to ask again."""
+    run_script(db.conn, OUTPUT + REPLACE_VIEWS)
+
+
 # In order. A step's name is its record in the ledger, so it never changes.
 _STEPS: tuple[Callable[["Database"], None], ...] = (
     m001_first_tables,
@@ -231,6 +236,7 @@ _STEPS: tuple[Callable[["Database"], None], ...] = (
     m003_complete_billing,
     m004_public_views,
     m005_batch_totals,
+    m006_structured_output,
 )
 
 
@@ -246,7 +252,7 @@ def _migrations(*, is_new: bool) -> "Migrations":
 
 
 def _newest_tables(db: "Database") -> None:
-    run_script(db.conn, TABLES + TOTALS + TRIGGERS + REPLACE_VIEWS)
+    run_script(db.conn, TABLES + TOTALS + OUTPUT + TRIGGERS + REPLACE_VIEWS)
 
 
 def _nothing(_db: "Database") -> None:

@@ -1,7 +1,7 @@
 """SQL conditions that many queries share, spelled like the partial indexes that they use."""
 
 from state.db.dialect import THEN_JOIN, items, number_in
-from state.model.records import CLOSED_STATUSES, REVIEW_STOP_REASONS
+from state.model.records import CLOSED_STATUSES, INVALID, REVIEW_STOP_REASONS
 
 # Of `b`, a batch that was not sent and whose requests were queued again, not canceled with it.
 RETURNED = "b.status = 'not_sent' AND b.canceled = 0"
@@ -31,7 +31,9 @@ OUTCOME_COUNTS = ", ".join(
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 # Of an attempt `a` that settled its request: its answer is to be reviewed. Index
 # `attempts_for_review`.
-TO_REVIEW = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
+TO_REVIEW = f"a.reviewed = 0 AND (a.stop_reason IN ({_REASONS}) OR a.invalid IS NOT NULL)"
+# Of an attempt `a` with an answer: why it is to be reviewed, else its stop reason.
+REVIEW_REASON = f"CASE WHEN a.invalid IS NULL THEN a.stop_reason ELSE '{INVALID}' END"
 # Joins the request that the attempt settled.
 SETTLED_REQUEST = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
 # Of a request `r`: its answer is to be reviewed.

@@ -398,6 +398,32 @@ CREATE TABLE cache_totals (
 ) STRICT, WITHOUT ROWID;
 """
 
+# What version 6 added.
+OUTPUT = """
+-- The JSON Schemas of structured output, each once. An edit without one has no structured output.
+CREATE TABLE output_schemas (
+  id INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE,
+  schema TEXT NOT NULL
+) STRICT;
+ALTER TABLE requests ADD COLUMN schema_id INTEGER REFERENCES output_schemas;
+ALTER TABLE edits ADD COLUMN schema_id INTEGER REFERENCES output_schemas;
+
+-- The first reason why an answer does not match its schema; null where it matches or has none.
+ALTER TABLE attempts ADD COLUMN invalid TEXT;
+DROP INDEX attempts_for_review;
+CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
+  AND (stop_reason IN ('refusal', 'max_tokens', 'pause_turn', 'model_context_window_exceeded')
+  OR invalid IS NOT NULL);
+
+-- How often polls ask again for an answer that is invalid, paused or cut off. A submission of an
+-- earlier version, and one that was rebuilt, is not asked again.
+ALTER TABLE submissions ADD COLUMN reask INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN continue_turns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN on_max_tokens TEXT NOT NULL DEFAULT 'review'
+  CHECK (on_max_tokens IN ('review', 'raise'));
+"""
+
 # A row never returns to an earlier status, so that one row is at most one POST.
 BATCH_TRANSITIONS = {
     "queued": ("sending", "not_sent", "rejected"),

@@ -44,14 +44,15 @@ FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id""",
     "v_requests": f"""
 SELECT r.custom_id, r.tag, s.key AS submission_id, s.workflow, s.job, {STATUS} AS status, a.outcome,
   b.key AS batch_id, b.remote_id, b.kind, coalesce(a.model, {REQUEST_MODEL}) AS model,
-  (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, a.stop_reason,
+  (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, a.stop_reason, a.invalid,
   a.error_type, a.error_message, {_USAGE}, {_costs("a")}, {_FEE}, a.unpriced,
   s.created_ts AS submitted_ts, s.deadline_ts, b.ended_ts
 FROM requests r JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}
   LEFT JOIN batches b ON b.id = a.batch_id""",
     "v_attempts": f"""
 SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_id, b.remote_id, b.kind,
-  {ATTEMPT_MODEL} AS model, a.outcome, a.stop_reason, a.error_type, a.error_message, {_USAGE},
+  {ATTEMPT_MODEL} AS model, a.outcome, a.stop_reason, a.invalid,
+  a.error_type, a.error_message, {_USAGE},
   {_costs("a")}, {_FEE}, a.unpriced, a.duplicate, coalesce(b.sent_ts, b.created_ts) AS sent_ts,
   b.ended_ts
 FROM attempts a JOIN requests r ON r.id = a.request_id JOIN batches b ON b.id = a.batch_id""",

@@ -128,6 +128,9 @@ class FollowUps(Struct, frozen=True, kw_only=True):
 CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
 # Stop reasons of paid answers that a person should review: they may be refused or incomplete.
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
+# Why an answer is to be reviewed: such a stop reason, or it does not match its schema.
+INVALID = "invalid"
+REVIEW_REASONS = (*REVIEW_STOP_REASONS, INVALID)
 FAILED_STATUSES = (
     RequestStatus.ERRORED,
     RequestStatus.EXPIRED,
@@ -157,6 +160,10 @@ class SpooledRequest(NamedTuple):
     at_most_sync_nano: int | None = None
     #: Model that the body names. None: not known, taken to be that of the submission.
     model: str | None = None
+    #: SHA-256 of the schema of its output. None: no structured output.
+    schema_sha256: bytes | None = None
+    #: That schema as JSON, for the first request of the call that has it.
+    schema: str | None = None
 
 
 class NewSubmission(Struct, frozen=True, kw_only=True):
@@ -371,7 +378,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
             *(request_id, self.outcome.value, self.error_type, self.error_message),
             *(self.stop_reason, self.model, *self.usage.values()),
             *(self.cost_nano, self.sync_cost_nano, self.fee_nano, self.unpriced),
-            *(self.offset, self.length),
+            *(self.offset, self.length, None),
         )
 
 
@@ -379,7 +386,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
 StagedResult = tuple[
     *tuple[int, str, str | None, str | None, str | None, str | None],
     *UsageRow,
-    *tuple[int | None, int | None, int, str | None, int, int],
+    *tuple[int | None, int | None, int, str | None, int, int, str | None],
 ]
 
 

@@ -8,7 +8,7 @@ from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source, listed
 from state.db.rows import to_submission
-from state.db.sql_conditions import ACKNOWLEDGED, STATUS
+from state.db.sql_conditions import ACKNOWLEDGED, REVIEW_REASON, STATUS
 from state.model.id_list import IdList
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
@@ -200,9 +200,9 @@ def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
 
 
 def stop_reason_of(source: Source, request_id: int) -> str | None:
-    """The stop reason of the answer that settled the request."""
+    """The stop reason of the answer that settled the request; `invalid` for such an answer."""
     rows = source.rows(
-        "SELECT a.stop_reason FROM requests r JOIN attempts a ON a.request_id = r.id"
+        f"SELECT {REVIEW_REASON} FROM requests r JOIN attempts a ON a.request_id = r.id"  # noqa: S608 - our own words
         " AND a.batch_id = r.settled_by WHERE r.id = ?",
         request_id,
     )

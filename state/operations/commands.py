@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
+from state.batches import output_schemas
 from state.db.dialect import LISTED, as_list, is_not, text_in, with_text
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source, listed
@@ -80,6 +81,8 @@ class Edit(Struct, frozen=True, kw_only=True):
     at_most_sync_nano: int | None = None
     #: Model that the body names.
     model: str | None = None
+    #: Schema of its output as JSON. None: no structured output.
+    schema: bytes | None = None
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
@@ -181,14 +184,17 @@ def enqueue(
             command_id,
             as_list(items),
         )
+        output_schemas.add(ledger, (e.schema for e in new.edits if e.schema is not None))
         ledger.executemany(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano, model)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano, model,"
+            " schema_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " (SELECT id FROM output_schemas WHERE sha256 = ?))",
             (
                 (
                     *(command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256),
                     *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano, e.model),
+                    e.schema and output_schemas.digest(e.schema),
                 )
                 for e in new.edits
             ),

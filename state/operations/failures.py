@@ -77,7 +77,8 @@ def recent_outcomes(source: Source, workflow: str, *, last: int) -> RecentOutcom
     row = source.rows(
         "SELECT count(*) AS batches, coalesce(sum(request_count - canceled), 0) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(succeeded), 0) - (SELECT count(*) FROM attempts a WHERE a.reviewed = 0"
-        f" AND a.stop_reason IN ({_REVIEW}) AND a.batch_id IN (SELECT id FROM ({_LATEST}) latest))"
+        f" AND (a.stop_reason IN ({_REVIEW}) OR a.invalid IS NOT NULL)"
+        f" AND a.batch_id IN (SELECT id FROM ({_LATEST}) latest))"
         f" AS succeeded FROM ({_LATEST}) latest",
         *(workflow, last, workflow, last),
     )[0]

@@ -1,4 +1,4 @@
-"""Answers to review: billed and settled, but refused, cut off or unfinished."""
+"""Answers to review: billed and settled, but refused, cut off, unfinished or invalid."""
 
 from collections.abc import Collection, Iterator
 
@@ -8,13 +8,16 @@ from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import SETTLED_REQUEST, TO_REVIEW
+from state.db.sql_conditions import REVIEW_REASON, SETTLED_REQUEST, TO_REVIEW
 
 _PAGE = 1000
 
 
 class ReviewRow(Struct, frozen=True, kw_only=True):
-    """A request whose answer ended with a refusal, cut off, or unfinished."""
+    """A request whose answer ended with a refusal, cut off, unfinished, or is invalid.
+
+    `review` is the stop reason, or `invalid`; `invalid` says what does not match the schema.
+    """
 
     request_id: int
     custom_id: str
@@ -23,7 +26,8 @@ class ReviewRow(Struct, frozen=True, kw_only=True):
     batch_key: str
     batch_id: int
     remote_id: str | None
-    stop_reason: str
+    review: str
+    invalid: str | None
     model: str
     ended_ts: str | None
 
@@ -40,7 +44,8 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
     while left > 0:
         page = source.rows(
             "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608 - our own words
-            f" b.id AS batch_id, b.remote_id, a.stop_reason, {ATTEMPT_MODEL} AS model, b.ended_ts"
+            f" b.id AS batch_id, b.remote_id, {REVIEW_REASON} AS review, a.invalid,"
+            f" {ATTEMPT_MODEL} AS model, b.ended_ts"
             f" FROM attempts a {SETTLED_REQUEST} JOIN batches b ON b.id = a.batch_id"
             f" WHERE {TO_REVIEW} AND (a.batch_id, a.request_id) < (?, ?)"
             " ORDER BY a.batch_id DESC, a.request_id DESC LIMIT ?",

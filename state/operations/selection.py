@@ -9,7 +9,7 @@ from msgspec import Struct
 from state.db import effective_attempt
 from state.db.dialect import LISTED, LISTED_TEXTS, THEN_JOIN, array_of, as_list, items, text_in
 from state.db.reader import Source, listed
-from state.db.sql_conditions import STATUS
+from state.db.sql_conditions import REVIEW_REASON, STATUS
 from state.model.errors import UnknownId
 from state.model.id_list import IdList
 from state.model.records import BatchStatus, Outcome, RequestStatus
@@ -63,6 +63,7 @@ class SelectedGroup(Struct, frozen=True, kw_only=True):
     ids: IdList
     status: RequestStatus
     error_type: str | None
+    #: `invalid` where the answer does not match its schema.
     stop_reason: str | None
     reviewed: bool
     has_body: bool
@@ -90,7 +91,8 @@ def groups(
     rows = source.rows(
         f"SELECT {array_of('id')} AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
         f" reviewed, has_body, betas FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
-        " a.stop_reason, coalesce(a.reviewed, 0) AS reviewed, coalesce(e.body_length,"
+        f" {REVIEW_REASON} AS stop_reason, coalesce(a.reviewed, 0) AS reviewed,"
+        " coalesce(e.body_length,"
         f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"
         f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id) r"
         " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas ORDER BY min(id)",
@@ -168,7 +170,7 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
         ("s.workflow = ?", wanted.workflow),
         ("a.outcome = ?", wanted.outcome),
         ("a.error_type = ?", wanted.error_type),
-        ("a.stop_reason = ?", wanted.stop_reason),
+        (f"{REVIEW_REASON} = ?", wanted.stop_reason),
         ("s.created_ts >= ?", wanted.since_ts),
     ):
         if value is not None:

@@ -73,7 +73,7 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
         f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
         f" {ATTEMPT_MODEL} AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
-        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
+        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason, a.invalid,"
         " a.input_tokens, a.output_tokens, a.cost_nano, b.created_ts, b.ended_ts"
         " FROM attempts a JOIN requests r ON r.id = a.request_id"
         " JOIN batches b ON b.id = a.batch_id WHERE (b.key = ? OR b.remote_id = ?)"

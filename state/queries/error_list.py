@@ -9,7 +9,7 @@ from state.db import effective_attempt
 from state.db.dialect import array_of
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import NEEDS_REVIEW, TO_DO
+from state.db.sql_conditions import NEEDS_REVIEW, REVIEW_REASON, TO_DO
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
 from state.queries.filter_sql import Parameter, parse_ids
@@ -62,7 +62,7 @@ _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 _IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
 _KIND = (
-    "CASE WHEN a.outcome = 'succeeded' THEN a.stop_reason"
+    f"CASE WHEN a.outcome = 'succeeded' THEN {REVIEW_REASON}"
     " ELSE coalesce(a.error_type, a.outcome, r.status) END"
 )
 
@@ -70,8 +70,8 @@ _KIND = (
 class MessageGroup(Struct, frozen=True, kw_only=True):
     """Requests of one tag that ended with the same message.
 
-    `kind` is the error's type, or the stop reason of answers to review. `first_ts` and `last_ts`
-    are when the first and the last of them ended, UTC text.
+    `kind` is the error's type, or why an answer is to be reviewed. `first_ts` and `last_ts` are
+    when the first and the last of them ended, UTC text.
     """
 
     workflow: str
@@ -123,8 +123,8 @@ def _grouped(
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(
         f"SELECT s.workflow, r.tag, coalesce(a.outcome, r.status) AS outcome, {_KIND} AS kind,"  # noqa: S608 - our own words
-        " coalesce(substr(a.error_message, 1, ?), '') AS message, count(*) AS count,"
-        " min(coalesce(b.ended_ts, b.created_ts)) AS first_ts,"
+        " coalesce(substr(coalesce(a.error_message, a.invalid), 1, ?), '') AS message,"
+        " count(*) AS count, min(coalesce(b.ended_ts, b.created_ts)) AS first_ts,"
         " max(coalesce(b.ended_ts, b.created_ts)) AS last_ts"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
         f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
@@ -162,7 +162,7 @@ def ids_by_message(
     which = NEEDS_REVIEW if is_review else _IS_FAILED
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(
-        "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message,"  # noqa: S608 - our own words
+        "SELECT coalesce(substr(coalesce(a.error_message, a.invalid), 1, ?), '') AS message,"  # noqa: S608 - our own words
         f" {array_of('r.id')}"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
         f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"

@@ -11,7 +11,15 @@ from state.model.usage import Usage, usage_in
 
 _AS_THEY_ARE = (
     *("batch_key", "remote_id", "tag", "workflow", "requested_model", "model", "error_type"),
-    *("error_message", "stop_reason", "cost_nano", "sync_cost_nano", "fee_nano", "unpriced"),
+    *(
+        "error_message",
+        "stop_reason",
+        "invalid",
+        "cost_nano",
+        "sync_cost_nano",
+        "fee_nano",
+        "unpriced",
+    ),
     *("edit_id", "created_ts", "sent_ts", "accepted_ts", "ended_ts", "collected_ts", "batch_error"),
 )
 
@@ -59,6 +67,8 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     error_message: str | None
     #: Why the model stopped. None: no answer.
     stop_reason: str | None
+    #: What does not match the schema, one line. None: it matches, or there is no schema.
+    invalid: str | None
     #: Usage of the answer; zeros without one.
     usage: Usage
     #: Actual cost. None: not ended, or no known price.

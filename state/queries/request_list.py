@@ -11,9 +11,17 @@ from state.db import effective_attempt
 from state.db.dialect import array_of, contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, NEEDS_REVIEW, STATUS, TO_DO, UNSENT
+from state.db.sql_conditions import (
+    ACKNOWLEDGED,
+    IN_FLIGHT,
+    NEEDS_REVIEW,
+    REVIEW_REASON,
+    STATUS,
+    TO_DO,
+    UNSENT,
+)
 from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
-from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
+from state.model.records import FAILED_STATUSES, INVALID, REVIEW_REASONS, Outcome, RequestStatus
 from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, parse_ids
 
 FIELDS = (
@@ -26,7 +34,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "review": (),
 }
 _STORED_AS: Mapping[str, str] = {RequestStatus.ACKNOWLEDGED: ACKNOWLEDGED}
-_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
+_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_REASONS)
 _ATTEMPT_COUNT = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
 
@@ -160,10 +168,10 @@ def _in_attempt(field: Field, like: str) -> Where:
             of_failed = (
                 f"{contains('coalesce(a.error_type, a.outcome)')} AND a.outcome <> 'succeeded'"
             )
-            of_answer = f"{contains('a.stop_reason')} AND a.stop_reason IN ({_REASONS})"
+            of_answer = f"{contains(REVIEW_REASON)} AND {REVIEW_REASON} IN ({_REASONS})"
             return Where(f"({of_failed} OR {of_answer})", (like, like), needs_attempt=True)
         case _:
-            columns = ("r.custom_id", "r.tag", "a.error_type", "a.error_message")
+            columns = ("r.custom_id", "r.tag", "a.error_type", "a.error_message", "a.invalid")
             sql = "(" + " OR ".join(map(contains, columns)) + ")"
             return Where(sql, (like,) * len(columns), needs_attempt=True)
 
@@ -190,11 +198,17 @@ class RequestRow(Struct, frozen=True, kw_only=True):
     error_type: str | None
     error_message: str | None
     stop_reason: str | None
+    invalid: str | None
     input_tokens: int
     output_tokens: int
     cost_nano: int | None
     created_ts: str
     ended_ts: str | None
+
+    @property
+    def review(self) -> str | None:
+        """Why its answer is to be reviewed, else its stop reason."""
+        return INVALID if self.invalid else self.stop_reason
 
 
 def newest_first(source: Source) -> Sequence[int]:
@@ -220,7 +234,7 @@ def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
         f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
         f" coalesce(a.model, {REQUEST_MODEL}) AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
-        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
+        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason, a.invalid,"
         " coalesce(a.input_tokens, 0) AS input_tokens,"
         " coalesce(a.output_tokens, 0) AS output_tokens, a.cost_nano, s.created_ts, b.ended_ts"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"

@@ -30,6 +30,7 @@ class ResultRow(Struct, frozen=True, kw_only=True):
     error_type: str | None
     error_message: str | None
     stop_reason: str | None
+    invalid: str | None
     model: str | None
     cost_nano: int | None
     result_offset: int | None
@@ -48,6 +49,7 @@ class DeliveredRow(NamedTuple):
     batch_key: str | None
     result_offset: int | None
     result_length: int | None
+    invalid: str | None
 
 
 _OF_SUBMISSION = (
@@ -63,7 +65,8 @@ def delivered_rows(source: Source, submission: Submission) -> Iterator[Delivered
         page = list(
             source.tuples(
                 "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
-                f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
+                " b.key, a.result_offset, a.result_length, a.invalid"
+                f" {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
                 submission.id,
                 last,
                 _PAGE,
@@ -104,6 +107,7 @@ def results(
                 error_type=row["error_type"],
                 error_message=row["error_message"],
                 stop_reason=row["stop_reason"],
+                invalid=row["invalid"],
                 model=row["model"],
                 cost_nano=row["cost_nano"],
                 result_offset=row["result_offset"],
@@ -170,6 +174,7 @@ class ExportRow(NamedTuple):
     model: str
     attempts: int
     stop_reason: str | None
+    invalid: str | None
     error_type: str | None
     error_message: str | None
     input_tokens: int | None
@@ -222,7 +227,7 @@ _EXPORTED = (
     f"SELECT r.id, r.custom_id, r.tag, s.workflow, {STATUS}, a.outcome,"  # noqa: S608 - our own words
     f" b.key, b.remote_id, b.kind, coalesce(a.model, {REQUEST_MODEL}),"
     " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id),"
-    " a.stop_reason, a.error_type, a.error_message, a.input_tokens, a.output_tokens,"
+    " a.stop_reason, a.invalid, a.error_type, a.error_message, a.input_tokens, a.output_tokens,"
     " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.web_searches,"
     " a.inference_geo, a.service_tier, a.speed, coalesce(a.fee_nano, 0), a.unpriced,"
     " a.cost_nano, a.sync_cost_nano, s.created_ts, b.ended_ts, a.result_offset, a.result_length"

@@ -110,7 +110,7 @@ def test_the_helper_does_the_same_from_three_processes(tmp_path: Path) -> None:
         results = terminal.python("-c", collect).json()
         assert [sorted(result) for result in results] == [
             sorted(
-                "custom_id outcome text message error usage cost_usd batch_id".split()  # noqa: SIM905 - read as one
+                "custom_id outcome text message error usage cost_usd batch_id invalid".split()  # noqa: SIM905 - read as one
             )
         ] * 3
         summary = "import json, titan_batch as t; print(json.dumps(t.reconcile('t')))"

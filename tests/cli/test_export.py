@@ -14,7 +14,7 @@ from core.reporting.export import safe_cell
 
 KEYS = {
     *("custom_id", "tag", "workflow", "status", "outcome", "batch_id", "remote_id", "kind"),
-    *("model", "attempts", "stop_reason", "error_type", "error_message", "input_tokens"),
+    *("model", "attempts", "stop_reason", "invalid", "error_type", "error_message", "input_tokens"),
     *("output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens"),
     *("web_searches", "inference_geo", "service_tier", "speed", "fee_usd", "unpriced"),
     *("cost_usd", "sync_usd", "savings_usd", "submitted_ts", "ended_ts", "text"),

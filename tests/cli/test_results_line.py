@@ -7,7 +7,12 @@ import pytest
 from titan_console.cli.commands.results import _line
 
 
-def _result(outcome: str | None, error: dict[str, Any] | None = None, text: str = "") -> Any:
+def _result(
+    outcome: str | None,
+    error: dict[str, Any] | None = None,
+    text: str = "",
+    invalid: str | None = None,
+) -> Any:
     message = {"stop_reason": "end_turn"} if text else None
     return {
         "custom_id": "a-1",
@@ -15,6 +20,7 @@ def _result(outcome: str | None, error: dict[str, Any] | None = None, text: str 
         "message": message,
         "text": text,
         "error": error,
+        "invalid": invalid,
     }
 
 
@@ -22,6 +28,10 @@ def _result(outcome: str | None, error: dict[str, Any] | None = None, text: str 
     ("result", "line"),
     [
         (_result("succeeded", text="four"), "a-1  succeeded  four"),
+        (
+            _result("succeeded", text="4", invalid="/: 4 is not a string"),
+            "a-1  succeeded (invalid: /: 4 is not a string)  4",
+        ),
         (_result("canceled", {"type": "canceled", "message": None}), "a-1  canceled"),
         (
             _result("errored", {"type": "api_error", "message": "Internal"}),

@@ -45,7 +45,7 @@ def test_a_cut_off_answer_is_counted_and_listed_apart_from_failures(bench: Bench
     totals = ledger_status.totals(ledger)
     assert (totals.succeeded, totals.failed_requests, totals.reviews) == (3, 0, 1)
     (row,) = reviews.rows(ledger, limit=9)
-    assert (row.custom_id[-5:], row.stop_reason) == ("00002", "max_tokens")
+    assert (row.custom_id[-5:], row.review) == ("00002", "max_tokens")
     assert error_reports.review(row).review == "max_tokens"
     assert status_report.status(ledger, now_ts=ledger.now_text()).reviews == 1
 

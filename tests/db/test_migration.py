@@ -37,6 +37,12 @@ _ADDED_IN_2: dict[str, dict[str, object]] = {
     },
     "polls": {"error": None},
 }
+_ADDED_IN_6: dict[str, dict[str, object]] = {
+    "submissions": {"reask": 0, "continue_turns": 0, "on_max_tokens": "review"},
+    "requests": {"schema_id": None},
+    "edits": {"schema_id": None},
+    "attempts": {"invalid": None},
+}
 _ADDED_IN_3: dict[str, dict[str, object]] = {
     "batches": {"cache_marks": 0},
     "edits": {"model": None, "at_most_batch_nano": None, "at_most_sync_nano": None},
@@ -163,7 +169,7 @@ def test_every_row_of_every_table_is_kept(migrated: Path) -> None:
         name = _TABLES.get(table, table)
         if name == _DROPPED_IN_3:
             continue
-        new = without_added(name, rows(after, name), _ADDED_IN_2, _ADDED_IN_3)
+        new = without_added(name, rows(after, name), _ADDED_IN_2, _ADDED_IN_3, _ADDED_IN_6)
         if table == "batches":
             ends = {row["key"]: row.pop("collection") for row in new}
             was = {row["key"]: row.pop("collection") for row in old}
@@ -189,7 +195,8 @@ def test_every_row_of_version_2_is_kept(tmp_path: Path) -> None:
         assert old, f"{table} is empty in ledger_v2.sql"
         if table == _DROPPED_IN_3:
             continue
-        assert without_added(table, rows(tmp_path / "titan.db", table), _ADDED_IN_3) == old
+        new = rows(tmp_path / "titan.db", table)
+        assert without_added(table, new, _ADDED_IN_3, _ADDED_IN_6) == old
     a_ledger(tmp_path / "new").close()
     assert schema(tmp_path / "titan.db") == schema(tmp_path / "new" / "titan.db")
 
@@ -222,8 +229,8 @@ def fill(made: LedgerBuilder) -> None:
     made.submit("t", ["e"])
 
 
-@pytest.mark.parametrize("version", [3, 4])
-def test_a_ledger_without_totals_of_batches_gets_them(tmp_path: Path, version: int) -> None:
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_a_ledger_of_an_earlier_version_gets_what_was_added(tmp_path: Path, version: int) -> None:
     made = LedgerBuilder(tmp_path)
     fill(made)
     made.close()
@@ -242,7 +249,7 @@ def test_a_ledger_without_totals_of_batches_gets_them(tmp_path: Path, version: i
     assert rows(tmp_path / f"titan.v{version}.bak", "daily_totals") == before["daily_totals"]
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 def test_a_development_ledger_of_these_versions_is_refused(tmp_path: Path, version: int) -> None:
     a_ledger(tmp_path).close()
     as_version(tmp_path / "titan.db", version)
@@ -379,7 +386,7 @@ def test_a_reader_says_that_a_poll_migrates_it(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnusable, check=code_is("ledger_too_old")) as caught:
         Reader(tmp_path / "titan.db")
     assert caught.value.code == "ledger_too_old"
-    assert VERSION == 5
+    assert VERSION == 6
 
 
 def test_a_migration_that_fails_leaves_the_old_ledger(tmp_path: Path) -> None:

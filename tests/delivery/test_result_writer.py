@@ -27,7 +27,9 @@ TEXTS = st.lists(st.text(st.characters()), max_size=3)
 
 
 def told(outcome: str | None, cost_nano: int | None = 1234) -> DeliveredRow:
-    return DeliveredRow(1, "feed-001", outcome, "api_error", "It broke.", cost_nano, "tb_1", 0, 1)
+    return DeliveredRow(
+        1, "feed-001", outcome, "api_error", "It broke.", cost_nano, "tb_1", 0, 1, None
+    )
 
 
 def as_read(row: DeliveredRow, line: bytes | None) -> Result:
@@ -43,6 +45,7 @@ def as_read(row: DeliveredRow, line: bytes | None) -> Result:
             error_type=row.error_type,
             error_message=row.error_message,
             stop_reason=None,
+            invalid=row.invalid,
             model=None,
             cost_nano=row.cost_nano,
             result_offset=0,

@@ -8,7 +8,17 @@ from core.delivery.results import to_result
 from state.model.records import Outcome, RequestStatus
 from state.queries.result_rows import ResultRow
 
-KEYS = ["custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"]
+KEYS = [
+    "custom_id",
+    "outcome",
+    "text",
+    "message",
+    "error",
+    "usage",
+    "cost_usd",
+    "batch_id",
+    "invalid",
+]
 
 
 def a_row(outcome: Outcome | None, **fields: object) -> ResultRow:
@@ -22,6 +32,7 @@ def a_row(outcome: Outcome | None, **fields: object) -> ResultRow:
         "error_type": None,
         "error_message": None,
         "stop_reason": None,
+        "invalid": None,
         "model": None,
         "cost_nano": None,
         "result_offset": 0,

@@ -197,7 +197,7 @@ def test_rows_that_break_off_are_none(ledger: Ledger, error: type[BaseException]
 def test_a_staged_row_that_violates_a_constraint_is_refused(ledger: Ledger) -> None:
     submit(ledger, [spooled("a")])
     row = (ids(ledger, "a")["a"], "succeeded", *(None,) * 4, *(0,) * 6, *(None,) * 4, *(0,) * 3)
-    result = (*row, None, 0, 0)
+    result = (*row, None, 0, 0, None)
     with pytest.raises(IllegalTransition), collection.staged(ledger, [result, result]):  # pyright: ignore[reportArgumentType]
         pass
     submit(ledger, [spooled("b")], tag="next")

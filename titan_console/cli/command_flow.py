@@ -23,7 +23,7 @@ from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.reader import Source
 from state.model.errors import LedgerError
-from state.model.records import REVIEW_STOP_REASONS, Outcome
+from state.model.records import REVIEW_REASONS, Outcome
 from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
@@ -56,8 +56,8 @@ _SELECTION: _Options = (
     ),
     click.option(
         "--stop-reason",
-        type=click.Choice(REVIEW_STOP_REASONS),
-        help="Only answers with this stop reason.",
+        type=click.Choice(REVIEW_REASONS),
+        help="Only answers with this stop reason; invalid: that do not match their schema.",
     ),
     click.option("--since", help="Only requests submitted since: 1h, today, 30d or a UTC date."),
 )

@@ -8,7 +8,7 @@ from msgspec import Struct
 from core.money.pricing import usd
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
+from state.model.records import INVALID, BatchKind, BatchStatus, Outcome, RequestStatus
 from state.model.usage import Usage
 from state.queries import find_by_id, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
@@ -64,6 +64,7 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
     error_type: str | None
     error_message: str | None
     stop_reason: str | None
+    invalid: str | None
     model: str | None
     usage: Usage
     cost_usd: float | None
@@ -124,6 +125,7 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> Attemp
         error_type=attempt.error_type,
         error_message=attempt.error_message,
         stop_reason=attempt.stop_reason,
+        invalid=attempt.invalid,
         model=attempt.model,
         usage=attempt.usage,
         cost_usd=usd(attempt.cost_nano),
@@ -193,6 +195,8 @@ def _outcome(attempt: AttemptRecord) -> str:
     if attempt.outcome is None:
         return cells.NOTHING
     why = attempt.error_type or attempt.stop_reason
+    if attempt.invalid:
+        why = f"{INVALID}: {attempt.invalid}"
     text = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
     return f"{text}, the result of the request" if attempt.is_settling else text
 

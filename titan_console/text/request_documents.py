@@ -82,6 +82,7 @@ def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
     builder.field("Outcome", str(label), label.tone)
     needs_a_look = attempt.stop_reason in REVIEW_STOP_REASONS
     builder.field("Stop reason", attempt.stop_reason, Tone.WARN if needs_a_look else Tone.PLAIN)
+    builder.field("Invalid", attempt.invalid, Tone.WARN)
     builder.field("Error", attempt.error_type, Tone.BAD)
     builder.field("Message", attempt.error_message)
 

@@ -16,6 +16,7 @@ from core.batches.synchronous.graceful_shutdown import stop_on_signal
 from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
 from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
 from core.requests.model_limits import needs_batch
+from core.requests.supported_schema import as_sent
 from core.text import pluralize
 from state.batches import leases, remote_status, sync_runs
 from state.batches.sending import sent_requests
@@ -198,7 +199,7 @@ def _requests(context: Context, batch: Batch) -> Iterator[tuple[str, bytes]]:
     with LineReader(context.folder.spool) as bodies:
         for request in sent_requests(context.ledger, batch):
             line = bodies.read(request.spool_file, request.offset, request.length)
-            yield request.custom_id, line
+            yield request.custom_id, as_sent(line)
 
 
 def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> None:

@@ -220,6 +220,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("jobs", "jobs")
     real.run("results", "results", "feed")
     _wait(real, sandbox)
+    _answer_wrongly(real, sandbox, files)
     real.run("savings --explain", "savings", "--explain", sent["batch_id"])
     real.run("export", "export", "--all", flag="")
     real.run("errors", "errors")
@@ -249,6 +250,18 @@ def _wait(real: Recorder, sandbox: Sandbox) -> None:
     sandbox.faults.add("list:429")
     real.run("wait", "wait", "unsent", "--timeout", "0")
     sandbox.faults.clear()
+
+
+def _answer_wrongly(real: Recorder, sandbox: Sandbox, files: Path) -> None:
+    """An answer that does not match its schema."""
+    (files / "schema.json").write_text('{"type": "object", "properties": {}}', "utf-8")
+    sandbox.faults.add("row:wrong-output")
+    given = ("--tag", "wrong", "--schema", str(files / "schema.json"))
+    real.run("submit", "submit", "-", *given, stdin=json.dumps(a_request("w-1")))
+    sandbox.faults.clear()
+    real.run("poll", "poll")
+    real.run("results", "results", "wrong")
+    real.run("show CUSTOM_ID", "show", "w-1")
 
 
 _RICH_USAGE = Usage(

@@ -37,7 +37,8 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
     """List errored requests, newest first, and answers that need review.
 
     An answer needs review if it was refused, truncated (max_tokens,
-    model_context_window_exceeded) or left unfinished (pause_turn). `replay` runs it again with an
+    model_context_window_exceeded), left unfinished (pause_turn) or is invalid: it does not match
+    its schema. `replay` runs it again with an
     edit, `acknowledge` accepts it as it is.
     """
     with open_reader() as reader:
@@ -64,8 +65,11 @@ def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
     if answers:
         echo()
         print_table(
-            ("NEEDS REVIEW", "TAG", "BATCH", "MODEL", "STOP REASON"),
-            ((a.custom_id, a.tag, a.batch_key, a.model, a.stop_reason) for a in answers),
+            ("NEEDS REVIEW", "TAG", "BATCH", "MODEL", "REASON", "MESSAGE"),
+            (
+                (a.custom_id, a.tag, a.batch_key, a.model, a.review, a.invalid or "")
+                for a in answers
+            ),
         )
 
 

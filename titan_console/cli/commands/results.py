@@ -64,7 +64,9 @@ def _known(lines: Iterator[ResultLine], *, may_be_unknown: bool) -> Iterator[Res
 def _line(result: Result) -> str:
     outcome: str = result["outcome"] or "not answered yet"
     stop_reason = result["message"] and result["message"].get("stop_reason")
-    if stop_reason in REVIEW_STOP_REASONS:
+    if result["invalid"]:
+        outcome = f"{outcome} (invalid: {result['invalid']})"
+    elif stop_reason in REVIEW_STOP_REASONS:
         outcome = f"{outcome} ({stop_reason})"
     text = result["text"] or _error(result)
     return f"{clean(result['custom_id'])}  {clean(outcome)}  {clean(text)}".rstrip()

@@ -24,6 +24,11 @@ def server_tool_blocks(row: Row) -> list[Block]:
     return blocks
 
 
+def unfinished_call(row: Row) -> Block:
+    """The call at which a long turn pauses: the next request continues there."""
+    return _call(row, "web_search", _MOST_CALLS - 1, {"query": "the next question"})
+
+
 def _search(row: Row, number: int) -> Iterator[Block]:
     call = _call(row, "web_search", number, {"query": f"question {number + 1}"})
     yield call

@@ -6,13 +6,13 @@ from random import Random
 import msgspec
 
 from titan_console.sandbox.answers.prompts import AnswerFormat
-from titan_console.sandbox.answers.server_tools import server_tool_blocks
+from titan_console.sandbox.answers.server_tools import server_tool_blocks, unfinished_call
 from titan_console.sandbox.answers.tokens import CHARACTERS_PER_TOKEN, tokens
 from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.rows import Row
 
 _TOOL_TOKENS = 12
-_DEPTH = 4
+_DEPTH = 8
 _LARGE = 1e9
 
 _OPENINGS = (
@@ -52,14 +52,19 @@ def choose_answer(wanted: AnswerFormat, seed: int) -> tuple[str, str, str]:
     """Decide kind, text and tool of an answer; prose keeps only an excerpt to echo."""
     rng = Random(seed)  # noqa: S311 - reproducible text, no secrets
     if wanted.tool:
-        return "tool", _json(_example(wanted.tool_schema or {}, rng, _DEPTH)), wanted.tool
+        return "tool", _json(_tool_input(wanted, rng)), wanted.tool
     if wanted.schema is not None:
-        return "json", _json(_example(wanted.schema, rng, _DEPTH)), ""
+        return "json", _json(_example(wanted.schema, rng, _DEPTH, wanted.schema)), ""
     if wanted.wants_json:
         return "json", _json(_guess(wanted, rng)), ""
     if wanted.labels:
         return "label", rng.choice(wanted.labels), ""
     return "text", wanted.excerpt, ""
+
+
+def wrong_output(text: str) -> str:
+    """A structured output without its end, which no schema accepts."""
+    return text[: max(len(text) - 2, 1)]
 
 
 def compose(row: Row) -> Answer:
@@ -82,6 +87,8 @@ def compose(row: Row) -> Answer:
         text = text[: allowed * CHARACTERS_PER_TOKEN]
     if text:
         content.append({"type": "text", "text": text})
+    if row.stop == "pause_turn" and not cut:
+        content.append(unfinished_call(row))
     spent = thinking + (allowed if cut else tokens(len(text)) + 1)
     return Answer(content, "max_tokens" if cut else row.stop or "end_turn", spent, thinking)
 
@@ -129,27 +136,39 @@ def _value(key: str, wanted: AnswerFormat, rng: Random) -> object:
     return rng.choice(wanted.labels) if wanted.labels else rng.choice(_WORDS)
 
 
-def _example(schema: dict[str, object], rng: Random, depth: int) -> object:
+def _tool_input(wanted: AnswerFormat, rng: Random) -> object:
+    schema = wanted.tool_schema or {}
+    return _example(schema, rng, _DEPTH, schema)
+
+
+def _example(schema: dict[str, object], rng: Random, depth: int, root: dict[str, object]) -> object:
     """A value that a JSON schema accepts."""
+    if "$ref" in schema:
+        schema, depth = _referred(as_str(schema["$ref"]), root), depth - 1
     if depth < 0 or "const" in schema:
         return schema.get("const")
     if as_list(schema.get("enum")):
         return rng.choice(as_list(schema["enum"]))
-    for union in ("anyOf", "oneOf"):
+    for union in ("anyOf", "oneOf", "allOf"):
         if as_list(schema.get(union)):
-            return _example(as_dict(as_list(schema[union])[0]), rng, depth - 1)
+            return _example(as_dict(as_list(schema[union])[0]), rng, depth - 1, root)
     kind = schema.get("type")
     name = as_str(next(iter(as_list(kind)), kind))
     if name in {"", "object"}:
-        return _example_object(schema, rng, depth)
+        properties = as_dict(schema.get("properties")) if depth else {}
+        return {
+            name: _example(as_dict(sub), rng, depth - 1, root) for name, sub in properties.items()
+        }
     if name == "array":
-        return [_example(as_dict(schema.get("items")), rng, depth - 1)] if depth else []
+        return [_example(as_dict(schema.get("items")), rng, depth - 1, root)] if depth else []
     return _example_scalar(name, schema, rng)
 
 
-def _example_object(schema: dict[str, object], rng: Random, depth: int) -> dict[str, object]:
-    properties = as_dict(schema.get("properties")) if depth else {}
-    return {name: _example(as_dict(sub), rng, depth - 1) for name, sub in properties.items()}
+def _referred(ref: str, root: dict[str, object]) -> dict[str, object]:
+    found = root
+    for name in ref.removeprefix("#/").split("/"):
+        found = as_dict(found.get(name))
+    return found
 
 
 def _example_scalar(name: str, schema: dict[str, object], rng: Random) -> object:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Self
 
 from titan_console.sandbox.model.ids import draw
-from titan_console.sandbox.model.rows import RowError
+from titan_console.sandbox.model.rows import WRONG_OUTPUT, RowError
 
 HTTP_CALLS = ("create", "retrieve", "list", "results", "cancel", "delete", "messages")
 CALLS = (*HTTP_CALLS, "row", "any")
@@ -82,6 +82,7 @@ ROW_KINDS: Mapping[str, RowError | str] = {
     "refusal": "refusal",
     "max-tokens": "max_tokens",
     "pause-turn": "pause_turn",
+    WRONG_OUTPUT: WRONG_OUTPUT,  # of structured output alone
 }
 
 CALL_KINDS: Mapping[str, FaultKind] = {

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+# The stop of a row whose answer does not match the schema that it asks for.
+WRONG_OUTPUT = "wrong-output"
+
 
 class RowError(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Why a row will come back errored."""

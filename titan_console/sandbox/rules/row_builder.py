@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from titan_console.sandbox.answers.prompts import detect_format
-from titan_console.sandbox.answers.texts import choose_answer
+from titan_console.sandbox.answers.texts import choose_answer, wrong_output
 from titan_console.sandbox.answers.tokens import measure
 from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.ids import digest
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
 from titan_console.sandbox.model.prompt_cache import PromptCache
-from titan_console.sandbox.model.rows import Row, RowError
+from titan_console.sandbox.model.rows import WRONG_OUTPUT, Row, RowError
 from titan_console.sandbox.rules.billed_extras import extras
 from titan_console.sandbox.rules.create import Entry, read_object
 from titan_console.sandbox.rules.rows import CallOptions, row_error
@@ -74,7 +74,10 @@ class RowBuilder:
         wrote = not self._cache.reads(
             (model.id, size.cache_key), custom_id, hour=size.hour, call=self._call, now=self._now
         )
-        kind, text, tool = choose_answer(detect_format(params), seed)
+        wanted = detect_format(params)
+        kind, text, tool = choose_answer(wanted, seed)
+        if stop == WRONG_OUTPUT:
+            stop, text = "", text if wanted.schema is None else wrong_output(text)
         return Row(
             custom_id=custom_id,
             digest=seed,

@@ -100,12 +100,22 @@ def _messages(params: Params, model: Model, _options: CallOptions) -> str:
         problem = _message(index, message, last=index == len(messages) - 1)
         if problem:
             return problem
-    if messages[-1].get("role") == "assistant" and not model.prefill:
+    if (
+        messages[-1].get("role") == "assistant"
+        and not model.prefill
+        and not _is_paused(messages[-1])
+    ):
         return (
             "This model does not support assistant message prefill. The conversation must end"
             " with a user message."
         )
     return ""
+
+
+def _is_paused(message: Params) -> bool:
+    """Whether the turn called a tool at the API, and goes on there."""
+    blocks = [as_dict(block) for block in as_list(message["content"])]
+    return any(block.get("type") == "server_tool_use" for block in blocks)
 
 
 def _message(index: int, message: Params, *, last: bool) -> str:
@@ -152,6 +162,11 @@ def _breakpoints(params: Params, _model: Model, _options: CallOptions) -> str:
     )
 
 
+def _output(params: Params, _model: Model, _options: CallOptions) -> str:
+    form = as_dict(as_dict(params.get("output_config")).get("format"))
+    return schema_error(as_dict(form.get("schema"))) if form.get("type") == "json_schema" else ""
+
+
 def _region(params: Params, model: Model, _options: CallOptions) -> str:
     return region_error(params, model)
 
@@ -164,6 +179,7 @@ _RULES: tuple[Rule, ...] = (
     _thinking,
     _tools,
     _breakpoints,
+    _output,
 )
 
 
@@ -194,6 +210,35 @@ def tool_error(tools: list[object]) -> str:
             return f"tools.{index}.custom.name: Field required"
         if kind == "custom" and "input_schema" not in fields:
             return f"tools.{index}.custom.input_schema: Field required"
+    return ""
+
+
+_LIMITS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength"}
+    | {"maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
+)
+
+
+def schema_error(schema: dict[str, object]) -> str:
+    """The first keyword of an output schema that the API does not take, or an empty string."""
+    pending = [schema]
+    while pending:
+        found = pending.pop()
+        kind = as_str(found.get("type"))
+        if refused := sorted(_LIMITS.intersection(found)):
+            return f"output_config.format.schema: For '{kind}' type, {refused[0]} is not supported"
+        if kind == "object" and found.get("additionalProperties") is not False:
+            return (
+                "output_config.format.schema: For 'object' type, 'additionalProperties' must be"
+                " explicitly set to false"
+            )
+        pending += [
+            as_dict(one)
+            for key in ("properties", "$defs", "definitions")
+            for one in as_dict(found.get(key)).values()
+        ]
+        pending += [as_dict(one) for key in ("anyOf", "allOf") for one in as_list(found.get(key))]
+        pending += [as_dict(found["items"])] if "items" in found else []
     return ""
 
 

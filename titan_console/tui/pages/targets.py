@@ -5,7 +5,7 @@ from typing import cast
 
 from core.text import pluralize
 from state.db.reader import Source
-from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
+from state.model.records import REVIEW_REASONS, Batch, BatchStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import batch_detail, request_detail
@@ -65,7 +65,7 @@ def actions_of_request(row: RequestRow) -> set[Action]:
         return {Action.CANCEL, Action.SYNC, Action.PAUSE}
     if row.status == RequestStatus.QUEUED:
         return {Action.SYNC, Action.PAUSE}
-    if row.status == RequestStatus.SUCCEEDED and row.stop_reason in REVIEW_STOP_REASONS:
+    if row.status == RequestStatus.SUCCEEDED and row.review in REVIEW_REASONS:
         return {Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE}
     return {Action.REPLAY, Action.PAUSE}
 

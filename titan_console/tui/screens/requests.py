@@ -50,7 +50,9 @@ class AllRequests:
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
         """The row of one record."""
         label = fmt.request_status(record.status)
-        remark = record.error_message or record.error_type or record.stop_reason or ""
+        remark = (
+            record.error_message or record.error_type or record.invalid or record.stop_reason or ""
+        )
         return Row(
             key=key,
             cells={
