@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ from core.gc_pause import gc_paused
 from state.files.system_errors import cause
 from state.model.errors import TitanError
 from titan_console.cli.exit_codes import Exit, exit_code_of
-from titan_console.cli.stderr import print_error, print_stderr
+from titan_console.cli.stderr import print_error, print_stderr, use_utf8
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> one line of help. Each is titan_console.cli.commands.<name>.command, or <module>.<name>.
@@ -135,8 +136,19 @@ def cli(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and leave the process with its exit code."""
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     _open_standard_streams()
-    sys.exit(_run(arguments))
+    _choose_encodings(as_json=as_json)
+    sys.exit(_run(arguments, as_json=as_json))
+
+
+def _choose_encodings(*, as_json: bool) -> None:
+    """JSON is UTF-8; other text is in the encoding of its reader, with `?` for what that lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if as_json:
+            use_utf8(stream)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _open_standard_streams() -> None:
@@ -152,8 +164,7 @@ def _open_standard_streams() -> None:
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as above
 
 
-def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each way to end
-    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+def _run(arguments: list[str] | None, *, as_json: bool) -> int:  # noqa: PLR0911 - one for each way to end
     try:
         code = cli.main(args=arguments, prog_name="titan-console", standalone_mode=False)
     except click.ClickException as error:

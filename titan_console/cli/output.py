@@ -12,7 +12,7 @@ from msgspec import Struct, to_builtins
 from core.config.settings import from_environment
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.cli.stderr import print_stderr
+from titan_console.cli.stderr import print_stderr, use_utf8
 from titan_console.text.safe_text import clean, harmless, pad
 
 _WIDEST = 100
@@ -81,6 +81,12 @@ class Output:
         """Let whoever reads it have what was written."""
         if self._file is not None:
             self._file.flush()
+
+
+def data_output() -> Output:
+    """Standard output for data that a program reads: JSON Lines and CSV, in UTF-8."""
+    use_utf8(sys.stdout)
+    return Output(sys.stdout)
 
 
 def echo(text: str = "") -> None:

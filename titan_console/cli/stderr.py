@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterable
+from io import TextIOWrapper
+from typing import TextIO
 
 import click
 
@@ -32,3 +34,9 @@ def print_problems(problems: Iterable[str]) -> None:
 def print_stderr(message: str) -> None:
     """One line on stderr, without control characters."""
     click.echo(clean(message), err=True)
+
+
+def use_utf8(stream: TextIO | None) -> None:
+    """Write what a program reads in UTF-8, whatever the code page of this machine."""
+    if isinstance(stream, TextIOWrapper) and not stream.isatty():
+        stream.reconfigure(encoding="utf-8", errors="replace")

@@ -12,6 +12,7 @@ from typing import Any
 
 from support.builders import some_requests
 from support.processes import forked_command
+from support.processes.forked_command import Streams
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
@@ -54,6 +55,15 @@ class Terminal:
     home: Path
     base_url: str = NOWHERE
     api_key: str | None = "sk-ant-test"
+
+    def run_over(self, streams: Streams, *arguments: str) -> tuple[int, bytes, bytes]:
+        """Run it over other streams: the exit code, and the bytes of both outputs."""
+        with TemporaryDirectory() as folder:
+            files = Path(folder)
+            for name in ("stdin", "stdout", "stderr"):
+                (files / name).touch()
+            code = forked_command.run(arguments, self._environment(), self._cwd(), files, streams)
+            return code, (files / "stdout").read_bytes(), (files / "stderr").read_bytes()
 
     def run(self, *arguments: str, stdin: str = "") -> Ended:
         """Run `titan-console` with these arguments."""

@@ -1,6 +1,5 @@
 """`titan-console export`: requests with usage, cost and answers, for other programs."""
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from state.files.folder import Folder
 from state.operations import selection
 from state.operations.selection import Filter
 from state.queries import result_rows
-from titan_console.cli.output import Output
+from titan_console.cli.output import Output, data_output
 from titan_console.cli.stderr import print_stderr
 
 
@@ -55,7 +54,7 @@ def command(
         unread: list[str] = []
         records = export.requests(reader, folder, _ids(reader, names), unread)
         if output is None or output == Path("-"):
-            export.write(records, Output(sys.stdout), Format(form))
+            export.write(records, data_output(), Format(form))
         else:
             with open_output(output, folder, overwrite=force) as file:
                 count = export.write(records, Output(file), Format(form))

@@ -11,7 +11,14 @@ from core.errors import InputError
 from core.reporting import export
 from core.reporting.export import Format, Record
 from state.db.public_query import Cell, select
-from titan_console.cli.output import Output, limit_option, open_reader, row_limit, table_lines
+from titan_console.cli.output import (
+    Output,
+    data_output,
+    limit_option,
+    open_reader,
+    row_limit,
+    table_lines,
+)
 from titan_console.cli.stderr import print_stderr
 from titan_console.cli.unread_output import Unread, print_while
 
@@ -40,7 +47,7 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
 
     Example: titan-console query "SELECT workflow, sum(cost_usd) FROM v_usage_daily GROUP BY 1"
     """
-    text = sys.stdin.read() if sql == "-" else sql
+    text = _stdin() if sql == "-" else sql
     at_most = row_limit(limit, _ROWS, as_json=form is not None)
 
     def write_rows(to: Unread, is_stopped: Callable[[], bool]) -> bool:
@@ -57,9 +64,16 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
             return next(selected.rows, None) is not None
 
     # On a thread of its own, so that a reader of a pipe that stops holds no transaction.
-    is_cut = print_while(write_rows, Output(sys.stdout))
+    is_cut = print_while(write_rows, Output(sys.stdout) if form is None else data_output())
     if is_cut:
         print_stderr(f"Only the first {at_most:,} rows are shown; --limit 0 shows all.")
+
+
+def _stdin() -> str:
+    """The query in UTF-8, whatever the code page."""
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - where it is closed
+        raise InputError("Standard input is closed.", code="stdin_closed")
+    return sys.stdin.buffer.read().decode("utf-8-sig", "replace")
 
 
 def _records(columns: list[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[Record]:

@@ -16,7 +16,13 @@ from state.model.timestamps import to_text
 from state.recovery import backups
 from state.recovery.backups import Backup
 from titan_console.cli.exit_codes import Exit
-from titan_console.cli.output import echo, json_lines_option, print_json, print_rows
+from titan_console.cli.output import (
+    echo,
+    is_terminal,
+    json_lines_option,
+    print_json,
+    print_rows,
+)
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
@@ -100,7 +106,7 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
         print_stderr(f"  {key}")
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise click.UsageError("Standard input is not a terminal; pass --yes to restore")
     click.confirm("Restore?", abort=True, err=True)
 
