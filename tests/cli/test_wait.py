@@ -174,6 +174,24 @@ def test_an_unreachable_api_does_not_end_it_either(tmp_path: Path) -> None:
     assert done.err.count("Cannot connect") == 1
 
 
+def test_a_malformed_key_is_not_taken_for_a_missing_one(slow: Shell) -> None:
+    terminal, _ = slow
+    _submit(terminal)
+    done = Terminal(terminal.home, terminal.base_url, "sk-ant-\u00e4").run("wait", "feed", "--json")
+    assert (done.code, done.error_code()) == (Exit.UNUSABLE, "api_key_malformed")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_token_polls_as_a_key_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _submit(Terminal(home))
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
+    assert _main("wait", "feed", "--every", "1s", "--timeout", "9s") == Exit.DONE
+    assert capsys.readouterr().err == ""
+
+
 def test_a_rejected_key_does(slow: Shell) -> None:
     terminal, sandbox = slow
     _submit(terminal)

@@ -8,7 +8,7 @@ import click
 from core.bootstrap import open_engine
 from core.clock import Clock
 from core.config.settings import Settings
-from core.errors import InputError, problems_of
+from core.errors import InputError, SettingsError, problems_of
 from core.intake import request_statuses
 from core.intake.request_statuses import RequestStatuses
 from core.reporting.error_groups import fingerprint
@@ -76,15 +76,14 @@ class Waiter:
         ledger cannot be used, or was locked at each look until the timeout.
         """
         limit_s = math.inf if timeout is None else timeout.total_seconds()
-        is_told = False
+        can_poll: bool | None = None
         while not self._has_ended():
-            if self._settings.api_key:
+            if can_poll is None:
+                can_poll = self._can_poll()
+            if can_poll:
                 self._poll()
                 if self._has_ended():
                     break
-            elif not is_told:
-                print_stderr("No API key: waiting for the scheduled poller.")
-                is_told = True
             left_s = limit_s - self.waited_s
             if left_s <= 0:
                 break
@@ -105,6 +104,16 @@ class Waiter:
         self._found = found
         self._bar("ended", found.requests - found.unfinished, found.requests)
         return found.is_finished
+
+    def _can_poll(self) -> bool:
+        try:
+            self._settings.credentials()
+        except SettingsError as error:
+            if error.code != "api_key_missing":
+                raise
+            print_stderr("No API key: waiting for the scheduled poller.")
+            return False
+        return True
 
     def _poll(self) -> None:
         try:
