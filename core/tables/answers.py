@@ -32,10 +32,14 @@ _REVIEWS = {
 
 
 class Answer(NamedTuple):
-    """The answer to a row: its text, and why there is none or it needs review."""
+    """The answer to a row: its text, and why there is none or it needs review.
+
+    `is_failed`: there is an error, and it was not acknowledged.
+    """
 
     text: str | None
     error: str | None
+    is_failed: bool = False
 
 
 class AnswerStats(Struct):
@@ -60,11 +64,11 @@ def answers(
             for name in names:
                 answer = found.get(name, _NEVER_ASKED)
                 stats.rows += 1
-                stats.failed += answer.error is not None
+                stats.failed += answer.is_failed
                 yield answer
 
 
-_NEVER_ASKED = Answer(None, "not asked: run the same command again")
+_NEVER_ASKED = Answer(None, "not asked: run the same command again", is_failed=True)
 
 
 def _names(ids: bytes | bytearray) -> list[str]:
@@ -81,23 +85,31 @@ def _read(lines: LineReader, rows: Sequence[AnswerRow]) -> dict[str, Answer]:
 
 def _answer(lines: LineReader, row: AnswerRow) -> Answer:
     if row.outcome != Outcome.SUCCEEDED:
-        return Answer(None, _error(row))
-    if row.batch_key is None or row.result_offset is None or row.result_length is None:
-        return Answer(None, "the answer is not on disk")
+        return Answer(None, _error(row), row.status != RequestStatus.ACKNOWLEDGED)
     try:
-        line = read_result(lines, row.batch_key, row.result_offset, row.result_length)
-        text = plain_text(line)
-    except FileMissing as error:
-        return Answer(None, f"the answer is not on disk: {error}")
+        text, error = _text(lines, row), _review(row)
+    except FileMissing as missing:
+        text, error = None, f"the answer is not on disk: {missing}"
     except (KeyError, TypeError, ValueError, RecursionError):
-        return Answer(None, "the answer cannot be read")
-    return Answer(text, _review(row) or (None if text is not None else "the answer has no text"))
+        text, error = None, "the answer cannot be read"
+    if text is None and error is None:
+        error = "the answer has no text"
+    return Answer(text, error, error is not None)
+
+
+def _text(lines: LineReader, row: AnswerRow) -> str | None:
+    if row.batch_key is None or row.result_offset is None or row.result_length is None:
+        return None
+    return plain_text(read_result(lines, row.batch_key, row.result_offset, row.result_length))
 
 
 def _review(row: AnswerRow) -> str | None:
-    if row.stop_reason not in REVIEW_STOP_REASONS:
+    """Why an answer needs review; None once an operator has accepted it."""
+    if row.reviewed:
         return None
-    return _REVIEWS.get(row.stop_reason, row.stop_reason)
+    if row.stop_reason in REVIEW_STOP_REASONS:
+        return _REVIEWS.get(row.stop_reason, row.stop_reason)
+    return f"the answer does not match the schema: {row.invalid}" if row.invalid else None
 
 
 def _error(row: AnswerRow) -> str:

@@ -40,7 +40,8 @@ class AnswerColumns:
         """Their values."""
         if not self.properties:
             return (answer.text, answer.error)
-        found = _object(answer.text)
+        # Of an answer that needs review no part is taken for data.
+        found = _object(None if answer.error else answer.text)
         error = answer.error or (_NO_OBJECT if found is None else None)
         return (*((found or {}).get(name) for name in self.properties), error)
 

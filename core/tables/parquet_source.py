@@ -35,7 +35,7 @@ class ParquetSource:
         number = 0
         chosen = [name for name in self.columns if only is None or name in only]
         for batch in self.batches():
-            needed = batch.select(chosen)
+            needed = _without_nanoseconds(batch.select(chosen))
             plain = needed.to_pylist() if chosen else [{}] * batch.num_rows
             for values in plain:
                 number += 1
@@ -61,3 +61,21 @@ class ParquetSource:
         except arrow.ArrowInvalid as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise InputError(f"{self.name} is not Parquet: {reason}.") from error
+
+
+def _without_nanoseconds(batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Times in microseconds: Python has no shorter ones, and pandas, if installed, its own."""
+    arrow = pyarrow()
+    columns = [
+        column.cast(_microseconds(arrow, column.type), safe=False)
+        if getattr(column.type, "unit", "") == "ns"
+        else column
+        for column in batch.columns
+    ]
+    return arrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _microseconds(arrow: Any, type_: Any) -> Any:  # noqa: ANN401 - as above
+    if arrow.types.is_timestamp(type_):
+        return arrow.timestamp("us", tz=type_.tz)
+    return arrow.time64("us") if arrow.types.is_time(type_) else arrow.duration("us")

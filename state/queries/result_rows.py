@@ -127,6 +127,9 @@ class AnswerRow(NamedTuple):
     error_type: str | None
     error_message: str | None
     stop_reason: str | None
+    #: Whether an operator accepted an answer that needed review.
+    reviewed: int | None
+    invalid: str | None
     batch_key: str | None
     result_offset: int | None
     result_length: int | None
@@ -150,9 +153,10 @@ def statuses(source: Source, tag: str, custom_ids: Iterable[str]) -> dict[str, R
 
 
 _OF_IDS = (
-    f"SELECT r.custom_id, {STATUS}, a.outcome, a.error_type, a.error_message, a.stop_reason, b.key,"  # noqa: S608 - our own words
-    f" a.result_offset, a.result_length FROM requests r {effective_attempt.JOIN}"
-    f" LEFT JOIN batches b ON b.id = a.batch_id WHERE r.tag = ? AND r.custom_id IN {LISTED_TEXTS}"
+    f"SELECT r.custom_id, {STATUS}, a.outcome, a.error_type, a.error_message, a.stop_reason,"  # noqa: S608 - our own words
+    " a.reviewed, a.invalid, b.key, a.result_offset, a.result_length"
+    f" FROM requests r {effective_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+    f" WHERE r.tag = ? AND r.custom_id IN {LISTED_TEXTS}"
 )
 
 

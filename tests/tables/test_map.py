@@ -1,6 +1,7 @@
 """`titan_batch.map`: rows in, the rows with their answers out."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -88,3 +89,27 @@ def test_frames_of_polars_pandas_and_arrow_are_the_same_rows(sandbox: Sandbox) -
     pandas = pytest.importorskip("pandas")
     assert titan_batch.map(pandas.DataFrame(rows), PROMPT, tag="t") == found
     assert sandbox.billing_log().creates == 1
+
+
+@dataclass
+class Verdict:
+    """What an answer is."""
+
+    even: bool
+    reason: str
+
+
+def test_with_an_output_type_each_answer_is_an_instance(sandbox: Sandbox) -> None:
+    found = titan_batch.map(ROWS, PROMPT, tag="t", output=Verdict)
+    assert found is not None
+    assert all(isinstance(row["answer"], Verdict) and row["error"] is None for row in found)
+    pydantic = pytest.importorskip("pydantic")
+    model = pydantic.create_model("Verdict", even=(bool, ...), reason=(str, ...))
+    found = titan_batch.map(ROWS, PROMPT, tag="t", output=model)
+    assert found is not None
+    assert isinstance(found[0]["answer"], model)
+    sandbox.faults.add("row:wrong-output:p=1")
+    found = titan_batch.map([{"x": 9}], PROMPT, tag="t", output=Verdict)
+    assert found is not None
+    assert found[0]["answer"] is None
+    assert found[0]["error"].startswith("the answer does not match the schema: ")

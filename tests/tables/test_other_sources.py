@@ -4,16 +4,19 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.error_codes import code_is
 
 from core.errors import InputError
+from core.tables import template
 from core.tables.attachment import block
 from core.tables.folder_source import FolderSource
 from core.tables.jsonl_source import JsonlSource
 from core.tables.memory_source import MemorySource
+from core.tables.parquet_source import ParquetSource
 
 PNG = b"\x89PNG\r\n\x1a\n...."
 
@@ -166,3 +169,33 @@ def test_a_pandas_frame_a_polars_frame_and_an_arrow_table_are_rows() -> None:
     assert MemorySource(arrow.Table.from_pylist(rows)).records == rows
     pandas = pytest.importorskip("pandas")
     assert MemorySource(pandas.DataFrame(rows)).records[1] == rows[1]
+
+
+def test_times_of_parquet_are_those_of_python_whatever_is_installed(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    at, days = datetime(2026, 5, 2, 7, tzinfo=UTC), timedelta(days=2)
+    table = arrow.table(
+        {
+            "at": arrow.array([at], arrow.timestamp("ns", "UTC")),
+            "local": arrow.array([at.replace(tzinfo=None)], arrow.timestamp("ns")),
+            "for": arrow.array([days], arrow.duration("ns")),
+            "time": arrow.array([at.time()], arrow.time64("ns")),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    (row,) = ParquetSource(tmp_path / "t.parquet").read()
+    values = list(row.values.values())
+    assert values == [at, at.replace(tzinfo=None), days, at.time()]
+    assert {type(value).__module__ for value in values} == {"datetime"}
+    text = template.parse("{at} {local} {for} {time}", "p").render(row.values)
+    assert text == "2026-05-02T07:00:00Z 2026-05-02T07:00:00 P2D 07:00:00"
+
+
+def test_only_the_columns_that_are_needed_become_values(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(arrow.table({"a": [1, 2], "b": [3, 4]}), tmp_path / "t.parquet")
+    source = ParquetSource(tmp_path / "t.parquet")
+    assert source.columns == ("a", "b")
+    assert [row.values for row in source.read(["b", "a"])] == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    assert [row.values for row in source.read(["b"])] == [{"b": 3}, {"b": 4}]
+    assert [row.values for row in source.read([])] == [{}, {}]

@@ -191,6 +191,18 @@ def test_rows_that_fail_have_the_reason_and_the_exit_code_is_1(
         assert all(bool(row["answer"]) is has_answer for row in rows)
 
 
+def test_an_error_that_was_acknowledged_is_shown_and_is_no_failure(tmp_path: Path) -> None:
+    for fault, has_error in (("row:invalid:p=1", True), ("row:max-tokens:p=1", False)):
+        (tmp_path / fault[4]).mkdir()
+        with a_shell(tmp_path / fault[4], Plan.instant(), fault) as shell:
+            data = shell.write("books.csv", BOOKS)
+            assert shell.run(data).code == 1
+            assert shell.terminal.run("acknowledge", "books", "--yes").code == 0
+            assert shell.run(data, "--force").code == 0
+            rows = list(csv.DictReader(shell.read("books-answers.csv").splitlines()))
+            assert {bool(row["error"]) for row in rows} == {has_error}
+
+
 def test_a_dry_run_shows_the_plan_and_changes_nothing(shell: Shell) -> None:
     data = shell.write("books.csv", BOOKS)
     planned = shell.run(data, "--dry-run")
@@ -353,3 +365,70 @@ def test_parquet_without_pyarrow_says_what_to_install(shell: Shell) -> None:
         2,
         "titan-console: Parquet needs pyarrow: pip install 'titan-console[parquet]'.\n",
     )
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "label": {"enum": ["good", "bad"]},
+        "score": {"type": "integer"},
+        "ratio": {"type": "number"},
+        "sure": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["label", "score", "ratio", "sure", "tags"],
+}
+
+
+def test_with_a_schema_each_property_is_a_column_with_its_type(shell: Shell) -> None:
+    polars, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+    data, schema = shell.write("b.csv", BOOKS), shell.write("s.json", json.dumps(SCHEMA))
+    assert shell.run(data, "--schema", schema, "-o", shell.path("o.parquet")).code == 0
+    read = polars.read_parquet(shell.path("o.parquet"))
+    assert dict(read.schema) == {
+        "title": polars.String,
+        "year": polars.String,
+        "label": polars.String,
+        "score": polars.Int64,
+        "ratio": polars.Float64,
+        "sure": polars.Boolean,
+        "tags": polars.List(polars.String),
+        "error": polars.String,
+    }
+    assert set(read["label"]) <= {"good", "bad"}
+    query = "SELECT typeof(score), typeof(sure), typeof(tags) FROM '{}'"
+    assert duckdb.sql(query.format(shell.path("o.parquet"))).fetchall()[0] == (
+        "BIGINT",
+        "BOOLEAN",
+        "VARCHAR[]",
+    )
+    again = shell.run(data, "--schema", schema, "-o", shell.path("o.csv"), "--json")
+    assert again.json()["sent"] == 0
+    as_csv = polars.read_csv(shell.path("o.csv"))
+    types = [as_csv.schema[name] for name in ("score", "ratio", "sure")]
+    assert types == [polars.Int64, polars.Float64, polars.Boolean]
+    assert as_csv["score"].equals(read["score"])
+    assert json.loads(as_csv["tags"][0]) == list(read["tags"][0])
+    assert shell.run(data, "-o", shell.path("p.csv"), "--json").json()["sent"] == 3
+
+
+def test_an_answer_that_does_not_match_the_schema_is_an_error(tmp_path: Path) -> None:
+    with a_shell(tmp_path, Plan.instant(), "row:wrong-output:p=1") as shell:
+        data, schema = shell.write("b.csv", BOOKS), shell.write("s.json", json.dumps(SCHEMA))
+        assert shell.run(data, "--schema", schema, "-o", shell.path("o.jsonl")).code == 1
+        rows = [json.loads(line) for line in shell.read("o.jsonl").splitlines()]
+        assert all(row["error"].startswith("the answer does not match the schema") for row in rows)
+        assert {row["label"] for row in rows} == {None}
+
+
+def test_a_schema_that_the_api_does_not_support_is_refused(shell: Shell) -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "https://example.com/a"}}}
+    for content in (json.dumps(schema), "{"):
+        path = shell.write("s.json", content)
+        done = shell.run(shell.write("b.csv", BOOKS), "--schema", path)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+    clash = {"type": "object", "properties": {"title": {"type": "string"}}}
+    path = shell.write("s.json", json.dumps(clash))
+    done = shell.run(shell.path("b.csv"), "--schema", path, "--json")
+    assert (done.code, done.error_code()) == (2, "column_exists")
+    assert not shell.sandbox.billing_log().creates

@@ -41,7 +41,7 @@ from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.cli.waiter import Waiter, every_option, limits, timeout_option
 from titan_console.text import format as cells
 
-_File = click.Path(path_type=Path)
+_File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command
@@ -76,7 +76,7 @@ _File = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=_File,
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Output file: .csv, .tsv, .jsonl or .parquet. Default: DATA-answers in the same format.",
 )
 @click.option("--prefix", default="", help="Text before the names of the columns with answers.")
@@ -219,9 +219,10 @@ def _fields(survey: Survey, plan: Plan | None) -> list[tuple[str, str]]:
 
 
 def _confirm(survey: Survey, plan: Plan | None, *, as_json: bool) -> None:
-    """Ask before something is sent."""
+    """Ask before something is sent; what is confirmed is what is in the table."""
     if plan is not None:
         ask(_fields(survey, plan), as_json=as_json)
+        survey.check_unchanged()
 
 
 class RunReport(Struct, frozen=True, kw_only=True):
