@@ -1,6 +1,5 @@
 """The poll's side of the process that runs a delivery hook (`hook_runner_main`)."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ import msgspec
 
 from core.delivery import run_command
 from core.redaction import redact
+from state.files import windows_calls
 from state.files.hook_log import HookSuccess
 
 # Beyond the timeout of the hook itself.
@@ -88,8 +88,7 @@ def opened(order: HookOrder, environment: Mapping[str, str]) -> Generator[HookRu
         bufsize=0,
         cwd=Path(order.root),
         env=environment,
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if os.name == "nt" else 0,
+        **windows_calls.detached(),
     )
     # It ends the hook at its timeout; this ends one that does not.
     late = threading.Timer(order.timeout_s + _MARGIN_S, _stop, [process])
@@ -108,7 +107,7 @@ def opened(order: HookOrder, environment: Mapping[str, str]) -> Generator[HookRu
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """End it and its hook."""
-    if os.name == "nt":
+    if windows_calls.is_windows():
         run_command.stop_tree(process)
         return
     process.terminate()

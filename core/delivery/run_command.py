@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core.redaction import redact
 from core.text import printable
+from state.files import windows_calls
 
 _TAIL_BYTES = 4096
 # How often the output is cut, so that a command that floods it does not fill the disk.
@@ -54,7 +55,7 @@ def run(
                 stdin=given,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                start_new_session=True,
+                **windows_calls.detached(),
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -90,9 +91,11 @@ def _wait(process: "subprocess.Popen[bytes]", timeout_s: float, stderr: IO[bytes
 def stop_tree(process: "subprocess.Popen[bytes]") -> None:
     """Kill it and its children; one that does not end is left."""
     with suppress(OSError, subprocess.SubprocessError):
-        if os.name == "nt":
+        if windows_calls.is_windows():
             tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-            subprocess.run(tree, capture_output=True, timeout=_KILL_S, check=False)  # noqa: S603
+            subprocess.run(  # noqa: S603 - a program of Windows
+                tree, capture_output=True, timeout=_KILL_S, check=False, **windows_calls.detached()
+            )
         else:
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from state.files import windows_calls
 from state.files.folder import Folder, make_private, open_private, replace
 from state.files.regular_file import open_regular
 from state.files.system_errors import cause
@@ -227,7 +228,7 @@ def _directories_elsewhere() -> list[Path]:
 
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
     own = _temporary_directory()
-    shared = own if os.name == "nt" else ["/var/tmp", *own, "/tmp"]  # noqa: S108 - the folders in them are private
+    shared = own if windows_calls.is_windows() else ["/var/tmp", *own, "/tmp"]  # noqa: S108 - the folders in them are private
     return [
         user_cache_path("titan-console", appauthor=False),
         *(Path(f) / f"titan-console-{user}" for f in dict.fromkeys(shared)),
@@ -246,7 +247,7 @@ def _temporary_directory() -> list[str]:
 
 def is_private(directory: Path) -> bool:
     """Whether the folder belongs to this user alone; the temp folder is open to all."""
-    if os.name == "nt":
+    if windows_calls.is_windows():
         return directory.is_dir()
     try:
         found = directory.lstat()

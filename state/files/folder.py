@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from state.files import windows_calls
 from state.files.regular_file import refuse_pipe
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def make_private_file(path: Path) -> None:
 def open_private_text(path: Path) -> TextIOWrapper:
     """Open a text file for writing, for its owner only even if it was there before."""
     file = open_private(path)
-    if os.name != "nt":
+    if not windows_calls.is_windows():
         os.fchmod(file.fileno(), 0o600)
     return TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
 
@@ -200,7 +201,7 @@ def replace(source: Path, target: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Fsync a folder after a rename; Windows has no such call and needs none."""
-    if os.name == "nt":
+    if windows_calls.is_windows():
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -2,7 +2,9 @@
 
 import os
 import re
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+from state.files import windows_calls
 
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK = frozenset(
@@ -15,13 +17,26 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 def network_kind(folder: Path) -> str | None:
     """The kind of network file system of the folder; None for a local or unknown one."""
-    if os.name == "nt":
-        return "SMB" if str(folder.absolute()).startswith("\\\\") else None
+    if windows_calls.is_windows():
+        # A junction or a symbolic link may lead to another drive.
+        places = (str(folder.absolute()), os.path.realpath(folder))
+        return next(filter(None, map(kind_on_windows, places)), None)
     try:
         mounts = _MOUNTS.read_text(errors="replace")
     except OSError:
         return None
     return kind_among(mounts, PurePosixPath(folder.absolute().resolve()))
+
+
+def kind_on_windows(folder: str) -> str | None:
+    """The same from an absolute path of Windows: a share, or a drive that is mapped to one."""
+    local = folder.removeprefix("\\\\?\\")
+    drive = PureWindowsPath(local).drive
+    if folder.startswith("\\\\?\\UNC\\") or drive.startswith("\\\\"):
+        return "SMB"
+    if drive and windows_calls.is_network_drive(f"{drive}\\"):
+        return f"SMB, mapped as {drive}"
+    return None
 
 
 def kind_among(mounts: str, folder: PurePath) -> str | None:

@@ -1,7 +1,6 @@
 """Request bodies on disk: written and fsynced before the ledger refers to them."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
@@ -9,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from state.files import archive
+from state.files import archive, windows_calls
 from state.files.archive import ArchivedFile
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
@@ -161,7 +160,7 @@ class _PlainFile:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`, fewer at the end of the file. Raises OSError."""
-        if sys.platform != "win32":
+        if not windows_calls.is_windows():
             return os.pread(self._file.fileno(), length, offset)
         self._file.seek(offset)
         return self._file.read(length)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from state.files import windows_calls
 from state.files.regular_file import NOT_REGULAR
 
 
@@ -84,7 +85,7 @@ def is_broken_link(path: Path) -> bool:
 
 def users_of(path: Path) -> str:
     """How to find the programs that have the file open."""
-    if os.name == "nt":
+    if windows_calls.is_windows():
         return f"Resource Monitor lists those that have {path.name} open"
     return f"`lsof {path}` lists those that have it open"
 
@@ -141,7 +142,7 @@ def _user() -> str:
 
 
 def _name(number: int) -> str | None:
-    if os.name == "nt":
+    if windows_calls.is_windows():
         return None
     import pwd  # noqa: PLC0415 - not on Windows
 

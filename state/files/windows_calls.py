@@ -2,9 +2,16 @@
 
 import os
 import subprocess
-from typing import Any
+from typing import Any, TypedDict
 
 _DRIVE_REMOTE = 4
+
+
+class Detached(TypedDict, total=False):
+    """Arguments of Popen."""
+
+    start_new_session: bool
+    creationflags: int
 
 
 def is_windows() -> bool:
@@ -20,8 +27,8 @@ def is_network_drive(root: str) -> bool:
     return windll.kernel32.GetDriveTypeW(root) == _DRIVE_REMOTE
 
 
-def detached() -> dict[str, Any]:
-    """Arguments of Popen for a child without a window, which a Ctrl-C here does not reach."""
+def detached() -> Detached:
+    """For a child without a window, which a Ctrl-C here does not reach."""
     if is_windows():
         return {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
     return {"start_new_session": True}

@@ -11,7 +11,7 @@ from core.config import titan_file
 from core.text import pluralize, unreadable_lines
 from state.db import integrity
 from state.db.reader import Reader, Source
-from state.files import fallback_file
+from state.files import fallback_file, windows_calls
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.files.regular_file import require_regular
@@ -192,7 +192,7 @@ def _missing_ledger(folder: Folder) -> Finding:
 
 
 def _files(folder: Folder) -> Iterator[Finding]:
-    exposed = [] if os.name == "nt" else doctor_figures.readable_by_others(folder)
+    exposed = [] if windows_calls.is_windows() else doctor_figures.readable_by_others(folder)
     if exposed:
         yield Finding(
             Health.WARN,

@@ -1,7 +1,6 @@
 """Checks of Python, the packages, the API's settings and titan.toml."""
 
 import importlib.util
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.config.variables import BASE_URL, HEADERS, KEY, TOKEN
 from core.errors import SettingsError
 from core.reporting.job_status import model_warnings
 from state.db import integrity
+from state.files import windows_calls
 from state.files.folder import Folder
 from titan_console.doctor.finding import Finding, Health, isolated
 
@@ -116,7 +116,7 @@ def _env_file(settings: Settings) -> Iterator[Finding]:
     if found.values:
         names = ", ".join(sorted(found.values))
         yield Finding(Health.OK, ENV_FILE, f"sets {names} for scheduled polls")
-        if os.name != "nt" and path.stat().st_mode & 0o077:
+        if not windows_calls.is_windows() and path.stat().st_mode & 0o077:
             advice = f"other users can read {path}; run: chmod 600 {path}"
             yield Finding(Health.WARN, ENV_FILE, advice)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from msgspec import Struct
 
 from core.config.settings import Settings, child_environment
+from state.files import windows_calls
 
 # The exit codes of a poll that ran through, with problems or without.
 _RAN_THROUGH = 1
@@ -48,7 +49,6 @@ class PollHelper:
 
     def __init__(self, settings: Settings) -> None:
         """Start it under these settings, in a session of its own."""
-        is_windows = sys.platform == "win32"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "titan_console.session.poll_helper_main"],
             stdin=subprocess.PIPE,
@@ -57,8 +57,7 @@ class PollHelper:
             # Unbuffered: a thread that waits here must not hold a lock when the console ends.
             bufsize=0,
             env=child_environment(settings),
-            start_new_session=not is_windows,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if is_windows else 0,
+            **windows_calls.detached(),
         )
         self.pid = self._process.pid
 
