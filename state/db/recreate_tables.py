@@ -59,6 +59,8 @@ def _copy(db: Database, table: str, source: str, values: Mapping[str, str]) -> N
         str(row[0]) for row in db.conn.execute("SELECT name FROM pragma_table_info(?)", (table,))
     ]
     copied = ", ".join(values.get(column, column) for column in columns)
+    # With ABORT, the default, a copy of each page that is used again would be kept in memory. What
+    # fails is rolled back with the whole migration.
     db.conn.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM {source}"  # noqa: S608 - our own names
+        f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) SELECT {copied} FROM {source}"  # noqa: S608 - our own names
     )

@@ -241,13 +241,17 @@ _STEPS: tuple[Callable[["Database"], None], ...] = (
 
 
 def _migrations(*, is_new: bool) -> "Migrations":
-    """The steps; a new ledger gets the newest tables at once, and a record of all steps."""
+    """The steps, in the transaction of the caller.
+
+    A new ledger gets the newest tables at once, and a record of all steps.
+    """
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as above
 
     migrations = Migrations("titan")
     for number, step in enumerate(_STEPS):
         newest = _newest_tables if number == 0 else _nothing
-        migrations(name=step.__name__)(newest if is_new else step)
+        # The savepoint of a transactional step would keep each page that it changes in memory.
+        migrations(name=step.__name__, transactional=False)(newest if is_new else step)
     return migrations
 
 
