@@ -85,6 +85,14 @@ class Engine:
             for row in result_rows.results(self.context.ledger, submission, batch=batch)
         )
 
+    def has_follow_ups(self, name: str) -> bool:
+        """Whether the next poll asks again for an answer that the name stands for."""
+        from core.commands import follow_ups
+        from core.delivery import results as delivery
+
+        named = delivery.named(self.context.ledger, name)
+        return any(follow_ups.due(self.context, submission.id) for submission, _ in named)
+
     def results(self, name: str) -> "Iterator[Result]":
         """The results that the name stands for, in input order. See `core.delivery.results`."""
         from core.delivery import results as delivery

@@ -26,6 +26,7 @@ from core.bootstrap import open_api
 from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment, pin_home
+from core.delivery.instances import with_output
 from core.engine import Engine
 from core.errors import InputError, PayloadError, SettingsError, TitanError
 from core.intake import existing_submission, fallback_contents, fallback_files, recorded_calls
@@ -178,10 +179,11 @@ def _listed(requests: object) -> list[Any]:
     return list(requests)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
+def poll_and_collect(batch_id: str, *, output: object = None) -> list[dict[str, Any]] | None:
     """Return all results in input order once every request has ended, None before.
 
-    Also None, with a warning in the log, while another process locks or replaces the ledger.
+    An answer that is asked for again has not ended. Also None, with a warning in the log, while
+    another process locks or replaces the ledger.
 
     If a request is unfinished, polls the API first: that needs the key, may take `poll_max_min`
     minutes, sends what other jobs queued too, and logs what goes wrong. A submission in a fallback
@@ -190,6 +192,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
     Args:
         batch_id: the key that `submit` returned, the key of a batch, an API batch id, or a tag.
+        output: the type of every answer, as for `submit`. Each result then has its instance.
 
     Returns:
         One dictionary per request, always with these keys:
@@ -202,6 +205,9 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
         usage: the usage of the API, in tokens. None without an answer.
         cost_usd: actual cost in US dollars. None for a model without a known price.
         batch_id: key of the batch with this result. None without a result.
+        invalid: why the answer does not match its schema, on one line. None where it does, where
+            it has no schema, and where it was refused, cut off or unfinished.
+        output: the instance of `output`, only with that argument. None without a valid answer.
 
     Raises:
         UnknownId: nothing has that key, id or tag.
@@ -210,6 +216,13 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
             `titan-console doctor`, which says how to restore it, and call this again later.
 
     """
+    found = _results(batch_id)
+    if output is None or found is None:
+        return found
+    return [with_output(result, output) for result in found]
+
+
+def _results(batch_id: str) -> list[dict[str, Any]] | None:
     try:
         with an_engine() as engine:
             if _waiting(engine, batch_id):
@@ -217,11 +230,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
             if waiting := _waiting(engine, batch_id):
                 # Of a tag, others may be in the ledger.
                 return fallback_contents.results(waiting[0]) if batch_id == waiting[0].key else None
-            if not engine.is_finished(batch_id):
-                _poll(engine)
-                if not engine.is_finished(batch_id):
-                    return None
-            return list(engine.results(batch_id))
+            return list(engine.results(batch_id)) if _is_finished(engine, batch_id) else None
     except LedgerError as error:
         kept = _fallback_file(batch_id)
         if kept is not None:
@@ -230,6 +239,15 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
             log.warning("Cannot read the results of %s now: %s", batch_id, error)
             return None
         raise
+
+
+def _is_finished(engine: Engine, name: str) -> bool:
+    """Whether every request has ended, if need be after a poll."""
+    if engine.is_finished(name) and not engine.has_follow_ups(name):
+        return True
+    is_polled = _poll(engine)
+    # Where another process polls, it is about to ask again.
+    return engine.is_finished(name) and (is_polled or not engine.has_follow_ups(name))
 
 
 def reconcile(tag: str) -> dict[str, Any]:

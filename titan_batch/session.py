@@ -17,13 +17,19 @@ def an_engine() -> Engine:
     return open_engine(from_environment(), actor=ACTOR, runs_hooks=False)
 
 
-def poll(engine: Engine) -> None:
-    """Poll the API for every job; problems are logged, not raised."""
+def poll(engine: Engine) -> bool:
+    """Poll the API for every job, and return whether that was done.
+
+    Problems are logged, not raised.
+    """
+    is_done = False
     try:
-        problems = engine.poll().problems
+        summary = engine.poll()
+        problems, is_done = summary.problems, summary.ran
     except TitanError as error:
         problems = problems_of(error)
     except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
         problems = [f"The poll failed: {describe(error)}"]
     for problem in problems:
         log.warning("%s", problem)
+    return is_done

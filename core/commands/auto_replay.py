@@ -50,6 +50,11 @@ def is_circuit_open(recent: RecentOutcomes) -> bool:
     return is_enough and recent.succeeded < MIN_SUCCESS_RATE * recent.answers
 
 
+def is_stopped(context: Context, workflow: str) -> bool:
+    """Whether the circuit breaker stops automatic replays of the workflow."""
+    return is_circuit_open(failures.recent_outcomes(context.ledger, workflow, last=_MIN_BATCHES))
+
+
 def replay_failed(context: Context, problems: list[str]) -> list[str]:
     """Write a replay command for each workflow with candidates. Returns a line for each."""
     written: list[str] = []

@@ -1,6 +1,6 @@
 """Edited bodies for replayed requests: validated like new ones, written to the spool first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -40,25 +40,55 @@ def build_edits(
     `bodies` is keyed by custom_id. Raises PayloadError, which names the request; then no edited
     body stays on disk.
     """
+
+    def edited() -> Iterator[tuple[SelectedRequest, Params]]:
+        with LineReader(context.folder.spool) as lines:
+            for request in requests:
+                params = bodies.get(request.custom_id) or params_of(context, lines, request)
+                yield request, {**params, **changes}
+
+    return write_edits(context, edited())
+
+
+def write_edits(
+    context: Context,
+    edited: Iterable[tuple[SelectedRequest, Params]],
+    skipped: list[str] | None = None,
+) -> list[Edit]:
+    """An edit for each request with these parameters, its body on disk.
+
+    `skipped` gets why a request has none. Without it the first such reason is raised as
+    PayloadError, and then no body stays on disk.
+    """
     name = f"edit_{context.ledger.new_id(_NAME_LENGTH)}.jsonl"
     spool = SpoolWriter(context.folder.spool, name, crash_point=context.ledger.crash_point)
     made: list[Edit] = []
     rules = titan_file.read(context.folder)
     try:
-        with LineReader(context.folder.spool) as lines:
-            for position, request in enumerate(requests, 1):
-                params = bodies.get(request.custom_id) or _params(context, lines, request)
-                made.append(
-                    _edit(context, rules, spool, name, request, {**params, **changes}, position)
-                )
+        for position, (request, params) in enumerate(edited, 1):
+            try:
+                made.append(_edit(context, rules, spool, name, request, params, position))
+            except PayloadError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
         spool.finish()
     except Exception:
         spool.discard()
         raise
+    if not made:
+        spool.discard()
     return made
 
 
-def _params(context: Context, lines: LineReader, request: SelectedRequest) -> Params:
+def delete_bodies(context: Context, edits: Iterable[Edit]) -> None:
+    """Delete the bodies of edits that no command has."""
+    for name in {edit.spool_file for edit in edits}:
+        (context.folder.spool / name).unlink(missing_ok=True)
+
+
+def params_of(context: Context, lines: LineReader, request: SelectedRequest) -> Params:
+    """The parameters of the current body. Raises PayloadError where it is not known."""
     span = command_effects.body_of(context.ledger, request.request_id)
     body: Params | None = msgspec.json.decode(lines.read(*span))["params"]
     if body is None:

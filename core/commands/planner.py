@@ -92,12 +92,7 @@ def _admit(context: Context, planned: Plan, command_id: int) -> None:
 
 def discard(context: Context, planned: Plan) -> None:
     """Drop a plan that was not confirmed, and delete its edited bodies."""
-    _delete_bodies(context, planned.edits)
-
-
-def _delete_bodies(context: Context, edits: Sequence[Edit]) -> None:
-    for name in {edit.spool_file for edit in edits}:
-        (context.folder.spool / name).unlink(missing_ok=True)
+    body_edits.delete_bodies(context, planned.edits)
 
 
 def withdraw(context: Context, keys: Sequence[str]) -> None:
@@ -142,7 +137,7 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
     try:
         numbers = _budget_numbers(context, request.action, found.ids, edits)
     except TitanError:
-        _delete_bodies(context, edits)
+        body_edits.delete_bodies(context, edits)
         raise
     return Plan(
         request=request,

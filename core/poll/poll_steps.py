@@ -12,7 +12,7 @@ from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.read_retry import is_due
 from core.batches.refresh import refresh
 from core.batches.unresolved import stuck_policy
-from core.commands import auto_replay, deadline_guard, executor
+from core.commands import auto_replay, deadline_guard, executor, follow_ups
 from core.config import titan_file
 from core.config.toml_reader import Problem
 from core.poll.poll_summary import PollSummary
@@ -55,8 +55,9 @@ def _guard_deadlines(context: Context, summary: PollSummary) -> None:
 
 
 def _replay_failed(context: Context, summary: PollSummary) -> None:
-    """Write commands for the automatic replays."""
+    """Write commands for the automatic replays, and to ask again for incomplete answers."""
     summary.commands += auto_replay.replay_failed(context, summary.problems)
+    summary.commands += follow_ups.follow_up(context, summary.problems)
 
 
 def _run_commands(context: Context, summary: PollSummary) -> None:

@@ -1,0 +1,226 @@
+"""Answers that are invalid, paused or cut off are asked for again, a bounded number of times."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from support.builders import Bench, a_bench
+from support.ledgers.rebuilt_ledger import rebuilt
+
+from core.commands.follow_up_policy import is_due, next_params
+from core.delivery.results import results
+from state.files.spool import LineReader
+from state.model.records import INVALID, FollowUps, OnMaxTokens
+from state.operations import command_effects, commands, reviews
+from state.operations.follow_ups import IncompleteAnswer
+from titan_console.sandbox.model.timing import Plan
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+USER = {"role": "user", "content": "Hi"}
+PAUSED = [{"type": "text", "text": "Let me look."}, {"type": "server_tool_use", "id": "s1"}]
+PARAMS = {"model": "claude-sonnet-4-6", "max_tokens": 64, "messages": [USER]}
+WANTED = FollowUps(reask=2, continue_turns=3, on_max_tokens=OnMaxTokens.RAISE)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+def an_answer(reason: str, tries: int = 0, wanted: FollowUps = WANTED) -> IncompleteAnswer:
+    return IncompleteAnswer(
+        request_id=1,
+        custom_id="a",
+        tag="t",
+        workflow="w",
+        reason=reason,
+        invalid="/n: 1 is not a string" if reason == INVALID else None,
+        tries=tries,
+        wanted=wanted,
+        batch_key="tb_1",
+        result_offset=0,
+        result_length=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries"), [(INVALID, 2), ("pause_turn", 3), ("max_tokens", 2), ("refusal", 0)]
+)
+def test_an_answer_is_due_until_it_was_tried_as_often_as_wanted(reason: str, tries: int) -> None:
+    assert [is_due(an_answer(reason, n)) for n in range(tries + 2)] == [True] * tries + [False] * 2
+    assert not is_due(an_answer(reason, wanted=FollowUps()))
+
+
+def test_an_invalid_answer_is_continued_by_its_error() -> None:
+    content = [{"type": "thinking", "thinking": "…", "signature": "x"}, {"type": "text"}]
+    params = next_params(an_answer(INVALID), PARAMS, {"content": content}, ())
+    assert params is not None
+    user, assistant, error = params["messages"]
+    assert (user, assistant) == (USER, {"role": "assistant", "content": content})
+    assert error["role"] == "user"
+    assert "schema: /n: 1 is not a string. Answer again" in error["content"]
+    assert PARAMS["messages"] == [USER]
+    empty = next_params(an_answer(INVALID), PARAMS, {"content": []}, ())
+    assert empty is not None
+    assert [one["role"] for one in empty["messages"]] == ["user", "user"]
+
+
+def test_a_paused_turn_is_continued_as_it_is_and_stays_one_turn() -> None:
+    first = next_params(an_answer("pause_turn"), PARAMS, {"content": PAUSED}, ())
+    assert first == {**PARAMS, "messages": [USER, {"role": "assistant", "content": PAUSED}]}
+    again = next_params(an_answer("pause_turn", 1), first or {}, {"content": PAUSED[:1]}, ())
+    (_, turn) = (again or {})["messages"]
+    assert turn["content"] == [*PAUSED, PAUSED[0]]
+    assert next_params(an_answer("pause_turn"), PARAMS, {"content": []}, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [(None, "c1"), ("c0", "c1"), ({"skills": []}, {"skills": [], "id": "c1"})],
+)
+def test_a_turn_goes_on_in_its_container(known: object, expected: object) -> None:
+    params = {**PARAMS, "container": known} if known else PARAMS
+    message = {"content": PAUSED, "container": {"id": "c1", "expires_at": "…"}}
+    assert (next_params(an_answer("pause_turn"), params, message, ()) or {})[
+        "container"
+    ] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "now", "raised"),
+    [
+        ("claude-haiku-4-5", 64, 128),
+        ("claude-haiku-4-5", 40_000, 64_000),
+        ("claude-haiku-4-5", 64_000, None),
+        ("a-model-of-tomorrow", 500_000, 1_000_000),
+    ],
+)
+def test_max_tokens_are_doubled_up_to_the_limit_of_the_model(
+    model: str, now: int, raised: int | None
+) -> None:
+    params = {**PARAMS, "model": model, "max_tokens": now}
+    found = next_params(an_answer("max_tokens"), params, {"content": PAUSED}, ())
+    assert found == (None if raised is None else {**params, "max_tokens": raised})
+
+
+def polls(bench: Bench, count: int) -> list[str]:
+    return [line for _ in range(count) for line in bench.poll_after(60).commands]
+
+
+def attempts(bench: Bench) -> dict[str, int]:
+    rows = bench.engine.context.ledger.rows(
+        "SELECT r.custom_id, count(*) FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " GROUP BY r.id ORDER BY r.id"
+    )
+    return {row[0][-3:]: row[1] for row in rows}
+
+
+def sent_params(bench: Bench, request_id: int) -> dict[str, Any]:
+    """The body that the request has now."""
+    span = command_effects.body_of(bench.engine.context.ledger, request_id)
+    with LineReader(bench.folder.spool) as lines:
+        return msgspec.json.decode(lines.read(*span))["params"]
+
+
+def test_only_invalid_answers_are_asked_for_again_and_a_valid_one_ends_it(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output:id=*-00002-*")
+    bench.submit(5, output=SCHEMA, reask=2)
+    written = bench.poll_after(60).commands
+    assert "feed-classify: 1 request asked again with the error" in written[0]
+    assert not bench.engine.is_finished("daily-feed")
+    bench.faults.clear()
+    polls(bench, 3)
+    assert attempts(bench) == {"001": 1, "002": 2, "003": 1, "004": 1, "005": 1}
+    assert reviews.count(bench.engine.context.ledger) == 0
+    told = results(bench.engine.context.ledger, bench.folder, "daily-feed")
+    assert [one["invalid"] for one in told] == [None] * 5
+    messages = sent_params(bench, 2)["messages"]
+    assert [one["role"] for one in messages] == ["user", "assistant", "user"]
+    assert "not JSON" in messages[2]["content"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "asked"),
+    [
+        ("wrong-output", {"reask": 0}, 1),
+        ("wrong-output", {"reask": 2}, 3),
+        ("pause-turn", {"continue_turns": 0}, 1),
+        ("pause-turn", {}, 4),
+        ("max-tokens", {}, 1),
+        ("max-tokens", {"on_max_tokens": OnMaxTokens.RAISE}, 3),
+        ("refusal", {"reask": 5, "on_max_tokens": OnMaxTokens.RAISE}, 1),
+    ],
+)
+def test_it_is_bounded_and_the_answer_then_needs_review(
+    bench: Bench, fault: str, options: dict[str, Any], asked: int
+) -> None:
+    bench.faults.add(f"row:{fault}:id=*-00001-*")
+    # So many others that the circuit breaker stays closed.
+    bench.submit(20, output=SCHEMA, **options)
+    polls(bench, 8)
+    assert attempts(bench)["001"] == asked
+    assert reviews.count(bench.engine.context.ledger) == 1
+    assert bench.engine.is_finished("daily-feed")
+    assert not bench.engine.has_follow_ups("daily-feed")
+
+
+def test_a_failed_follow_up_counts_and_leaves_the_answer(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output:id=*-00001-*")
+    bench.submit(20, output=SCHEMA, reask=2)
+    bench.poll_after(0)
+    bench.faults.clear()
+    bench.faults.add("row:overloaded")
+    polls(bench, 6)
+    assert attempts(bench)["001"] == 3
+    (row,) = reviews.rows(bench.engine.context.ledger, limit=2)
+    assert row.review == INVALID
+
+
+def test_an_invalid_request_error_ends_it(bench: Bench) -> None:
+    bench.faults.add("row:pause-turn:id=*-00001-*")
+    bench.submit(20, output=SCHEMA)
+    bench.poll_after(0)
+    bench.faults.clear()
+    bench.faults.add("row:invalid")
+    polls(bench, 6)
+    assert attempts(bench)["001"] == 2
+
+
+def test_an_accepted_answer_is_not_asked_for_again(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output=SCHEMA)
+    polls(bench, 2)
+    ledger = bench.engine.context.ledger
+    ledger.execute("UPDATE submissions SET reask = 3")
+    reviews.accept(ledger, [1])
+    polls(bench, 2)
+    assert attempts(bench) == {"001": 1}
+
+
+def test_over_budget_nothing_is_asked_and_no_body_stays(bench: Bench, tmp_path: Path) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output=SCHEMA, reask=2)
+    (tmp_path / "titan.toml").write_text("[budgets]\nday_usd = 0.000001\n", "utf-8")
+    problems = bench.poll_after(60).problems + bench.poll_after(60).problems
+    assert any("not asked again" in problem for problem in problems), problems
+    assert attempts(bench) == {"001": 1}
+    assert list((tmp_path / "spool").glob("edit_*")) == []
+
+
+def test_the_circuit_breaker_stops_asking_again(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(4, output=SCHEMA, reask=5)
+    polls(bench, 8)
+    assert set(attempts(bench).values()) == {3}
+
+
+def test_a_rebuilt_ledger_does_not_ask_again(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(2, output=SCHEMA, reask=1)
+    polls(bench, 3)
+    rebuilt(bench)
+    polls(bench, 3)
+    assert commands.latest(bench.engine.context.ledger, limit=9) == []
