@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -124,6 +125,8 @@ def enter_home(home: Path) -> tuple[str, ...]:
     found = read_env_file(home)
     os.environ.update(found.values)
     os.environ["TITAN_HOME"] = str(_absolute(home))
+    if "TZ" in found.values and hasattr(time, "tzset"):
+        time.tzset()
     return found.problems
 
 
@@ -139,6 +142,11 @@ def client_environment(settings: Settings) -> dict[str, str]:
     """The variables of this process, with the base URL as it is used."""
     values = dict(os.environ)
     return values | {BASE_URL: settings.base_url} if values.get(BASE_URL, "").strip() else values
+
+
+def is_proxied(base_url: str) -> bool:
+    """Whether a proxy's variable counts for that address, unless NO_PROXY excepts it."""
+    return any(v.is_used and v.name.upper() in PROXIES for v in examine(os.environ, base_url))
 
 
 def account() -> str:

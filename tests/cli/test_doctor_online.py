@@ -1,5 +1,7 @@
 """`doctor` names what is set, and `doctor --online` asks the API whether it is right."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,16 @@ def test_a_key_file_is_described_by_its_names(tmp_path: Path) -> None:
     assert "other users can read" in done.out
     assert "1234" not in done.out
     assert "5678" not in done.out
+
+
+@pytest.mark.parametrize("proxy", ["", "http://proxy:1"])
+def test_the_sandbox_says_how_to_reach_it_past_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    command = [sys.executable, "-m", "titan_console", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        said = running.stderr.readline() + running.stderr.readline()
+        running.terminate()
+    assert ('NO_PROXY="$NO_PROXY,127.0.0.1"' in said) is bool(proxy)

@@ -79,6 +79,19 @@ def test_a_poll_without_the_file_has_its_own_environment(tmp_path: Path) -> None
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_the_time_zone_of_the_file_counts(tmp_path: Path) -> None:
+    """`deadline_at` is a time of day in it."""
+    (tmp_path / "poller.env").write_text("TZ=Pacific/Kiritimati\n")
+    code = (
+        "import sys, pathlib, time; from core.config.settings import enter_home;"
+        "enter_home(pathlib.Path(sys.argv[1])); print(time.strftime('%z'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "+1400\n"
+
+
 def test_a_home_is_for_polls_only(tmp_path: Path) -> None:
     for arguments in (("--home", "x"), ("--home", "x", "status")):
         done = Terminal(tmp_path / "home").run(*arguments)
@@ -126,6 +139,7 @@ def test_an_installation_says_what_it_found_and_writes_no_secret(
     file = machine.home / "poller.env"
     dry = machine.terminal.run("schedule", "--install", "cron", "--dry-run")
     assert f"would write {file}" in dry.out
+    assert "SSL_CERT_FILE: would be copied to poller.env." in dry.err
     assert not file.exists()
     done = machine.terminal.run("schedule", "--install", "cron")
     assert done.code == 0

@@ -73,11 +73,11 @@ def planned(environment: Mapping[str, str], raw: bytes) -> EnvFilePlan:
     return EnvFilePlan(found, text.encode("utf-8", "surrogateescape"), credentials)
 
 
-def described(found: Carried) -> str:
+def described(found: Carried, *, dry_run: bool) -> str:
     """One line on the variable for its user."""
     match found.state:
         case State.WRITTEN:
-            return f"{found.name}: copied to poller.env."
+            return f"{found.name}: {'would be copied' if dry_run else 'copied'} to poller.env."
         case State.PRESENT:
             return f"{found.name}: in poller.env."
         case State.KEPT:

@@ -3,6 +3,7 @@
 import click
 
 from core.clock import SystemClock
+from core.config.settings import is_proxied
 from titan_console.cli.output import print_json
 from titan_console.cli.stderr import print_stderr
 
@@ -84,7 +85,9 @@ def command(
         if as_json:
             print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
         print_stderr(f"Sandbox listening on {address}; stop it with Ctrl-C. In another terminal:")
-        print_stderr(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
+        # A proxy of the environment would be asked for this machine's own address.
+        direct = ' NO_PROXY="$NO_PROXY,127.0.0.1"' if is_proxied(address) else ""
+        print_stderr(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any{direct}")
 
     try:
         serve(sandbox, port=port, ready=ready)

@@ -170,5 +170,6 @@ def _report(
         echo(f"Nothing to do: {no_schedule if is_removal else 'already up to date'}.")
     elif dry_run:
         print_stderr("`titan-console schedule KIND` prints the entry or files of a scheduler.")
-    for line in (*failed, *map(described, plan.carried), *plan.hints):
+    found = [described(one, dry_run=dry_run) for one in plan.carried]
+    for line in (*failed, *found, *plan.hints):
         print_stderr(line)
