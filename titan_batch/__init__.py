@@ -92,6 +92,7 @@ def submit(  # noqa: PLR0913 - each is an option
     reask: int | None = None,
     continue_turns: int | None = None,
     on_max_tokens: Literal["review", "raise"] | None = None,
+    strict: bool = False,
 ) -> str:
     """Store the requests durably, send them as batches, and return the key of the submission.
 
@@ -127,6 +128,8 @@ def submit(  # noqa: PLR0913 - each is an option
         continue_turns: how often polls continue an answer that ended with pause_turn. Default: 3.
         on_max_tokens: "review" lists an answer that was cut off for review; "raise" asks again
             with twice the max_tokens, up to the limit of the model. Default: "review".
+        strict: raise PayloadError for a request that the API would reject, such as one with an
+            unknown parameter. Otherwise a warning is logged.
 
     If the workflow is a job in titan.toml, its values are the defaults of the arguments that the
     call omits, but for workflow and output.
@@ -152,6 +155,7 @@ def submit(  # noqa: PLR0913 - each is an option
         reask=reask,
         continue_turns=continue_turns,
         on_max_tokens=_choice("on_max_tokens", on_max_tokens, OnMaxTokens),
+        strict=strict,
     )
     options.check()
     try:

@@ -101,7 +101,7 @@ def plan(
     sums = CostSums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     has_cache, short_on_tokens = False, 0
     compared: list[SpooledRequest] = []
-    for line in checked_lines(requests, resolved, limits):
+    for line in checked_lines(requests, resolved, limits, stats=stats):
         stats.add(line)
         if earlier.submission is not None:
             compared.append(staged(line))

@@ -23,7 +23,7 @@ from state.model.timestamps import to_text
 class SubmitOptions(Struct, frozen=True, kw_only=True):
     """The arguments of one call; None for those that it leaves to titan.toml or the defaults.
 
-    `output` is the JSON Schema of every answer.
+    `output` is the JSON Schema of every answer; `strict` refuses what the API would reject.
     """
 
     tag: str
@@ -38,6 +38,7 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
     reask: int | None = None
     continue_turns: int | None = None
     on_max_tokens: OnMaxTokens | None = None
+    strict: bool = False
 
     def check(self) -> None:
         """Raise PayloadError for a value that cannot be stored."""
@@ -87,6 +88,7 @@ class ResolvedOptions(Struct, frozen=True, kw_only=True):
     #: The prepared schema of every answer, as JSON.
     output: bytes | None = None
     follow_ups: FollowUps = FollowUps()
+    strict: bool = False
 
     @property
     def deadline_ts(self) -> str | None:
@@ -127,6 +129,7 @@ def resolve_options(
         cache=options.cache or (job.cache if job else CachePolicy.HOUR),
         output=None if options.output is None else supported_schema.prepared(options.output),
         follow_ups=_follow_ups(options, job),
+        strict=options.strict,
     )
     return resolved, requests
 

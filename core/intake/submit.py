@@ -1,6 +1,7 @@
 """Submits requests: checked, written to the spool and the ledger, and only then sent."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import cast
 
 from msgspec import Struct
 
@@ -19,8 +20,9 @@ from core.intake.options import (
     resolve_options,
 )
 from core.intake.priming_plan import Primer
-from core.intake.warnings import RequestStats, warnings_for
+from core.intake.warnings import RequestStats, refusal, warnings_for
 from core.money.budgets import CostSums, admit
+from core.requests.api_rules import Rules
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.common_prefix import MARK_BYTES
 from core.requests.common_prefix import at_most as as_marked
@@ -72,7 +74,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     created = (context.ledger.actor, context.ledger.now_text())
     stored, is_new = store(
         context,
-        checked_lines(requests, resolved, context.limits),
+        checked_lines(requests, resolved, context.limits, stats=stats),
         new_submission(resolved, key, *created),
         rules,
         stats=stats,
@@ -93,19 +95,37 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
 
 
 def checked_lines(
-    requests: Iterable[object], resolved: ResolvedOptions, limits: Limits
+    requests: Iterable[object],
+    resolved: ResolvedOptions,
+    limits: Limits,
+    *,
+    stats: RequestStats | None = None,
 ) -> Iterator[Line]:
-    """Each request as the line to store. Raises PayloadError, also where there is no request."""
-    seen = SeenIds()
+    """Each request as the line to store; `stats` count those that the API would reject.
+
+    Raises PayloadError, also where there is no request, and with `strict` for these too.
+    """
+    seen, rules = SeenIds(), Rules(resolved.betas, also_known=("custom_id",))
     for position, request in enumerate(requests, 1):
         try:
             line = _checked_line(request, position, resolved, limits, seen)
+            problems = rules.problems(_params(request), line.model)
+            if problems and resolved.strict:
+                raise refusal(line.custom_id, problems[0])
         except PayloadError as error:
             error.position = position
             raise
+        if problems and stats is not None:
+            stats.add_problems(line.custom_id, problems)
         yield line
     if not seen:
         raise PayloadError("The list of requests is empty.", code="no_requests")
+
+
+def _params(request: object) -> dict[str, object]:
+    """The params of a valid request, in either form."""
+    fields = cast("dict[str, object]", request)
+    return cast("dict[str, object]", fields.get("params", fields))
 
 
 def _checked_line(

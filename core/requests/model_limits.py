@@ -20,6 +20,10 @@ KNOWN = (
     *("claude-opus-4-6", "claude-opus-4-5", "claude-sonnet-5-5", "claude-sonnet-5"),
     *("claude-sonnet-4-6", "claude-sonnet-4-5", "claude-haiku-5-5", "claude-haiku-4-5"),
 )
+# Up to the 4.5 generation an assistant message at the end is continued; up to 4.8 thinking has a
+# budget.
+_PREFILL = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")
+_THINKING_BUDGET = (*_PREFILL, "claude-opus-4-", "claude-sonnet-4-")
 # The fewest tokens that the API caches: it ignores the mark of a shorter prefix.
 _CACHE_MINIMA = (
     *(("claude-haiku-5-5", 512), ("claude-sonnet-4-5", 1024), ("claude-sonnet-5", 1024)),
@@ -43,6 +47,18 @@ def max_tokens_limit(model: str, betas: tuple[str, ...]) -> int | None:
     if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
         return _EXTENDED_OUTPUT
     return next((most for prefix, most in _LIMITS if model.startswith(prefix)), None)
+
+
+@lru_cache
+def takes_prefill(model: str) -> bool | None:
+    """Whether the last message may be the assistant's; None for an unknown model."""
+    return model.startswith(_PREFILL) if undated(model) in KNOWN else None
+
+
+@lru_cache
+def takes_thinking_budget(model: str) -> bool | None:
+    """Whether thinking may be `enabled` with a budget; None for an unknown model."""
+    return model.startswith(_THINKING_BUDGET) if undated(model) in KNOWN else None
 
 
 def cache_minimum(model: str) -> int:

@@ -39,6 +39,7 @@ _ADVISOR: dict[str, Any] = {
     "name": "advisor",
     "model": "claude-opus-5-5",
 }
+_BETAS = ("compact-2026-01-12",)
 _COMPACT = {"edits": [{"type": "compact_20260112", "trigger": {"value": 1}}]}
 
 
@@ -96,12 +97,12 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
     with a_bench(tmp_path_factory.mktemp("home"), faults=faults, seed=seed) as bench:
         for first in (0, 10):
             requests = [a_billed_request(first + n, rng) for n in range(8)]
-            bench.engine.submit(requests, SubmitOptions(tag=f"feed-{first}"))
+            bench.engine.submit(requests, SubmitOptions(tag=f"feed-{first}", betas=_BETAS))
             bench.poll_after(3600)
         bench.faults.add("create:429:times=1")
         bench.engine.submit(
             [a_billed_request(20 + n, rng) for n in range(3)],
-            SubmitOptions(tag="sync", on_failure=OnFailure.SYNC),
+            SubmitOptions(tag="sync", on_failure=OnFailure.SYNC, betas=_BETAS),
         )
         bench.poll_after(60)
         assert len(bench.sandbox.billing_log().messages) == 3

@@ -81,7 +81,8 @@ def random_request(random: Random) -> dict[str, Any]:
         blocks[0]["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
     if random.random() < 0.2:
         png = base64.b64encode(b"\x89PNG" + random.randbytes(random.randint(10, 4000))).decode()
-        blocks.append({"type": "image", "source": {"type": "base64", "data": png}})
+        source = {"type": "base64", "media_type": "image/png", "data": png}
+        blocks.append({"type": "image", "source": source})
     asked: dict[str, Any] = {
         "custom_id": "x",
         "model": random.choice(MODELS),

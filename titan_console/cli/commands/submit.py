@@ -118,6 +118,11 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
     " max_tokens, up to the limit of the model. Default: the job's, else review.",
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse requests that the API would reject, instead of a warning: nothing is stored.",
+)
+@click.option(
     "--drop",
     "dropped",
     multiple=True,
@@ -145,6 +150,7 @@ def command(  # noqa: PLR0913 - each is an option
     reask: int | None,
     continue_turns: int | None,
     on_max_tokens: str | None,
+    strict: bool,
     dropped: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -170,6 +176,7 @@ def command(  # noqa: PLR0913 - each is an option
         reask=reask,
         continue_turns=continue_turns,
         on_max_tokens=OnMaxTokens(on_max_tokens) if on_max_tokens else None,
+        strict=strict,
     )
     source, drop = RequestFile(file), DroppedParams(",".join(dropped).split(","))
     requests = drop.remove_from(source)

@@ -14,15 +14,9 @@ class Model:
     max_output: int = 128_000
     long_output: bool = False
     cache_minimum: int = 1024
-    # From the 4.6 generation on there is no prefill; from 5 on no fixed thinking budget.
-    prefill: bool = False
-    thinking_budget: bool = False
+    # From the 4.6 generation on a request may name its region.
+    regions: bool = True
     fast: bool = False
-
-    @property
-    def regions(self) -> bool:
-        """Whether a request may name its region: from the 4.6 generation on."""
-        return not self.prefill
 
     def ceiling(self, betas: frozenset[str]) -> int:
         """The largest max_tokens that this model takes in a batch."""
@@ -48,29 +42,26 @@ _MODELS = (
     Model("claude-sonnet-5-5", long_output=True),
     Model("claude-sonnet-5", long_output=True),
     Model("claude-haiku-5-5", long_output=True, cache_minimum=512),
-    Model("claude-opus-4-8", long_output=True, cache_minimum=4096, thinking_budget=True, fast=True),
-    Model("claude-opus-4-7", long_output=True, cache_minimum=4096, thinking_budget=True),
-    Model("claude-opus-4-6", long_output=True, cache_minimum=4096, thinking_budget=True),
-    Model("claude-sonnet-4-6", long_output=True, cache_minimum=2048, thinking_budget=True),
+    Model("claude-opus-4-8", long_output=True, cache_minimum=4096, fast=True),
+    Model("claude-opus-4-7", long_output=True, cache_minimum=4096),
+    Model("claude-opus-4-6", long_output=True, cache_minimum=4096),
+    Model("claude-sonnet-4-6", long_output=True, cache_minimum=2048),
     Model(
         "claude-opus-4-5-20251101",
         max_output=_OLD_OUTPUT,
         cache_minimum=4096,
-        prefill=True,
-        thinking_budget=True,
+        regions=False,
     ),
     Model(
         "claude-sonnet-4-5-20250929",
         max_output=_OLD_OUTPUT,
-        prefill=True,
-        thinking_budget=True,
+        regions=False,
     ),
     Model(
         "claude-haiku-4-5-20251001",
         max_output=_OLD_OUTPUT,
         cache_minimum=4096,
-        prefill=True,
-        thinking_budget=True,
+        regions=False,
     ),
 )
 

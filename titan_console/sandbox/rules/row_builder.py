@@ -16,7 +16,7 @@ from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.rows import WRONG_OUTPUT, Row, RowError
 from titan_console.sandbox.rules.billed_extras import extras
 from titan_console.sandbox.rules.create import Entry, read_object
-from titan_console.sandbox.rules.rows import CallOptions, row_error
+from titan_console.sandbox.rules.rows import CallOptions, row_error, rules_of
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # The injected fault of a row: an error, a stop reason, or None.
@@ -42,6 +42,7 @@ class RowBuilder:
         """One builder per create or Messages call; without a cache it has one of its own."""
         self._seed = seed
         self._options = options
+        self._rules = rules_of(options)
         self._fault = fault
         self._cache = cache or PromptCache()
         self._call = self._cache.next_call()
@@ -58,7 +59,7 @@ class RowBuilder:
         params = read_object(raw)
         seed = digest(self._seed, custom_id, raw)
         model = find_model(as_str(params.get("model")))
-        error = row_error(params, model, self._options)
+        error = row_error(params, model, self._options, self._rules)
         injected = self._fault(custom_id)
         if isinstance(injected, RowError):
             error = error or injected

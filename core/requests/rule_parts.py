@@ -1,0 +1,74 @@
+"""What the rules of params and of content share: a problem, and safe access to unknown JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+
+Params = dict[str, object]
+EXTRA = "Extra inputs are not permitted"
+
+
+class Problem(NamedTuple):
+    """Something that the API rejects.
+
+    `kind` groups the same problem of many requests; `message` is the API's; `hint` is ours.
+    """
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+def as_dict(value: object) -> Params:
+    """The value if it is an object, else an empty one."""
+    return cast("Params", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """The value if it is a list, else an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def is_dict(value: object) -> bool:
+    """Whether the value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> bool:
+    """Whether the value is a list."""
+    return isinstance(value, list)
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+def expected(where: str, what: str) -> Problem:
+    """A value of another type."""
+    return Problem(where, f"{where}: Input should be a valid {what}")
+
+
+def one_of(where: str, values: Sequence[str]) -> Problem:
+    """A value that is none of these."""
+    *others, last = map(repr, values)
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return Problem(where, f"{where}: Input should be {listed}")
+
+
+def cache_problems(where: str, block: Params) -> Iterator[Problem]:
+    """What is wrong with the cache_control of a block."""
+    mark = block.get("cache_control")
+    if mark is None:
+        return
+    at = f"{where}.cache_control".removeprefix(".")
+    if as_dict(mark).get("type") != "ephemeral":
+        yield _of_any(one_of(f"{at}.type", ("ephemeral",)), "cache type")
+    elif as_dict(mark).get("ttl", "5m") not in ("5m", "1h"):
+        yield _of_any(one_of(f"{at}.ttl", ("5m", "1h")), "cache ttl")
+    for name in as_dict(mark).keys() - {"type", "ttl"}:
+        yield Problem(f"cache {name}", f"{at}.{name}: {EXTRA}")
+
+
+def _of_any(problem: Problem, kind: str) -> Problem:
+    """The same problem in any place."""
+    return problem._replace(kind=kind)
