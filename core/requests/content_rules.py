@@ -95,7 +95,7 @@ def content_problems(messages: Sequence[object]) -> Iterator[Problem]:
 
 
 def _message(where: str, message: Params, *, is_last: bool) -> Iterator[Problem]:
-    """What is wrong with a message beside its blocks."""
+    """The problems of a message, except those of its blocks."""
     role, content = message.get("role"), message.get("content")
     if role not in _ROLES:
         hint = "The role of a tool's result is 'user'." if role == "tool" else ""

@@ -56,7 +56,7 @@ def one_of(where: str, values: Sequence[str]) -> Problem:
 
 
 def cache_problems(where: str, block: Params) -> Iterator[Problem]:
-    """What is wrong with the cache_control of a block."""
+    """The problems of the cache_control of a block."""
     mark = block.get("cache_control")
     if mark is None:
         return
