@@ -22,6 +22,7 @@ _LONGEST_CELL = 32_000_000
 _REASONS = {
     "unexpected end of data": "a quote is opened and never closed",
     "field larger than": "a quote is opened and never closed, or a cell is larger than 32 MB",
+    "new-line character": "its lines end with CR alone; save it with other line ends",
     "expected after": 'text follows a closing quote; a quote in a quoted cell is written ""',
 }
 

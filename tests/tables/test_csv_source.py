@@ -53,6 +53,7 @@ def test_cells_have_quotes_newlines_and_any_length(tmp_path: Path) -> None:
         ("a,b\n1,2\n1\n", "not_csv", "line 3 has 1 cells"),
         ('a,b\n1,2\n3,"4\n5,6\n', "not_csv", "line 3 is not CSV: a quote is opened and never"),
         ('a,b\n1,2\n3,"4"x\n', "not_csv", "line 3 is not CSV: text follows a closing quote"),
+        ("a,b\r1,2\r", "not_csv", "its lines end with CR alone"),
         (b"a,b\n1,\xe4\n", "not_utf8", "line 2 is in another encoding"),
         ("a,b\n".encode("utf-16"), "not_utf8", "it is UTF-16"),
     ],

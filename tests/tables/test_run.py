@@ -229,6 +229,14 @@ def test_without_a_terminal_it_needs_yes_where_something_would_be_sent(shell: Sh
     assert shell.run(shell.path("books.csv"), "--force", yes=False).code == 0
 
 
+def test_another_name_of_the_input_is_no_output(shell: Shell) -> None:
+    data = Path(shell.write("t.csv", BOOKS))
+    (shell.folder / "u.csv").hardlink_to(data)
+    done = shell.run(str(data), "-o", shell.path("u.csv"), "--force")
+    assert (done.code, "in the place of the input" in done.err) == (2, True)
+    assert shell.read("t.csv") == BOOKS
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "code"),
     [

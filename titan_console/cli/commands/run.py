@@ -252,8 +252,13 @@ def _run(
             engine = open_engine(settings, actor="cli", progress=bar)
         with engine, nothing_sent():
             survey, submitted = tables.submit(engine, table)
+        sent = survey.new if submitted and not submitted.repeated else 0
         problems = [submitted.problem] if submitted and submitted.problem else []
-        print_problems(problems)
+        warnings = list(submitted.warnings) if submitted else []
+        # Waiting may take hours.
+        print_problems([*warnings, *problems])
+        if sent:
+            print_stderr(f"Submitted {pluralize(sent, 'request')} under tag {tag}.")
         unfinished = 0
         if settings.api_key or given["wait"]:
             waiter = Waiter(settings, tag, SystemClock(), bar)
@@ -265,12 +270,12 @@ def _run(
         submission_id=submitted.submission.key if submitted else None,
         rows=survey.rows,
         requests=survey.distinct,
-        sent=survey.new,
+        sent=sent,
         unfinished=0 if written else unfinished or survey.unfinished + survey.new,
         failed=written.failed if written else 0,
         output=str(path) if written else None,
         problems=problems,
-        warnings=list(submitted.warnings) if submitted else [],
+        warnings=warnings,
     )
     return _report(report, as_json=given["as_json"])
 
@@ -286,12 +291,8 @@ def _write(table: Table, survey: Survey, path: Path, *, force: bool) -> AnswerSt
 
 
 def _report(report: RunReport, *, as_json: bool) -> int:
-    for warning in report.warnings:
-        print_stderr(f"titan-console: {warning}")
     if as_json:
         print_json(report)
-    if report.sent:
-        print_stderr(f"Submitted {pluralize(report.sent, 'request')} under tag {report.tag}.")
     if report.output is None:
         print_stderr(
             f"{pluralize(report.unfinished, 'request')} not finished, and nothing was written: run"
