@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Protocol
@@ -99,9 +99,17 @@ def batches(found: Iterable[Batch]) -> Iterator[Record]:
         yield record | counts
 
 
-def write(records: Iterable[Record | RequestReport], to: Writable, form: Format) -> int:
-    """Write them all; how many there were."""
-    return _write_csv(records, to) if form == Format.CSV else _write_lines(records, to)
+def write(
+    records: Iterable[Record | RequestReport],
+    to: Writable,
+    form: Format,
+    *,
+    columns: Sequence[str] = (),
+) -> int:
+    """Write them all; how many there were. CSV without a record has the header `columns`."""
+    if form == Format.CSV:
+        return _write_csv(records, to, columns)
+    return _write_lines(records, to)
 
 
 def _write_lines(records: Iterable[Record | RequestReport], to: Writable) -> int:
@@ -121,13 +129,17 @@ def _line(record: Record | RequestReport) -> str:
     return json.dumps(to_builtins(record), ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-def _write_csv(records: Iterable[Record | RequestReport], to: Writable) -> int:
+def _write_csv(
+    records: Iterable[Record | RequestReport], to: Writable, columns: Sequence[str]
+) -> int:
     writer = csv.writer(to)
     count = 0
     for count, record in enumerate(map(_as_dict, records), 1):
         if count == 1:
-            writer.writerow(record)
+            writer.writerow(map(safe_cell, record))
         writer.writerow([safe_cell(value) for value in record.values()])
+    if columns and not count:
+        writer.writerow(map(safe_cell, columns))
     return count
 
 

@@ -43,6 +43,7 @@ def select(
     rejects or that needs too much memory, after `timeout_s` seconds, and once `is_stopped`; what
     `Reader.rows` raises otherwise. SQLite's memory is limited in the whole process from then on.
     """
+    _refuse_odd_text(sql)
     connection = reader.connection
     ends_at = monotonic() + timeout_s
     connection.execute(f"PRAGMA hard_heap_limit={_MOST_MEMORY}")
@@ -63,6 +64,16 @@ def select(
         connection.text_factory = str
         connection.set_progress_handler(None, 0)
         connection.set_authorizer(None)
+
+
+def _refuse_odd_text(sql: str) -> None:
+    """The driver has exceptions of its own for these."""
+    if "\0" in sql:
+        raise QueryError("The query contains a NUL character: remove it.", code="query_invalid")
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError("The query is not valid UTF-8.", code="query_invalid") from error
 
 
 def _too_large(why: str) -> QueryError:

@@ -57,6 +57,14 @@ def test_no_cell_is_a_formula_or_an_escape(terminal: Terminal) -> None:
     assert "\x1b" not in terminal.run("query", "--json", query).out
 
 
+def test_the_header_of_csv(terminal: Terminal) -> None:
+    """It is there without a row, and no formula either."""
+    for condition in ("1", "0"):
+        query = f"SELECT 1 AS number, 2 AS '=SUM(A1)' WHERE {condition}"
+        written = list(csv.reader(StringIO(terminal.run("query", "--csv", query).out)))
+        assert written[0] == ["number", "'=SUM(A1)"]
+
+
 def test_what_is_over_the_limit_is_counted_as_cut(terminal: Terminal) -> None:
     query = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1500) SELECT i FROM n"
@@ -91,6 +99,8 @@ def test_what_is_over_the_limit_is_counted_as_cut(terminal: Terminal) -> None:
         ("SELECT 1 AS a, 2 AS a", "query_invalid"),
         ("SELECT zeroblob(3000000000)", "query_invalid"),
         ("SELECT json('x')", "query_invalid"),
+        ("SELECT 1\0", "query_invalid"),
+        ("SELECT '\udcff'", "query_invalid"),
     ],
 )
 def test_a_query_that_does_not_only_read_is_refused(
@@ -119,6 +129,12 @@ def test_a_query_that_never_ends_is_stopped(terminal: Terminal) -> None:
 def test_a_query_that_needs_too_much_memory_is_stopped(terminal: Terminal, query: str) -> None:
     ended = terminal.run("query", "--json", query)
     assert (ended.code, ended.error_code(), ended.out) == (2, "query_too_large", "")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "0", "-1", "soon"])
+def test_a_timeout_is_a_number_of_seconds(terminal: Terminal, seconds: str) -> None:
+    ended = terminal.run("query", "--json", "SELECT 1", "--timeout", seconds)
+    assert (ended.code, ended.error_code(), ended.out) == (2, "usage", "")
 
 
 def started(terminal: Terminal, *arguments: str, wrap: str = "main()") -> subprocess.Popen[str]:

@@ -1,6 +1,7 @@
 """Prints data on stdout: JSON for programs, aligned text for people; the options for both."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -26,6 +27,19 @@ json_lines_option = click.option(
 )
 
 _ALL = 1 << 62
+
+
+class Number(click.FloatRange):
+    """A number within a range; NaN, which compares with none, is not."""
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Also refuse NaN."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def limit_option(default: int) -> Callable[[Any], Any]:

@@ -12,6 +12,7 @@ from core.reporting import export
 from core.reporting.export import Format, Record
 from state.db.public_query import Cell, select
 from titan_console.cli.output import (
+    Number,
     Output,
     data_output,
     limit_option,
@@ -33,7 +34,7 @@ _ROWS = 1000
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.001),
+    type=Number(0.001),
     default=60.0,
     show_default=True,
     help="Maximum time in seconds.",
@@ -60,7 +61,8 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
                 for line in table_lines(selected.columns, (list(map(_text, row)) for row in rows)):
                     to.write(f"{line}\n")
             else:
-                export.write(_records(selected.columns, rows), to, Format(form))
+                records = _records(selected.columns, rows)
+                export.write(records, to, Format(form), columns=selected.columns)
             return next(selected.rows, None) is not None
 
     # On a thread of its own, so that a reader of a pipe that stops holds no transaction.

@@ -4,7 +4,7 @@ import click
 
 from core.clock import SystemClock
 from core.config.settings import is_proxied
-from titan_console.cli.output import print_json
+from titan_console.cli.output import Number, print_json
 from titan_console.cli.stderr import print_stderr
 
 _PORT = 8765
@@ -29,7 +29,7 @@ _PORT = 8765
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=1.0,
     show_default=True,
     help="Sandbox seconds per real second.",
