@@ -31,6 +31,7 @@ from core.engine import Engine
 from core.errors import InputError, PayloadError, SettingsError, TitanError
 from core.intake import existing_submission, fallback_contents, fallback_files, recorded_calls
 from core.intake.options import SubmitOptions
+from core.intake.python_input import plain_requests
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
 from core.requests.output_schema import schema_of
@@ -109,7 +110,9 @@ def submit(  # noqa: PLR0913 - each is an option
         requests: each `{"custom_id", "messages", "max_tokens", ...}`, or in the API's form
             `{"custom_id", "params"}`. A custom_id is 1 to 64 letters, digits, "_" or "-", and
             unique in the call. The form `<workflow>-<YYYY-MM-DD>-<number>` also names the
-            workflow; with any other, the workflow is the tag.
+            workflow; with any other, the workflow is the tag. Objects of the SDK and iterables
+            are accepted as the SDK accepts them, and as the source of an image or document a
+            pathlib.Path or an open file.
         tag: names the submission; `poll_and_collect` and `reconcile` accept it.
         model: for requests without one.
         workflow: the name that costs and results files are grouped by. Default: from the first
@@ -180,7 +183,7 @@ def _listed(requests: object) -> list[Any]:
         raise PayloadError(
             f"requests must be a list of objects, not {requests!r:.60}.", code="requests_not_list"
         )
-    return list(requests)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return plain_requests(requests)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def poll_and_collect(batch_id: str, *, output: object = None) -> list[dict[str, Any]] | None:
