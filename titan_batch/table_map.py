@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from core.config import titan_file
+from core.config.job import MOST_TURNS
 from core.engine import Engine
 from core.errors import InputError
 from core.intake.options import SubmitOptions
@@ -111,11 +112,18 @@ def _submitted(engine: Engine, table: Table) -> Survey:
 
 
 def _answers(engine: Engine, table: Table, survey: Survey) -> list[Answer] | None:
+    """The answers; None where one may still come. Polls where that asks again for answers."""
     context = engine.context
-    try:
-        return list(tables.answers(context.ledger, context.folder, table, survey))
-    except Unfinished:
-        return None
+    found: list[Answer] | None = None
+    for _ in range(MOST_TURNS + 1):
+        try:
+            found = list(tables.answers(context.ledger, context.folder, table, survey))
+        except Unfinished:
+            return None
+        if not engine.has_follow_ups(table.submit_options.tag):
+            break
+        poll(engine)
+    return found
 
 
 def _rows(

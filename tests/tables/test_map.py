@@ -113,3 +113,15 @@ def test_with_an_output_type_each_answer_is_an_instance(sandbox: Sandbox) -> Non
     assert found is not None
     assert found[0]["answer"] is None
     assert found[0]["error"].startswith("the answer does not match the schema: ")
+
+
+def test_an_answer_that_does_not_match_is_asked_again(sandbox: Sandbox) -> None:
+    sandbox.faults.add("row:wrong-output:p=1")
+    found: list[Any] = []
+    for _ in ("collected and queued again", "sent", "collected"):
+        found.append(titan_batch.map([{"x": 1}], PROMPT, tag="t", output=Verdict, reask=1))
+        sandbox.faults.clear()
+    assert found[:2] == [None, None]
+    assert type(found[2][0]["answer"]) is Verdict
+    assert found[2][0]["error"] is None
+    assert sandbox.billing_log().creates == 2

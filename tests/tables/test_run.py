@@ -429,6 +429,24 @@ def test_an_answer_that_does_not_match_the_schema_is_an_error(tmp_path: Path) ->
         assert {row["label"] for row in rows} == {None}
 
 
+def test_an_answer_that_does_not_match_is_asked_again_before_the_table_is_written(
+    tmp_path: Path,
+) -> None:
+    with a_shell(tmp_path, Plan.instant(), "row:wrong-output:p=1") as shell:
+        data, schema = shell.write("b.csv", "title\na\n"), shell.write("s.json", json.dumps(SCHEMA))
+        given = ("--schema", schema, "--reask", "1", "-o", shell.path("o.jsonl"))
+        assert shell.run(data, *given).code == 4
+        shell.sandbox.faults.clear()
+        # One poll sends it again, the next one collects it.
+        assert shell.run(data, *given).code == 4
+        assert not (shell.folder / "o.jsonl").exists()
+        assert shell.run(data, *given).code == 0
+        (row,) = [json.loads(line) for line in shell.read("o.jsonl").splitlines()]
+        assert row["error"] is None
+        assert row["label"] in ("good", "bad")
+        assert shell.sandbox.billing_log().creates == 2
+
+
 def test_a_schema_that_the_api_does_not_support_is_refused(shell: Shell) -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "https://example.com/a"}}}
     for content in (json.dumps(schema), "{"):

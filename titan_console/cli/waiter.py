@@ -92,6 +92,14 @@ class Waiter:
             raise self._locked or LedgerBusy(f"The state of {self._name!r} could not be read.")
         return self._found
 
+    def poll_and_wait(self, every: timedelta, timeout: timedelta | None) -> RequestStatuses:
+        """Poll, also where all have ended, and wait until they have. Raises what `wait` raises."""
+        if self._settings.api_key:
+            self._poll()
+        else:
+            self._clock.sleep(every.total_seconds())
+        return self.wait(every, timeout)
+
     def _has_ended(self) -> bool:
         try:
             found = request_statuses.of_name(Folder(self._settings.home), self._name)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.job import DEFAULT_MODEL, MOST_REASKS
+from core.config.job import DEFAULT_MODEL, MOST_REASKS, MOST_TURNS
 from core.config.settings import from_environment
 from core.errors import InputError
 from core.intake import dry_run
@@ -39,7 +39,6 @@ from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.cli.waiter import Waiter, every_option, limits, timeout_option
-from titan_console.text import format as cells
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -259,10 +258,14 @@ def _run(
         print_problems([*warnings, *problems])
         if sent:
             print_stderr(f"Submitted {pluralize(sent, 'request')} under tag {tag}.")
+        waiter = Waiter(settings, tag, SystemClock(), bar)
         unfinished = 0
         if settings.api_key or given["wait"]:
-            waiter = Waiter(settings, tag, SystemClock(), bar)
             unfinished = waiter.wait(every, timeout).unfinished
+            for _ in range(MOST_TURNS + 1):
+                if unfinished or not _is_asked_again(tag):
+                    break
+                unfinished = waiter.poll_and_wait(every, timeout).unfinished
             problems += waiter.problems
         written = _write(table, survey, path, force=given["force"])
     report = RunReport(
@@ -278,6 +281,12 @@ def _run(
         warnings=warnings,
     )
     return _report(report, as_json=given["as_json"])
+
+
+def _is_asked_again(tag: str) -> bool:
+    """Whether the next poll asks again for answers: they are invalid, paused or cut off."""
+    with open_engine(from_environment(), actor="cli") as engine:
+        return engine.has_follow_ups(tag)
 
 
 def _write(table: Table, survey: Survey, path: Path, *, force: bool) -> AnswerStats | None:
@@ -299,14 +308,14 @@ def _report(report: RunReport, *, as_json: bool) -> int:
             " the same command again."
         )
         return Exit.RUNNING
-    rows = cells.count(report.rows)
+    rows = pluralize(report.rows, "row")
     if not as_json:
         echo(report.output)
     if report.failed:
         print_stderr(
-            f"Wrote {rows} rows, {report.failed:,} of them with an error. After `titan-console"
+            f"Wrote {rows}, {report.failed:,} of them with an error. After `titan-console"
             f" replay {report.tag}`, run the same command again with --force."
         )
         return Exit.ATTENTION
-    print_stderr(f"Wrote {pluralize(report.rows, 'row')} to {report.output}.")
+    print_stderr(f"Wrote {rows} to {report.output}.")
     return Exit.DONE
