@@ -27,6 +27,15 @@ _STAGED = (
 _COLUMNS: Columns = {name: str if name in _TEXT else int for name in _STAGED}
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
 
+# Of a staged result `s`: its request `r` has an answer; or it is asked again, and the body of this
+# attempt had its answer before.
+_IS_DUPLICATE = (
+    "s.outcome = 'succeeded' AND (r.status = 'succeeded' OR (r.edit_id IS NOT NULL"
+    " AND coalesce(attempts.edit_id, 0) <> r.edit_id AND EXISTS (SELECT 1 FROM attempts o"
+    " WHERE o.request_id = r.id AND o.outcome = 'succeeded' AND o.batch_id <> attempts.batch_id"
+    " AND coalesce(o.edit_id, 0) = coalesce(attempts.edit_id, 0))))"
+)
+
 
 class Completion(Struct, frozen=True, kw_only=True):
     """The final state of a batch that lacks results, and the reason as each request has it."""
@@ -207,10 +216,8 @@ def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
     return ledger.execute(
         f"UPDATE attempts SET {copied}, active = 0,"  # noqa: S608 - our own column names
         # A synchronous job would not have sent an answered request again.
-        " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
-        " ELSE s.sync_cost_nano END,"
-        " duplicate = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 1"
-        " ELSE 0 END"
+        f" sync_cost_nano = CASE WHEN {_IS_DUPLICATE} THEN 0 ELSE s.sync_cost_nano END,"
+        f" duplicate = CASE WHEN {_IS_DUPLICATE} THEN 1 ELSE 0 END"
         f" FROM {staged} s JOIN requests r ON r.id = s.request_id"
         " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
         " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
@@ -240,7 +247,7 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     ledger.execute(
         "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome = 'succeeded'"
-        " AND requests.status <> 'succeeded'",
+        " AND requests.status <> 'succeeded' AND a.duplicate = 0",
         batch.id,
     )
     ledger.execute(

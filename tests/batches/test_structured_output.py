@@ -125,7 +125,7 @@ def test_invalid_answers_are_replayed_with_an_edit_or_acknowledged(bench: Bench)
 
 def test_a_rebuilt_ledger_finds_the_schemas_in_the_bodies(bench: Bench) -> None:
     bench.faults.add("row:wrong-output:id=*-00002-*")
-    bench.submit(3, output=SCHEMA, reask=2)
+    bench.submit(3, output=SCHEMA)
     bench.clock.advance(60)
     bench.engine.poll()
     before = invalid_of(bench.engine.context.ledger)

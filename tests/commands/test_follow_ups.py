@@ -1,6 +1,7 @@
 """Answers that are invalid, paused or cut off are asked for again, a bounded number of times."""
 
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ import pytest
 from support.builders import Bench, a_bench
 from support.ledgers.rebuilt_ledger import rebuilt
 
+from core.commands import planner
+from core.commands.command_request import CommandRequest
 from core.commands.follow_up_policy import is_due, next_params
 from core.delivery.results import results
 from state.files.spool import LineReader
 from state.model.records import INVALID, FollowUps, OnMaxTokens
 from state.operations import command_effects, commands, reviews
+from state.operations.commands import Action
 from state.operations.follow_ups import IncompleteAnswer
+from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -224,3 +229,23 @@ def test_a_rebuilt_ledger_does_not_ask_again(bench: Bench) -> None:
     rebuilt(bench)
     polls(bench, 3)
     assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+def test_a_late_answer_to_the_earlier_body_is_a_duplicate(tmp_path: Path) -> None:
+    never = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 10_000}}}
+    with a_bench(tmp_path, plan=Plan.seconds(600, 600)) as bench:
+        bench.submit(4, output=never, reask=1)
+        wanted = Filter(names=("feed-classify-2026-11-22-00001",))
+        request = CommandRequest(action=Action.SYNC, wanted=wanted)
+        planned = planner.plan(bench.engine.context, request)
+        planner.submit(bench.engine.context, planned, delay=timedelta())
+        # It runs beside its batch, its answer is invalid, and it is sent again.
+        polls(bench, 3)
+        assert attempts(bench)["001"] == 3
+        for _ in range(4):
+            bench.poll_after(400)
+        rows = bench.engine.context.ledger.rows(
+            "SELECT a.duplicate, a.batch_id = r.settled_by AS settling FROM attempts a"
+            " JOIN requests r ON r.id = a.request_id WHERE r.id = 1 ORDER BY a.batch_id"
+        )
+        assert [tuple(row) for row in rows] == [(1, 0), (0, 0), (0, 1)]

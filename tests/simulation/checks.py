@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from simulation import sync_bill
 from simulation.fault_profile import LONGEST_LAG_S
 from simulation.file_checks import file_findings
+from simulation.jobs import REASK
 from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.collect_policy import COLLECT_TRIES
+from core.config.job import CONTINUE_TURNS
 from state.db.connection import connect, sqlite3
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
             *_nothing_lost(ledger, [job for job in jobs if not job.fell_back], one_key=True),
             *_nothing_stuck(ledger),
             *_one_answer(ledger),
+            *_bounded(ledger),
             *_rejected_for_themselves(ledger),
             *_ledger_is_bill(ledger, oracle),
             *_sums(ledger),
@@ -123,10 +126,22 @@ def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
         yield f"P5: the command {row['key']} ({row['action']}) is still {row['state']}"
 
 
+def _bounded(ledger: sqlite3.Connection) -> Iterator[str]:
+    """No request is asked again more often than its submission wants."""
+    for tag, custom_id, count in ledger.execute(
+        "SELECT r.tag, r.custom_id, count(*) AS asked FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id"
+        " WHERE a.edit_id IS NOT NULL AND a.outcome IS NOT NULL GROUP BY r.id HAVING asked > ?",
+        (REASK + CONTINUE_TURNS,),
+    ).fetchall():
+        yield f"P6: {tag}/{custom_id} was asked again {count} times"
+
+
 def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
         "SELECT r.tag, r.custom_id, r.status, r.settled_by,"
-        " sum(a.outcome = 'succeeded' AND a.duplicate = 0) AS winners,"
+        # An answer that is asked for again stays as an attempt.
+        " sum(a.outcome = 'succeeded' AND a.duplicate = 0 AND a.edit_id IS NULL) AS winners,"
         " sum(a.outcome = 'succeeded' AND a.duplicate = 0"
         " AND a.batch_id = r.settled_by) AS settling,"
         " sum(a.active) AS active FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
@@ -293,7 +308,8 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, oracle: Oracle) 
         if total < 2:
             continue
         (shown,) = ledger.execute(
-            "SELECT coalesce(sum(a.duplicate), 0) FROM attempts a"
+            "SELECT coalesce(sum(a.duplicate OR (a.edit_id IS NOT NULL"
+            " AND a.outcome = 'succeeded')), 0) FROM attempts a"
             " JOIN requests r ON r.id = a.request_id WHERE r.custom_id = ?",
             (custom_id,),
         ).fetchone()
@@ -307,12 +323,14 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, oracle: Oracle) 
         warned = sync_bill.warned_of_batches(ledger, custom_id)
         if shown + missing + unrecorded + warned < total - 1:
             yield f"P4: {custom_id} was paid {total} times, and the ledger shows {shown}"
+        payments = [one for one in payments if custom_id not in world.follow_ups.get(one[1], ())]
         # What is missing was replayed by an operator, who was told.
         was_replayed = missing and world.profile.operators
         if (
             not calls
             and not was_replayed
             and not warned
+            and len(payments) > 1
             and not _is_excused(world, oracle, payments)
         ):
             yield f"P4: {custom_id} was paid {len(payments)} times without need: {payments}"

@@ -75,6 +75,8 @@ class FaultProfile:
     budgets: float = 0.0
     # Whether the requests have a common prefix that one of them writes to the cache first.
     primed: bool = False
+    # The share of jobs whose answers have a schema.
+    structured: float = 0
 
 
 def no_faults() -> FaultProfile:
@@ -206,11 +208,25 @@ def draw_with_operations(seed: int) -> FaultProfile:
             *base.faults,
             *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4))),
             *_account_faults(Random(f"account {seed}")),
+            *_row_faults(Random(f"rows {seed}")),
         ),
+        structured=Random(f"structured {seed}").choice((0, 0.5, 1)),
         replacements=rng.choice((0, 0.002, 0.003, 0.01)),
         backups=rng.choice((0, 0.005, 0.03)),
         budgets=rng.choice((0, 0.1, 0.1)),
     )
+
+
+def _row_faults(rng: Random) -> list[Fault]:
+    """Answers that are asked for again: invalid, where they have a schema, or paused."""
+    return [
+        Fault(call="row", what=what, p=p)
+        for what, p in (
+            ("wrong-output", rng.choice((0.0, 0.3, 0.6))),
+            ("pause-turn", rng.choice((0.0, 0.0, 0.2))),
+        )
+        if p
+    ]
 
 
 def _account_faults(rng: Random) -> list[Fault]:

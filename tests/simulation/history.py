@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 from simulation.checks import check
 from simulation.fault_profile import ACCOUNT_REJECTIONS, FaultProfile, draw_with_operations
@@ -75,6 +76,7 @@ def the_jobs(world: World) -> list[Submission]:
             on_failure=OnFailure.SYNC if rng.random() < profile.sync_jobs else OnFailure.QUEUE,
             disk=world if profile.fallback else None,
             primed=profile.primed,
+            structured=Random(f"structured {world.seed} {number}").random() < profile.structured,
         )
         for number, count in enumerate(profile.submissions)
     ]

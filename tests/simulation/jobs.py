@@ -20,6 +20,8 @@ from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import OnFailure
 
 MODEL = "claude-haiku-4-5"
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}}
+REASK = 2
 # Its cache takes prefixes from 512 tokens on.
 _PRIMED_MODEL = "claude-haiku-5-5"
 _PREFIX = "A rule that every request repeats. " * 60
@@ -61,6 +63,7 @@ class Submission:
     on_failure: OnFailure = OnFailure.QUEUE
     disk: Disk | None = None
     primed: bool = False
+    structured: bool = False
     keys: set[str] = field(default_factory=set[str])
     # Whether a fallback file may have given it a second key.
     fell_back: bool = False
@@ -106,6 +109,8 @@ class Submission:
         if self.primed:
             requests = [{**request, "system": _PREFIX} for request in requests]
             options = replace(options, model=_PRIMED_MODEL, cache=CachePolicy.PRIME)
+        if self.structured:
+            options = replace(options, output=SCHEMA, reask=REASK)
         return requests, options
 
     def _submit(

@@ -1,7 +1,8 @@
 """The real client with crash points around each call, and a proxy that may repeat a POST."""
 
+import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
@@ -15,8 +16,8 @@ _NONCE = re.compile(rb'"custom_id":"[^"]*-([0-9a-z]+)"')
 class PostWatch(Protocol):
     """Is called for each POST."""
 
-    def begins(self, nonce: str) -> None:
-        """The engine is about to post."""
+    def begins(self, nonce: str, follow_ups: Sequence[str]) -> None:
+        """The engine is about to post; some of the requests go on after an answer."""
         ...
 
     def repeats(self, nonce: str) -> bool:
@@ -42,7 +43,7 @@ class SteppedApi:
 
     def create(self, body: Body) -> Created:
         nonce = nonce_of(body)
-        self._watch.begins(nonce)
+        self._watch.begins(nonce, _follow_ups(body))
         self._at("create:before")
         if self._watch.repeats(nonce):
             # The proxy drops the response to the first POST.
@@ -97,6 +98,16 @@ class SteppedApi:
             self._at("results:piece")
             self._watch.defect("results")
             yield piece[half:]
+
+
+def _follow_ups(body: Body) -> list[str]:
+    """The requests whose conversation has an answer in it already, by the caller's custom_id."""
+    requests = json.loads(b"".join(body.pieces()))["requests"]
+    return [
+        request["custom_id"].rpartition("-")[0]
+        for request in requests
+        if any(one["role"] == "assistant" for one in request["params"]["messages"])
+    ]
 
 
 def nonce_of(body: Body) -> str:

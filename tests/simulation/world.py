@@ -4,7 +4,7 @@ import os
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,6 +98,8 @@ class World:
         self.processes: list[Process] = []
         self.sent_at: dict[str, float] = {}
         self.posted_at: dict[str, list[float]] = {}
+        # By nonce: the requests that go on after an answer.
+        self.follow_ups: dict[str, frozenset[str]] = {}
         self.repeated: set[str] = set()
         self.jumps: list[float] = []
         self.broken: list[str] = []
@@ -174,8 +176,10 @@ class World:
             )
         )
 
-    def begins(self, nonce: str) -> None:
+    def begins(self, nonce: str, follow_ups: Sequence[str]) -> None:
         """Called before each POST: a process that slept after recording the send must not."""
+        self.follow_ups[nonce] = frozenset(follow_ups)
+        self.figures.operations["asked again"] += len(follow_ups)
         slept = self.clock.monotonic() - self.sent_at.get(nonce, self.clock.monotonic())
         if slept > _LONGEST_SLEEP_S:
             self.broken.append(f"P4: {nonce} was posted after a sleep of {slept:.0f} s")
