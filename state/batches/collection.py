@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from msgspec import Struct
 
 from state.batches import guessed_requests, totals
-from state.batches.sending import finish_submission
+from state.batches.sending import finish_submission, settle_by_earlier_answers
 from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.sql_conditions import OUTCOME_COUNTS
@@ -257,15 +257,7 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
         " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.active = 1)",
         batch.id,
     )
-    ledger.execute(
-        "UPDATE requests SET status = 'succeeded', settled_by ="
-        " (SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
-        " AND a.outcome = 'succeeded')"
-        " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
-        " AND status IN ('errored', 'canceled', 'expired', 'missing') AND EXISTS"
-        " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded')",
-        batch.id,
-    )
+    settle_by_earlier_answers(ledger, batch.id)
 
 
 def _requeue_canceled(ledger: Ledger, tx: Transaction, batch: Batch) -> None:

@@ -354,6 +354,21 @@ def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
         batch_id,
     )
     ledger.execute("UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1", batch_id)
+    settle_by_earlier_answers(ledger, batch_id)
+
+
+def settle_by_earlier_answers(ledger: Ledger, batch_id: int) -> None:
+    """Inside a transaction: requests that were asked again without success keep their answer."""
+    ledger.execute(
+        "UPDATE requests SET status = 'succeeded', settled_by ="
+        " (SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
+        " AND a.outcome = 'succeeded' AND a.duplicate = 0)"
+        " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
+        " AND status IN ('errored', 'canceled', 'expired', 'missing') AND EXISTS (SELECT 1"
+        " FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded'"
+        " AND a.duplicate = 0)",
+        batch_id,
+    )
 
 
 def finish_submission(ledger: Ledger, tx: Transaction, submission_id: int | None) -> None:

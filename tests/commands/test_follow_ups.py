@@ -249,3 +249,20 @@ def test_a_late_answer_to_the_earlier_body_is_a_duplicate(tmp_path: Path) -> Non
             " JOIN requests r ON r.id = a.request_id WHERE r.id = 1 ORDER BY a.batch_id"
         )
         assert [tuple(row) for row in rows] == [(1, 0), (0, 0), (0, 1)]
+
+
+def test_a_follow_up_that_is_canceled_before_it_is_sent_leaves_the_answer(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output=SCHEMA, reask=1)
+    bench.poll_after(60)
+    # Nothing is sent for a while, so that the batch stays queued.
+    bench.faults.add("create:429:retry=1000")
+    polls(bench, 2)
+    request = CommandRequest(action=Action.CANCEL, wanted=Filter(names=("daily-feed",)))
+    planned = planner.plan(bench.engine.context, request)
+    planner.submit(bench.engine.context, planned, delay=timedelta())
+    polls(bench, 2)
+    (row,) = reviews.rows(bench.engine.context.ledger, limit=2)
+    assert row.review == INVALID
+    assert attempts(bench) == {"001": 3}
+    assert bench.engine.is_finished("daily-feed")
