@@ -120,15 +120,20 @@ def test_every_command_of_the_group_is_tried() -> None:
 
 @pytest.mark.parametrize("lose", [*LOST, *UNKNOWN])
 def test_every_command_refuses_it_in_one_line(
-    used: tuple[Terminal, Folder, Sandbox], lose: Callable[[Path], None]
+    used: tuple[Terminal, Folder, Sandbox], tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
     terminal, folder, sandbox = used
+    for path, text in (("table.csv", "title\nDune\n"), ("prompt.txt", "About {title}")):
+        (tmp_path / path).write_text(text)
+    table = (str(tmp_path / "table.csv"), "--prompt", str(tmp_path / "prompt.txt"))
+    arguments = {**_ARGUMENTS, "run": [*table, "--yes", "--json"]}
     lose(folder.ledger)
     before = folder.ledger.read_bytes() if folder.ledger.exists() else None
     for name in ["--poll", *_names()]:
-        done = terminal.run(name, *_ARGUMENTS.get(name, ["--json"]), stdin=_LINES)
+        given = arguments.get(name, ["--json"])
+        done = terminal.run(name, *given, stdin=_LINES)
         assert (done.code, done.err.count("\n"), done.out) == (3, 1, ""), (name, done)
-        if "--json" in _ARGUMENTS.get(name, ["--json"]):
+        if "--json" in given:
             assert done.error_code() == UNKNOWN.get(lose, "ledger_lost"), (name, done)
         now = folder.ledger.read_bytes() if folder.ledger.exists() else None
         assert now == before, name

@@ -52,9 +52,13 @@ _command = forked_command._command
 
 
 def _forked_from_here(
-    arguments: tuple[str, ...], environment: dict[str, str], cwd: Path, files: Path
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    cwd: Path,
+    files: Path,
+    streams: forked_command.Streams,
 ) -> None:
     # In place of those of pytest.
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    _command(arguments, environment, cwd, files)
+    _command(arguments, environment, cwd, files, streams)
