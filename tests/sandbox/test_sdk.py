@@ -148,3 +148,28 @@ def test_a_streamed_message_adds_up_to_the_whole_one(changes: Any) -> None:
     assert streamed.usage.output_tokens == whole.usage.output_tokens
     assert kinds[0] == "message_start"
     assert kinds[-2:] == ["message_delta", "message_stop"]
+
+
+def test_the_models_are_listed_page_by_page() -> None:
+    sdk = a_desk().sdk()
+    ids = [model.id for model in sdk.models.list(limit=5)]
+    assert len(ids) == len(set(ids)) > 15
+    back = list(sdk.models.list(limit=5, before_id=ids[7]))
+    assert {model.id for model in back} == set(ids[:7])
+    assert sdk.models.retrieve(HAIKU).id == "claude-haiku-4-5-20251001"
+    with pytest.raises(anthropic.NotFoundError, match="claude-9"):
+        sdk.models.retrieve("claude-9")
+    with pytest.raises(anthropic.BadRequestError, match="after_id"):
+        sdk.models.list(after_id="claude-9")
+
+
+def test_tokens_are_counted_and_the_request_is_validated() -> None:
+    sdk = a_desk().sdk()
+    messages: Any = [{"role": "user", "content": "How many tokens are these?"}]
+    count = sdk.messages.count_tokens(model=HAIKU, messages=messages).input_tokens
+    answer = sdk.messages.create(model=HAIKU, messages=messages, max_tokens=16)
+    assert count == answer.usage.input_tokens > 0
+    with pytest.raises(anthropic.BadRequestError, match="tool_choice may only be specified"):
+        sdk.messages.count_tokens(model=HAIKU, messages=messages, tool_choice={"type": "any"})
+    with pytest.raises(anthropic.BadRequestError, match="max_tokens: Extra inputs"):
+        sdk.messages.count_tokens(model=HAIKU, messages=messages, extra_body={"max_tokens": 5})

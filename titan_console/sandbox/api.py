@@ -41,7 +41,8 @@ from titan_console.sandbox.rules.create import (
     read_object,
 )
 from titan_console.sandbox.rules.listing import page
-from titan_console.sandbox.rules.row_builder import RowBuilder, sync_row
+from titan_console.sandbox.rules.models_list import model_info, model_list
+from titan_console.sandbox.rules.row_builder import RowBuilder, sync_row, token_count
 from titan_console.sandbox.rules.rows import SAMPLING_REMOVED, CallOptions
 
 _POLL_AGAIN = {"retry-after": "10"}
@@ -162,10 +163,10 @@ class Sandbox:
         try:
             workspace = self._access.workspace(request)
             headers |= self._access.headers(workspace)
-            options = read_call_options(request, batch=route.call != "messages")
+            options = read_call_options(request, batch=route.is_of_batches)
             with self._lock:
                 now = self._time.now()
-                if route.call != "messages":
+                if route.is_of_batches:
                     self._rate_limiter.take(now)
                 headers |= self._rate_limiter.headers()
             call = Call(request, route, fault, request_id, workspace, options, headers, now)
@@ -182,6 +183,9 @@ class Sandbox:
             "cancel": self._cancel,
             "delete": self._delete,
             "messages": self._message,
+            "count_tokens": self._count_tokens,
+            "models": self._models,
+            "model": self._model,
         }
         return calls[call.route.call](call)
 
@@ -276,6 +280,17 @@ class Sandbox:
             self._messages.append(billed)
         whole = message(row, message_id, "standard")
         return message_response(whole, call.headers, stream=params.get("stream") is True)
+
+    def _count_tokens(self, call: Call) -> HttpResponse:
+        params = read_object(call.request.read(MAX_MESSAGE_BODY))
+        count = token_count(self.seed, params, call.options)
+        return json_response({"input_tokens": count}, call.headers)
+
+    def _models(self, call: Call) -> HttpResponse:
+        return json_response(model_list(call.request.query), call.headers)
+
+    def _model(self, call: Call) -> HttpResponse:
+        return json_response(model_info(call.route.model), call.headers)
 
     def _get(self, call: Call) -> Batch:
         with self._lock:

@@ -9,6 +9,7 @@ from titan_console.sandbox.model.http_messages import ErrorResponse, HttpRequest
 from titan_console.sandbox.rules.rows import CallOptions
 
 _BATCHES = "/v1/messages/batches"
+_MODEL = re.compile(r"/v1/models/(?P<id>[^/]+)\Z")
 _ONE = re.compile(rf"{_BATCHES}/(?P<id>[^/]+)(?P<tail>/results|/cancel)?\Z")
 
 _COLLECTION = {"POST": "create", "GET": "list"}
@@ -22,10 +23,16 @@ _ELEMENT = {
 
 @dataclass(frozen=True)
 class Route:
-    """A call by name, with the batch that it is about."""
+    """A call by name, with the batch or the model that it is about."""
 
     call: str
     batch_id: str = ""
+    model: str = ""
+
+    @property
+    def is_of_batches(self) -> bool:
+        """Whether it counts towards the rate limit of batches."""
+        return self.call not in ("messages", "count_tokens", "models", "model")
 
 
 def find_route(request: HttpRequest) -> Route:
@@ -33,6 +40,12 @@ def find_route(request: HttpRequest) -> Route:
     path = request.path.rstrip("/")
     if path == "/v1/messages":
         return Route(_method(request, {"POST": "messages"}))
+    if path == "/v1/messages/count_tokens":
+        return Route(_method(request, {"POST": "count_tokens"}))
+    if path == "/v1/models":
+        return Route(_method(request, {"GET": "models"}))
+    if found := _MODEL.match(path):
+        return Route(_method(request, {"GET": "model"}), model=found["id"])
     if path == _BATCHES:
         return Route(_method(request, _COLLECTION))
     match = _ONE.match(path)

@@ -29,7 +29,7 @@ class Model:
 
 _OLD_OUTPUT = 64_000
 
-_MODELS = (
+MODELS = (
     Model("claude-fable-5-2", cache_minimum=2048, fast=True),
     Model("claude-fable-5-1", cache_minimum=2048),
     Model("claude-fable-5", cache_minimum=2048),
@@ -71,7 +71,7 @@ _ALIASES = {
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
 }
 
-_BY_ID = {model.id: model for model in _MODELS}
+_BY_ID = {model.id: model for model in MODELS}
 
 
 def find_model(name: str) -> Model | None:

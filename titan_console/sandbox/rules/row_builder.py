@@ -106,3 +106,12 @@ def sync_row(seed: int, params: dict[str, object], options: CallOptions) -> Row:
         status = 404 if row.error.type == "not_found_error" else 400
         raise ErrorResponse(status, row.error.message)
     return row
+
+
+def token_count(seed: int, params: dict[str, object], options: CallOptions) -> int:
+    """The input tokens of a request without max_tokens, cached ones among them."""
+    if "max_tokens" in params:
+        raise ErrorResponse(400, "max_tokens: Extra inputs are not permitted")
+    model = find_model(as_str(params.get("model")))
+    row = sync_row(seed, {**params, "max_tokens": model.max_output if model else 1}, options)
+    return row.input_tokens + row.write_5m + row.write_1h + row.read
