@@ -12,8 +12,8 @@ from support.processes.terminal import Terminal
 
 from core.config.env_file import parse
 from titan_console.schedule import cron, systemd
-from titan_console.schedule.carried import State, planned
 from titan_console.schedule.poller import Poller
+from titan_console.schedule.poller_variables import State, planned
 
 KEY = "sk-ant-of-the-schedule"
 ENVIRONMENT = {
@@ -98,7 +98,7 @@ def test_a_home_is_for_polls_only(tmp_path: Path) -> None:
         assert (done.code, "--home requires --poll" in done.err) == (2, True)
 
 
-def test_all_that_is_no_secret_is_carried_and_nothing_else() -> None:
+def test_all_that_is_no_secret_is_copied_and_nothing_else() -> None:
     plan = planned(ENVIRONMENT, b"")
     assert plan.content is not None
     written = parse(plan.content).values

@@ -9,8 +9,8 @@ from pathlib import Path
 from core.errors import SettingsError
 from state.files import windows_calls
 from titan_console.schedule import cron, skill, systemd, windows
-from titan_console.schedule.carried import EnvFilePlan, planned
 from titan_console.schedule.poller import Poller, refuse_other_home
+from titan_console.schedule.poller_variables import EnvFilePlan, planned
 from titan_console.schedule.steps import Plan, Remove, Run, Step, Write, run
 
 # Exists if systemd is the init system (see sd_booted(3)).

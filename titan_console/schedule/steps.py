@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from core.errors import SettingsError
 from core.text import sentence
 from state.files.folder import open_private, replace
-from titan_console.schedule.carried import Carried
+from titan_console.schedule.poller_variables import Variable
 
 _TIMEOUT_S = 60.0
 
@@ -56,13 +56,13 @@ Step = Write | Remove | Run
 class Plan(Struct, frozen=True):
     """The steps, and hints on what the user must do; `reached_end` if the steps suffice.
 
-    `carried`: what was found in the environment, and what becomes of it.
+    `variables`: what was found in the environment, and what becomes of it.
     """
 
     steps: list[Step] = field(default_factory=list[Step])
     hints: list[str] = field(default_factory=list[str])
     reached_end: bool = True
-    carried: tuple[Carried, ...] = ()
+    variables: tuple[Variable, ...] = ()
 
 
 def carry_out(plan: Plan) -> list[str]:

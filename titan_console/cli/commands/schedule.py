@@ -12,9 +12,9 @@ from state.files import windows_calls
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
-from titan_console.schedule.carried import Carried, described
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
+from titan_console.schedule.poller_variables import Variable, described
 from titan_console.schedule.steps import Plan, carry_out
 from titan_console.schedule.windows import example, xml
 
@@ -47,7 +47,7 @@ class InstallReport(Struct, frozen=True, kw_only=True):
     steps: list[str]
     failed: list[str]
     hints: Sequence[str]
-    environment: Sequence[Carried] = ()
+    environment: Sequence[Variable] = ()
 
 
 @click.command
@@ -158,7 +158,7 @@ def _report(
                 steps=[str(step) for step in plan.steps],
                 failed=failed,
                 hints=plan.hints,
-                environment=plan.carried,
+                environment=plan.variables,
             )
         )
         return
@@ -170,6 +170,6 @@ def _report(
         echo(f"Nothing to do: {no_schedule if is_removal else 'already up to date'}.")
     elif dry_run:
         print_stderr("`titan-console schedule KIND` prints the entry or files of a scheduler.")
-    found = [described(one, dry_run=dry_run) for one in plan.carried]
+    found = [described(one, dry_run=dry_run) for one in plan.variables]
     for line in (*failed, *found, *plan.hints):
         print_stderr(line)

@@ -22,7 +22,7 @@ from core.config.variables import (
 )
 
 _PROXIES = (*PROXIES, NO_PROXY)
-_CARRIED = (
+_COPIED = (
     *(BASE_URL, ALLOW_HTTP),
     *(spelled for name in _PROXIES for spelled in dict.fromkeys((name, name.lower()))),
     *CERTIFICATES,
@@ -38,7 +38,7 @@ class State(StrEnum):
     YOURS = "yours"  # a secret, which its user alone writes
 
 
-class Carried(Struct, frozen=True):
+class Variable(Struct, frozen=True):
     """A variable that is set here, and what becomes of it in poller.env."""
 
     name: str
@@ -48,7 +48,7 @@ class Carried(Struct, frozen=True):
 class EnvFilePlan(Struct, frozen=True):
     """What was found; `content` of the file where it changes."""
 
-    found: tuple[Carried, ...]
+    found: tuple[Variable, ...]
     content: bytes | None
     # The credentials that the file has, or the poll will have none.
     credentials: tuple[str, ...]
@@ -73,7 +73,7 @@ def planned(environment: Mapping[str, str], raw: bytes) -> EnvFilePlan:
     return EnvFilePlan(found, text.encode("utf-8", "surrogateescape"), credentials)
 
 
-def described(found: Carried, *, dry_run: bool) -> str:
+def described(found: Variable, *, dry_run: bool) -> str:
     """One line on the variable for its user."""
     match found.state:
         case State.WRITTEN:
@@ -86,10 +86,10 @@ def described(found: Carried, *, dry_run: bool) -> str:
             return f"{found.name}: contains a secret, so add it to poller.env yourself."
 
 
-def _examined(environment: Mapping[str, str], file: Mapping[str, str]) -> Iterator[Carried]:
-    for name in (*SECRETS, *_CARRIED):
+def _examined(environment: Mapping[str, str], file: Mapping[str, str]) -> Iterator[Variable]:
+    for name in (*SECRETS, *_COPIED):
         if value := environment.get(name, "").strip():
-            yield Carried(name, _state(name, value, file))
+            yield Variable(name, _state(name, value, file))
 
 
 def _state(name: str, value: str, file: Mapping[str, str]) -> State:
