@@ -11,6 +11,7 @@ from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
 from state.db.tables import OUTPUT, TABLES, TOTALS, TRIGGERS
 from state.db.views import REPLACE_VIEWS
+from state.files.folder import replace
 from state.files.lost_ledger import ledger_exists, missing, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
@@ -264,9 +265,12 @@ def _nothing(_db: "Database") -> None:
 
 
 def back_up(connection: "sqlite3.Connection", target: Path) -> None:
-    """Copy the whole ledger, as of now, to another file."""
-    copy = connect(target)
+    """Copy the whole ledger, as of now, to another file; a copy that fails leaves none."""
+    part = target.with_name(f"{target.name}.part")
     try:
-        connection.backup(copy)
-    finally:
-        copy.close()
+        with closing(connect(part)) as copy:
+            connection.backup(copy)
+        replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -32,7 +32,7 @@ def remove_fresh(fresh: Path) -> None:
     """Remove a new ledger that was not installed, and what lies beside one that was."""
     for side in _SIDES:
         fresh.with_name(fresh.name + side).unlink(missing_ok=True)
-    for left in fresh.parent.glob(f"{fresh.stem}.v*.bak"):
+    for left in fresh.parent.glob(f"{fresh.stem}.v*.bak*"):
         left.unlink()
     access_lock.lock_file(fresh).unlink(missing_ok=True)
 

@@ -23,6 +23,7 @@ from state.db.statements import run_script
 from state.files.folder import Folder, open_private
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
+from state.recovery import backups
 from titan_console.sandbox.model.timing import Plan
 
 # Output goes to pipes, which the limit does not touch.
@@ -159,6 +160,20 @@ def version_of(path: Path) -> int:
     with closing(sqlite3.connect(path)) as ledger:
         assert ledger.execute("SELECT count(*) FROM listings").fetchone() == (1,)
         return int(ledger.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("octets", [0, 4_096, 40_000])
+def test_a_copy_that_a_full_disk_cut_short_is_no_backup(tmp_path: Path, octets: int) -> None:
+    path = a_version_1_ledger(tmp_path / "t")
+    before = path.read_bytes()
+    with _disk_of(octets), pytest.raises(LedgerUnusable):
+        Ledger(path, now=lambda: START, actor="t").close()
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*.bak*")) == []
+    assert backups.listed(Folder(path.parent)) == []
+    Ledger(path, now=lambda: START, actor="t").close()
+    (copy,) = path.parent.glob("*.bak*")
+    assert (version_of(copy), version_of(path)) == (1, schema.VERSION)
 
 
 def test_a_ledger_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
