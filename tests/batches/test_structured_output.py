@@ -1,5 +1,6 @@
 """Answers are checked against the schema of their request when they are collected."""
 
+import gzip
 import json
 from collections.abc import Generator
 from datetime import timedelta
@@ -60,6 +61,17 @@ def test_answers_that_match_are_valid_and_the_others_say_why(bench: Bench) -> No
     told = list(results(bench.engine.context.ledger, bench.folder, "daily-feed"))
     assert [one["invalid"] for one in told] == [None, found["002"], None]
     assert [one["outcome"] for one in told] == ["succeeded"] * 3
+
+
+def test_a_delivered_answer_says_that_it_is_invalid(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output:id=*-00002-*")
+    bench.submit(3, output=SCHEMA)
+    bench.poll_after(60)
+    (file,) = bench.folder.staging.glob("*.jsonl*")
+    lines = gzip.decompress(file.read_bytes()).splitlines()
+    found = {one["custom_id"][-3:]: one["invalid"] for one in map(json.loads, lines)}
+    assert found == invalid_of(bench.engine.context.ledger)
+    assert found["002"]
 
 
 def test_keywords_that_are_not_sent_are_checked(bench: Bench) -> None:

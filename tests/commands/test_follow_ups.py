@@ -205,6 +205,25 @@ def test_an_accepted_answer_is_not_asked_for_again(bench: Bench) -> None:
     assert attempts(bench) == {"001": 1}
 
 
+def test_an_answer_with_an_open_command_is_not_asked_for_again(bench: Bench) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output=SCHEMA)
+    bench.poll_after(60)
+    ledger = bench.engine.context.ledger
+    wanted = Filter(names=("daily-feed",), stop_reason=INVALID)
+    request = CommandRequest(action=Action.ACKNOWLEDGE, wanted=wanted)
+    planned = planner.plan(bench.engine.context, request)
+    command, _ = planner.submit(bench.engine.context, planned, delay=timedelta(hours=1))
+    ledger.execute("UPDATE submissions SET reask = 3")
+    polls(bench, 2)
+    assert commands.get(ledger, command.id).state == "pending"
+    bench.poll_after(3600)
+    polls(bench, 2)
+    assert commands.get(ledger, command.id).state == "done"
+    assert attempts(bench) == {"001": 1}
+    assert reviews.count(ledger) == 0
+
+
 def test_over_budget_nothing_is_asked_and_no_body_stays(bench: Bench, tmp_path: Path) -> None:
     bench.faults.add("row:wrong-output")
     bench.submit(1, output=SCHEMA, reask=2)

@@ -9,6 +9,9 @@ import pytest
 from support.processes.terminal import a_server
 
 import titan_batch
+from core.bootstrap import open_engine
+from core.commands import follow_ups
+from core.config.settings import from_environment
 from core.delivery.instances import with_output
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
@@ -82,3 +85,25 @@ def test_a_job_gets_instances_after_an_invalid_answer_was_asked_for_again(
     assert [one["invalid"] for one in found] == [None] * 8
     assert all(one["output"] == json.loads(one["text"]) for one in found)
     assert "output" not in (titan_batch.poll_and_collect(key) or [])[0]
+
+
+def test_an_answer_that_a_killed_poll_did_not_ask_for_again_is_not_the_result(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.faults.add("row:wrong-output:nth=1")
+    schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+    content = [{"role": "user", "content": "n?"}]
+    requests = [{"custom_id": f"a-{n}", "max_tokens": 64, "messages": content} for n in range(8)]
+    key = titan_batch.submit(requests, tag="scores", output=schema, reask=1)
+    with (
+        pytest.MonkeyPatch.context() as killed,
+        open_engine(from_environment(), actor="killed") as engine,
+    ):
+        killed.setattr(follow_ups, "follow_up", lambda *_: [])
+        engine.poll()
+        assert engine.is_finished(key)
+    sandbox.faults.clear()
+    assert titan_batch.poll_and_collect(key) is None
+    titan_batch.poll_and_collect(key)
+    found = titan_batch.poll_and_collect(key)
+    assert [one["invalid"] for one in found or []] == [None] * 8

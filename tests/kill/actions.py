@@ -52,8 +52,7 @@ def _submit(task: Task) -> int:
     if task.job.by_file:
         files = task.target.beside("inputs")
         files.mkdir(exist_ok=True)
-        words = ["--tag", task.job.tag, "--on-failure", task.job.on_failure]
-        return process.run("submit", str(task.job.write(files)), *words)
+        return process.run("submit", *task.job.words(files))
     key = task.job.submit()
     process.append(task.target.beside("keys"), f"{task.job.number} {key}")
     if task.rng.random() < 0.2:

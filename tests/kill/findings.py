@@ -71,6 +71,7 @@ def findings_after_loss(target: RunTarget, sandbox: KillSandbox, jobs: int) -> I
         yield from checks._nothing_lost(ledger, _made(target, jobs))
         yield from checks._nothing_stuck(ledger)
         yield from checks._one_answer(ledger)
+        yield from checks._bounded(ledger)
         yield from checks._ledger_is_bill(ledger, oracle)
         yield from checks._sums(ledger)
         yield from _payments_are_shown(ledger, sandbox, oracle)
@@ -155,7 +156,9 @@ def _payments_are_shown(
     lost = _lost(ledger, sandbox.calls)
     shown = dict(
         ledger.execute(
-            "SELECT r.custom_id, sum(a.duplicate OR a.outcome = 'missing') FROM attempts a"
+            # An answer that is asked for again is paid for again.
+            "SELECT r.custom_id, sum(a.duplicate OR a.outcome = 'missing'"
+            " OR (a.edit_id IS NOT NULL AND a.outcome = 'succeeded')) FROM attempts a"
             " JOIN requests r ON r.id = a.request_id GROUP BY r.id"
         ).fetchall()
     )

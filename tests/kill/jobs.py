@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kill.worker import START
+from msgspec.structs import replace
+from simulation.jobs import REASK, SCHEMA
 from support.builders import a_request
 
 import titan_batch
@@ -14,6 +16,7 @@ from core.clock import SystemClock
 from core.intake.options import SubmitOptions
 from state.model.records import OnFailure
 
+_SCHEMA = "schema.json"
 WORKFLOWS = tuple(f"flow-{number}" for number in range(5))
 # Run by the job's `on_delivery`: notes the content it saw, and a run that is not alone.
 _HOOK = """#!/bin/sh
@@ -51,6 +54,11 @@ class Job:
         return self.number % 3 == 0
 
     @property
+    def is_structured(self) -> bool:
+        """Whether its answers have a schema, and are asked for again where they do not match."""
+        return self.number % 7 < 4
+
+    @property
     def count(self) -> int:
         return 12 if self.on_failure == "sync" else self.number % 4 + 1
 
@@ -66,19 +74,32 @@ class Job:
     def options(self, now: datetime) -> SubmitOptions:
         """Its options, some with a deadline."""
         deadline = now + timedelta(hours=4) if self.number % 11 == 0 else None
-        return SubmitOptions(tag=self.tag, deadline=deadline, on_failure=OnFailure(self.on_failure))
+        options = SubmitOptions(
+            tag=self.tag, deadline=deadline, on_failure=OnFailure(self.on_failure)
+        )
+        return replace(options, output=SCHEMA, reask=REASK) if self.is_structured else options
 
     def submit(self) -> str:
         """Submit it as a scheduled job does, also after a kill; its key."""
+        options = self.options(SystemClock().now())
         return titan_batch.submit(
             self.requests(),
             tag=self.tag,
-            deadline=self.options(SystemClock().now()).deadline,
+            deadline=options.deadline,
             on_failure=self.on_failure,
+            output=options.output,
+            reask=options.reask,
         )
 
-    def write(self, folder: Path) -> Path:
-        """Its requests as a file for the command line."""
+    def words(self, folder: Path) -> list[str]:
+        """The arguments with which the command line submits it."""
+        words = [str(self._write(folder)), "--tag", self.tag, "--on-failure", self.on_failure]
+        if self.is_structured:
+            schema = folder.with_name(_SCHEMA)
+            words += ["--schema", str(schema), "--reask", str(REASK)]
+        return words
+
+    def _write(self, folder: Path) -> Path:
         path = folder / f"{self.tag}.jsonl"
         if not path.exists():
             path.write_text("".join(json.dumps(request) + "\n" for request in self.requests()))
@@ -86,8 +107,12 @@ class Job:
 
 
 def write_settings(home: Path) -> None:
-    """A titan.toml with delivery hooks for three of the workflows, one with automatic replay."""
+    """A titan.toml with delivery hooks for three of the workflows, one with automatic replay.
+
+    Beside the folder is the schema that the command line is given.
+    """
     home.mkdir(parents=True, exist_ok=True)
+    home.with_name(_SCHEMA).write_text(json.dumps(SCHEMA))
     hook = home.parent / "hook.sh"
     hook.write_text(_HOOK)
     command = json.dumps(["sh", str(hook), "{file}"])

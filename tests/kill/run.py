@@ -59,6 +59,8 @@ class Outcome:
     faults: int
     polls: int
     fallback_imports: int
+    # Bodies that polls made to ask again, and that were sent.
+    follow_ups: int
     bill: Bill
     findings: list[str]
 
@@ -103,7 +105,7 @@ def run(
             *findings(target, sandbox, report.jobs),
             *copy_findings(target, sandbox, report.copies),
         ]
-        billed, imports = _bill(target, sandbox)
+        billed, imports, follow_ups = _bill(target, sandbox)
         after_loss = _lose_the_ledger(orders, report, target, clock)
         found += [
             f"after a rebuild in place: {line}"
@@ -120,6 +122,7 @@ def run(
             faults=sandbox.hits,
             polls=polls,
             fallback_imports=imports,
+            follow_ups=follow_ups,
             bill=billed,
             findings=found,
         )
@@ -183,12 +186,13 @@ def _lines(path: Path) -> Counter[str]:
     return Counter(path.read_text().splitlines() if path.exists() else ())
 
 
-def _bill(target: RunTarget, sandbox: KillSandbox) -> tuple[Bill, int]:
-    """The totals, and the number of imported fallback files."""
+def _bill(target: RunTarget, sandbox: KillSandbox) -> tuple[Bill, int, int]:
+    """The totals, and the numbers of imported fallback files and of follow-ups."""
     ledger = connect(target.home / "titan.db")
     try:
         (imports,) = ledger.execute("SELECT count(*) FROM fallback_imports").fetchone()
-        return bill(ledger, sandbox, read_oracle(sandbox)), imports
+        (follow_ups,) = ledger.execute("SELECT count(DISTINCT edit_id) FROM attempts").fetchone()
+        return bill(ledger, sandbox, read_oracle(sandbox)), imports, follow_ups
     finally:
         ledger.close()
 
@@ -210,6 +214,7 @@ def print_outcome(outcome: Outcome) -> None:
             print(f"  {count:6,}  {name}")  # noqa: T201 - the figures
     print(f"jobs: {report.jobs:,}, faults: {outcome.faults:,}, last polls: {outcome.polls:,}")  # noqa: T201
     print(f"fallback files imported: {outcome.fallback_imports:,}")  # noqa: T201 - the figures
+    print(f"follow-ups sent: {outcome.follow_ups:,}")  # noqa: T201 - the figures
     print(f"{outcome.bill}\nledger equals the bill: {outcome.bill.is_equal}")  # noqa: T201
     print(f"violations: {len(outcome.findings)}")  # noqa: T201 - the figures
     for finding in outcome.findings:

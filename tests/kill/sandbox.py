@@ -17,7 +17,13 @@ from titan_console.sandbox.model.http_messages import HttpResponse
 from titan_console.sandbox.model.timing import Plan
 from titan_console.sandbox.rules.create import MAX_MESSAGE_BODY, read_object
 
-_ROWS = ("row:overloaded:p=0.15", "row:invalid:p=0.02", "row:refusal:p=0.02")
+_ROWS = (
+    "row:overloaded:p=0.15",
+    "row:invalid:p=0.02",
+    "row:refusal:p=0.02",
+    "row:wrong-output:p=0.3",
+    "row:pause-turn:p=0.2",
+)
 _CALLS = (
     "create:drop:p=0.3",
     "create:drop-before:p=0.3",
@@ -76,7 +82,7 @@ class KillSandbox(Sandbox):
 
 @contextmanager
 def changing_faults(sandbox: KillSandbox, seed: int) -> Generator[None, None, None]:
-    """Other faults every moment, in the end none."""
+    """Other faults every moment, in the end those of rows alone."""
     over = Event()
     rng = random.Random(seed)
 
@@ -91,4 +97,4 @@ def changing_faults(sandbox: KillSandbox, seed: int) -> Generator[None, None, No
     finally:
         over.set()
         thread.join()
-        sandbox.change_faults([])
+        sandbox.change_faults([*_ROWS])

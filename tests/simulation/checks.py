@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from simulation import sync_bill
 from simulation.fault_profile import LONGEST_LAG_S
 from simulation.file_checks import file_findings
-from simulation.jobs import REASK
 from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.collect_policy import COLLECT_TRIES
-from core.config.job import CONTINUE_TURNS
 from state.db.connection import connect, sqlite3
 
 if TYPE_CHECKING:
@@ -128,11 +126,11 @@ def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
 
 def _bounded(ledger: sqlite3.Connection) -> Iterator[str]:
     """No request is asked again more often than its submission wants."""
+    # Each follow-up has a body of its own; an operator may send one again, or run it beside.
     for tag, custom_id, count in ledger.execute(
-        "SELECT r.tag, r.custom_id, count(*) AS asked FROM attempts a"
-        " JOIN requests r ON r.id = a.request_id"
-        " WHERE a.edit_id IS NOT NULL AND a.outcome IS NOT NULL GROUP BY r.id HAVING asked > ?",
-        (REASK + CONTINUE_TURNS,),
+        "SELECT r.tag, r.custom_id, count(DISTINCT a.edit_id) AS asked FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id JOIN submissions s ON s.id = r.submission_id"
+        " WHERE a.outcome IS NOT NULL GROUP BY r.id HAVING asked > s.reask + s.continue_turns"
     ).fetchall():
         yield f"P6: {tag}/{custom_id} was asked again {count} times"
 

@@ -14,7 +14,13 @@ from recovery import (
     test_several_ledgers,
     test_unsent_submissions,
 )
-from simulation.mutants import error_cause_rules, exit_code_rules, poll_rules, recovery_rules
+from simulation.mutants import (
+    error_cause_rules,
+    exit_code_rules,
+    follow_up_rules,
+    poll_rules,
+    recovery_rules,
+)
 from simulation.mutants.patching import Rule, nothing, patched
 from support.builders import Bench, a_bench
 from support.ledgers.killed_submit import use
@@ -169,6 +175,7 @@ RULES: dict[str, Rule] = {
     **recovery_rules.RULES,
     **exit_code_rules.RULES,
     **error_cause_rules.RULES,
+    **follow_up_rules.RULES,
     "server check of a synchronous run": (
         *(account_check, "check_server", nothing),
         _another_server,
