@@ -1,6 +1,5 @@
 """Answers are checked against the schema of their request when they are collected."""
 
-import gzip
 import json
 from collections.abc import Generator
 from datetime import timedelta
@@ -67,8 +66,8 @@ def test_a_delivered_answer_says_that_it_is_invalid(bench: Bench) -> None:
     bench.faults.add("row:wrong-output:id=*-00002-*")
     bench.submit(3, output=SCHEMA)
     bench.poll_after(60)
-    (file,) = bench.folder.staging.glob("*.jsonl*")
-    lines = gzip.decompress(file.read_bytes()).splitlines()
+    (file,) = bench.folder.staging.glob("*.jsonl")
+    lines = file.read_bytes().splitlines()
     found = {one["custom_id"][-3:]: one["invalid"] for one in map(json.loads, lines)}
     assert found == invalid_of(bench.engine.context.ledger)
     assert found["002"]
