@@ -90,8 +90,9 @@ class Engine:
         from core.commands import follow_ups
         from core.delivery import results as delivery
 
-        named = delivery.named(self.context.ledger, name)
-        return any(follow_ups.due(self.context, submission.id) for submission, _ in named)
+        source, now = self.context.ledger, self.context.clock.now()
+        named = delivery.named(source, name)
+        return any(follow_ups.due(source, now, submission.id) for submission, _ in named)
 
     def results(self, name: str) -> "Iterator[Result]":
         """The results that the name stands for, in input order. See `core.delivery.results`."""

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from core.config import titan_file
-from core.config.job import MOST_TURNS
 from core.engine import Engine
 from core.errors import InputError
 from core.intake.options import SubmitOptions
@@ -113,17 +112,23 @@ def _submitted(engine: Engine, table: Table) -> Survey:
 
 def _answers(engine: Engine, table: Table, survey: Survey) -> list[Answer] | None:
     """The answers; None where one may still come. Polls where that asks again for answers."""
+    tag = table.submit_options.tag
+    found = _collected(engine, table, survey)
+    if found is None or not engine.has_follow_ups(tag):
+        return found
+    is_polled = poll(engine)
+    # Where another process polls, it is about to ask again.
+    if not is_polled and engine.has_follow_ups(tag):
+        return None
+    return _collected(engine, table, survey)
+
+
+def _collected(engine: Engine, table: Table, survey: Survey) -> list[Answer] | None:
     context = engine.context
-    found: list[Answer] | None = None
-    for _ in range(MOST_TURNS + 1):
-        try:
-            found = list(tables.answers(context.ledger, context.folder, table, survey))
-        except Unfinished:
-            return None
-        if not engine.has_follow_ups(table.submit_options.tag):
-            break
-        poll(engine)
-    return found
+    try:
+        return list(tables.answers(context.ledger, context.folder, table, survey))
+    except Unfinished:
+        return None
 
 
 def _rows(

@@ -18,6 +18,7 @@ from core.config import titan_file
 from core.config.job import Replay
 from core.config.titan_tables import TitanToml
 from core.text import pluralize
+from state.db.reader import Source
 from state.model.records import BatchKind
 from state.model.timestamps import to_text
 from state.operations import commands, failures
@@ -50,9 +51,9 @@ def is_circuit_open(recent: RecentOutcomes) -> bool:
     return is_enough and recent.succeeded < MIN_SUCCESS_RATE * recent.answers
 
 
-def is_stopped(context: Context, workflow: str) -> bool:
+def is_stopped(source: Source, workflow: str) -> bool:
     """Whether the circuit breaker stops automatic replays of the workflow."""
-    return is_circuit_open(failures.recent_outcomes(context.ledger, workflow, last=_MIN_BATCHES))
+    return is_circuit_open(failures.recent_outcomes(source, workflow, last=_MIN_BATCHES))
 
 
 def replay_failed(context: Context, problems: list[str]) -> list[str]:

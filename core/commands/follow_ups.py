@@ -7,7 +7,7 @@ to the circuit breaker of automatic replays.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -19,6 +19,7 @@ from core.commands import auto_replay, body_edits, follow_up_policy
 from core.commands.body_edits import Params
 from core.errors import OverBudget, PayloadError
 from core.text import pluralize
+from state.db.reader import Source
 from state.files.results_file import read_result
 from state.files.spool import LineReader
 from state.model.errors import LedgerError
@@ -42,26 +43,33 @@ _Key = tuple[str, str]
 def follow_up(context: Context, problems: list[str]) -> list[str]:
     """Write a replay command for each workflow and reason. Returns a line for each."""
     written: list[str] = []
-    for (workflow, reason), answers in due(context).items():
+    for (workflow, reason), answers in _to_command(context).items():
         with isolated(context, f"{workflow}: cannot ask again", problems):
             written += _ask_again(context, workflow, reason, answers, problems)
     return written
 
 
-def due(context: Context, submission_id: int | None = None) -> dict[_Key, list[IncompleteAnswer]]:
-    """The answers to ask for again, by workflow and reason; only those of the submission."""
-    since = to_text(context.clock.now() - _MAX_AGE)
+def due(source: Source, now: datetime, submission_id: int | None = None) -> list[IncompleteAnswer]:
+    """The answers that polls ask for again, or have a command for; only those of the submission."""
+    since = to_text(now - _MAX_AGE)
+    found = follow_ups.incomplete(source, since_ts=since, submission_id=submission_id)
+    wanted = [one for one in found if one.is_commanded or follow_up_policy.is_due(one)]
+    invalid = {one.workflow for one in wanted if one.is_invalid}
+    stopped = {workflow for workflow in invalid if auto_replay.is_stopped(source, workflow)}
+    return [
+        one
+        for one in wanted
+        if one.is_commanded or not (one.is_invalid and one.workflow in stopped)
+    ]
+
+
+def _to_command(context: Context) -> dict[_Key, list[IncompleteAnswer]]:
+    """The answers that no command asks for yet, by workflow and reason."""
     found: dict[_Key, list[IncompleteAnswer]] = {}
-    for answer in follow_ups.incomplete(
-        context.ledger, since_ts=since, submission_id=submission_id
-    ):
-        if follow_up_policy.is_due(answer):
+    for answer in due(context.ledger, context.clock.now()):
+        if not answer.is_commanded:
             found.setdefault((answer.workflow, answer.reason), []).append(answer)
-    return {
-        (workflow, reason): answers
-        for (workflow, reason), answers in found.items()
-        if reason != INVALID or not auto_replay.is_stopped(context, workflow)
-    }
+    return found
 
 
 def _ask_again(

@@ -29,9 +29,9 @@ _STOPPED = (
 )
 _COMMANDED = (
     "EXISTS (SELECT 1 FROM commands c JOIN command_items i ON i.command_id = c.id"
-    " WHERE c.state IN ('pending', 'running', 'failed') AND c.action <> 'cancel'"
-    " AND i.item_id = r.id)"
+    " WHERE c.state IN ({}) AND c.action <> 'cancel' AND i.item_id = r.id)"
 )
+_OPEN, _FAILED = _COMMANDED.format("'pending', 'running'"), _COMMANDED.format("'failed'")
 
 
 class IncompleteAnswer(Struct, frozen=True, kw_only=True):
@@ -47,6 +47,8 @@ class IncompleteAnswer(Struct, frozen=True, kw_only=True):
     invalid: str | None
     #: Attempts that ended after the first answer of this kind.
     tries: int
+    #: A command that was not executed yet asks for it.
+    is_commanded: bool
     wanted: FollowUps
     batch_key: str
     result_offset: int
@@ -63,17 +65,18 @@ def incomplete(
 ) -> list[IncompleteAnswer]:
     """Answers collected since then whose submission asks again for such, by request id.
 
-    Those with an open or failed command are left out, and those that an operator has accepted.
+    Those with a failed command are left out, and those that an operator has accepted.
     """
     rows = source.rows(
         f"SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, {REVIEW_REASON} AS reason,"  # noqa: S608 - our own words
-        f" a.invalid, {_TRIES} AS tries, s.reask, s.continue_turns, s.on_max_tokens,"
+        f" a.invalid, {_TRIES} AS tries, {_OPEN} AS is_commanded,"
+        " s.reask, s.continue_turns, s.on_max_tokens,"
         " b.key AS batch_key, a.result_offset, a.result_length"
         f" FROM attempts a {SETTLED_REQUEST} JOIN batches b ON b.id = a.batch_id"
         f" JOIN submissions s ON s.id = r.submission_id WHERE {TO_REVIEW} AND {_WANTED}"
         " AND r.status = 'succeeded' AND b.collection = 'collected' AND b.collected_ts >= ?"
         " AND (? IS NULL OR s.id = ?) AND a.result_offset IS NOT NULL"
-        f" AND NOT {_STOPPED} AND NOT {_COMMANDED} ORDER BY r.id",
+        f" AND NOT {_STOPPED} AND NOT {_FAILED} ORDER BY r.id",
         since_ts,
         submission_id,
         submission_id,
@@ -87,6 +90,7 @@ def incomplete(
             reason=row["reason"],
             invalid=row["invalid"],
             tries=row["tries"],
+            is_commanded=bool(row["is_commanded"]),
             wanted=FollowUps(
                 reask=row["reask"],
                 continue_turns=row["continue_turns"],

@@ -16,6 +16,7 @@ from support.error_codes import code_is
 from support.processes.terminal import NOWHERE, Ended, Terminal, a_server
 
 from core.clock import SystemClock
+from core.commands import executor, follow_ups
 from core.config.settings import Settings, child_environment
 from core.errors import InputError
 from core.intake import fallback_files, request_statuses
@@ -277,7 +278,7 @@ def test_a_batch_that_was_not_sent_stands_for_its_submission(bench: Bench) -> No
     bench.poll_after(60)
     keys += [row[0] for row in bench.engine.context.ledger.rows("SELECT key FROM batches")]
     for key in keys:
-        found = request_statuses.of_name(bench.folder, key)
+        found = request_statuses.of_name(bench.folder, key, bench.engine.context.clock.now())
         assert found.by_status == {RequestStatus.IN_FLIGHT: 3}
 
 
@@ -324,3 +325,31 @@ def test_a_person_sees_how_many_have_ended(slow: Shell) -> None:
     assert done.returncode == Exit.RUNNING
     assert b"ended" in seen
     assert b"0/3" in seen
+
+
+@pytest.mark.parametrize("command", ["due", "written"])
+def test_an_answer_that_is_asked_again_has_not_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A poll that is killed after it collected the answer, or after it wrote the command."""
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output={"type": "object", "properties": {}}, reask=1)
+    with monkeypatch.context() as killed:
+        if command == "due":
+            killed.setattr(follow_ups, "follow_up", _nothing)
+        killed.setattr(executor, "run_due", _nothing)
+        bench.poll_after(60)
+    context = bench.engine.context
+    found = request_statuses.of_name(bench.folder, "daily-feed", context.clock.now())
+    assert found.by_status == {RequestStatus.SUCCEEDED: 1}
+    assert (found.follow_ups, found.unfinished, found.failed) == (1, 1, 0)
+    assert not found.is_finished
+    assert bench.engine.has_follow_ups("daily-feed")
+    for _ in range(3):
+        bench.poll_after(60)
+    found = request_statuses.of_name(bench.folder, "daily-feed", context.clock.now())
+    assert (found.follow_ups, found.is_settled) == (0, True)
+
+
+def _nothing(*_: object) -> list[str]:
+    return []

@@ -44,6 +44,7 @@ def an_answer(reason: str, tries: int = 0, wanted: FollowUps = WANTED) -> Incomp
         reason=reason,
         invalid="/n: 1 is not a string" if reason == INVALID else None,
         tries=tries,
+        is_commanded=False,
         wanted=wanted,
         batch_key="tb_1",
         result_offset=0,

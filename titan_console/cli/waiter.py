@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 
 import click
+from msgspec.structs import replace
 
 from core.bootstrap import open_engine
 from core.clock import Clock
@@ -80,35 +81,37 @@ class Waiter:
         while not self._has_ended():
             if can_poll is None:
                 can_poll = self._can_poll()
-            if can_poll:
-                self._poll()
-                if self._has_ended():
-                    break
+            # What a poll did not ask for again, such as over budget, has ended.
+            if can_poll and self._has_ended(is_asked_again=not self._poll()):
+                break
             left_s = limit_s - self.waited_s
             if left_s <= 0:
                 break
             self._clock.sleep(min(every.total_seconds(), left_s))
+        return self._seen()
+
+    def look(self) -> RequestStatuses:
+        """The requests as they are now. Raises UnknownId, LedgerError."""
+        self._has_ended()
+        return self._seen()
+
+    def _seen(self) -> RequestStatuses:
         if self._found is None:
             raise self._locked or LedgerBusy(f"The state of {self._name!r} could not be read.")
         return self._found
 
-    def poll_and_wait(self, every: timedelta, timeout: timedelta | None) -> RequestStatuses:
-        """Poll, also where all have ended, and wait until they have. Raises what `wait` raises."""
-        if self._settings.api_key:
-            self._poll()
-        else:
-            self._clock.sleep(every.total_seconds())
-        return self.wait(every, timeout)
-
-    def _has_ended(self) -> bool:
+    def _has_ended(self, *, is_asked_again: bool = True) -> bool:
+        folder, now = Folder(self._settings.home), self._clock.now()
         try:
-            found = request_statuses.of_name(Folder(self._settings.home), self._name)
+            found = request_statuses.of_name(folder, self._name, now)
         except LedgerBusy as error:
             self._locked = error
             self._note([str(error)])
             return False
         except FileNotFoundError:
             return False  # another process imports a fallback file
+        if not is_asked_again:
+            found = replace(found, follow_ups=0)
         self._found = found
         self._bar("ended", found.requests - found.unfinished, found.requests)
         return found.is_finished
@@ -123,13 +126,17 @@ class Waiter:
             return False
         return True
 
-    def _poll(self) -> None:
+    def _poll(self) -> bool:
+        """Poll; False where another process polls or locks the ledger."""
         try:
             # Opened for each poll: a restore or a rebuild can run between two.
             with open_engine(self._settings, actor="cli") as engine:
-                self._note(engine.poll().problems)
+                summary = engine.poll()
         except LedgerBusy as error:
             self._note(problems_of(error))
+            return False
+        self._note(summary.problems)
+        return summary.ran
 
     def _note(self, problems: list[str]) -> None:
         new = {fingerprint(problem): problem for problem in problems}

@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.job import DEFAULT_MODEL, MOST_REASKS, MOST_TURNS
+from core.config.job import DEFAULT_MODEL, MOST_REASKS
 from core.config.settings import from_environment
 from core.errors import InputError
 from core.intake import dry_run
@@ -259,34 +259,23 @@ def _run(
         if sent:
             print_stderr(f"Submitted {pluralize(sent, 'request')} under tag {tag}.")
         waiter = Waiter(settings, tag, SystemClock(), bar)
-        unfinished = 0
-        if settings.api_key or given["wait"]:
-            unfinished = waiter.wait(every, timeout).unfinished
-            for _ in range(MOST_TURNS + 1):
-                if unfinished or not _is_asked_again(tag):
-                    break
-                unfinished = waiter.poll_and_wait(every, timeout).unfinished
-            problems += waiter.problems
-        written = _write(table, survey, path, force=given["force"])
+        polls = settings.api_key or given["wait"]
+        found = waiter.wait(every, timeout) if polls else waiter.look()
+        problems += waiter.problems
+        written = None if found.follow_ups else _write(table, survey, path, force=given["force"])
     report = RunReport(
         tag=tag,
         submission_id=submitted.submission.key if submitted else None,
         rows=survey.rows,
         requests=survey.distinct,
         sent=sent,
-        unfinished=0 if written else unfinished or survey.unfinished + survey.new,
+        unfinished=0 if written else found.unfinished or survey.unfinished + survey.new,
         failed=written.failed if written else 0,
         output=str(path) if written else None,
         problems=problems,
         warnings=warnings,
     )
     return _report(report, as_json=given["as_json"])
-
-
-def _is_asked_again(tag: str) -> bool:
-    """Whether the next poll asks again for answers: they are invalid, paused or cut off."""
-    with open_engine(from_environment(), actor="cli") as engine:
-        return engine.has_follow_ups(tag)
 
 
 def _write(table: Table, survey: Survey, path: Path, *, force: bool) -> AnswerStats | None:

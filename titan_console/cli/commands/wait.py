@@ -55,6 +55,7 @@ class WaitReport(Struct, frozen=True, kw_only=True):
     finished: bool
     settled: bool
     fallback_files: int
+    follow_ups: int
     waited_s: float
     problems: list[str]
 
@@ -67,6 +68,7 @@ def _report(name: str, found: RequestStatuses, waiter: Waiter) -> WaitReport:
         finished=found.is_finished,
         settled=found.is_settled,
         fallback_files=found.fallback_files,
+        follow_ups=found.follow_ups,
         waited_s=round(waiter.waited_s, 1),
         problems=waiter.problems,
     )
@@ -85,6 +87,8 @@ def _summary(name: str, found: RequestStatuses) -> str:
         for status in RequestStatus
         if (count := found.by_status.get(status, 0))
     )
+    if found.follow_ups:
+        counts += f", {found.follow_ups:,} to be asked again"
     if found.is_settled:
         return f"{name}: {requests} done ({counts})."
     if found.is_finished:
