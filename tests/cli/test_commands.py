@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import a_request
+from support.processes.json_outputs import a_sandbox
 from support.processes.terminal import Terminal, a_server
 
 from titan_console.cli.main import COMMANDS
@@ -84,6 +85,11 @@ def test_a_fault_that_the_sandbox_does_not_know_is_a_usage_error(tmp_path: Path)
     done = Terminal(tmp_path / "home").run("sandbox", "--fault", "nonsense")
     assert done.code == 2
     assert "Traceback" not in done.err
+
+
+def test_a_sandbox_that_is_started_again_has_other_ids() -> None:
+    """A ledger that knows the first one's batches would refuse the second one's."""
+    assert a_sandbox()["seed"] != a_sandbox()["seed"]
 
 
 def test_the_console_needs_a_terminal_and_says_what_to_do_without(tmp_path: Path) -> None:

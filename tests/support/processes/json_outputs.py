@@ -85,7 +85,7 @@ def outputs(home: Path) -> Outputs:
         _work(Recorder(home / "real", found, address), sandbox, home)
     with a_server(Plan.instant()) as (sandbox, address):
         _run_a_table(Recorder(home / "tables", found, address), sandbox, home)
-    found["sandbox"].append(_sandbox())
+    found["sandbox"].append(a_sandbox())
     return dict(found)
 
 
@@ -357,7 +357,8 @@ def _operations(made: LedgerBuilder) -> None:
         orphans.record_orphan(ledger, remote, verdict)
 
 
-def _sandbox() -> Any:
+def a_sandbox() -> Any:
+    """What `titan-console sandbox` says of itself at its start."""
     command = [sys.executable, "-m", "titan_console", "sandbox", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         assert running.stdout is not None

@@ -1,5 +1,7 @@
 """`titan-console sandbox`: an emulator of the Message Batches API on loopback."""
 
+import secrets
+
 import click
 
 from core.clock import SystemClock
@@ -18,7 +20,11 @@ _PORT = 8765
     show_default=True,
     help="Port on 127.0.0.1; 0 picks a free one.",
 )
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same answers.")
+@click.option(
+    "--seed",
+    type=int,
+    help="The same seed gives the same answers and ids. Default: another one at each start.",
+)
 @click.option(
     "--plan",
     "plan_text",
@@ -54,7 +60,7 @@ _PORT = 8765
 def command(
     *,
     port: int,
-    seed: int,
+    seed: int | None,
     plan_text: str,
     speed: float,
     fault_specs: tuple[str, ...],
@@ -70,6 +76,8 @@ def command(
     from titan_console.sandbox.model.prompt_cache import PromptCache  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.timing import Plan  # noqa: PLC0415 - as said
 
+    # A sandbox that is started again must not give ids that a ledger has already.
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
     try:
         sandbox = Sandbox(
             AcceleratedClock(SystemClock(), speed=speed),
