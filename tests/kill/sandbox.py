@@ -21,8 +21,10 @@ _ROWS = (
     "row:overloaded:p=0.15",
     "row:invalid:p=0.02",
     "row:refusal:p=0.02",
-    "row:wrong-output:p=0.3",
-    "row:pause-turn:p=0.2",
+    # The first and second requests of a job, however often they are asked.
+    "row:wrong-output:id=*00-*",
+    "row:pause-turn:id=*01-*",
+    "row:wrong-output:p=0.2",
 )
 _CALLS = (
     "create:drop:p=0.3",
