@@ -14,6 +14,7 @@ from core.text import pluralize
 Sizes = Mapping[int, Mapping[str, Figure]]
 Peers = Mapping[str, Mapping[int, Figure] | str]
 
+_TABLE = "`run --wait` over a CSV file of the same prompts: all of this and the table of answers"
 _OURS = "`submit`, then `--poll`: ledger, spool, prices, delivered file; two processes"
 _NOTES = """
 ## How to read this
@@ -138,7 +139,7 @@ def _compared(compared: list[Compared]) -> Iterator[str]:
 def _peers(peers: Peers, sizes: Sizes) -> Iterator[str]:
     if not peers:
         return
-    notes = {peer.name: peer.note for peer in PEERS} | {"titan": _OURS}
+    notes = {peer.name: peer.note for peer in PEERS} | {"titan": _OURS, "titan run": _TABLE}
     counts = {count for found in peers.values() if not isinstance(found, str) for count in found}
     ours = {count: _both(sizes[count]) for count in sorted(counts)}
     yield "\n## Other tools: submit and collect\n"

@@ -8,6 +8,7 @@ programs alternate, and the page shows medians. It fails only on wrong results.
 """
 
 import argparse
+import csv
 import json
 import os
 import platform
@@ -78,6 +79,29 @@ def _one_round(server: Server, source: Path, count: int, folder: Path) -> Iterat
     yield "titan --poll, idle", run(titan("--poll"), env=env, server=server)
     yield "titan status", run(titan("status", "--json"), env=env, server=server)
     shutil.rmtree(folder)
+
+
+def measure_table(count: int, runs: int, folder: Path) -> Figure:
+    """`titan-console run` over a table with the prompts that the peers send."""
+    folder.mkdir()
+    table, prompt = folder / "articles.csv", folder / "prompt.txt"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("number", "text"))
+        writer.writerows((number, TEXT) for number in range(count))
+    prompt.write_text("{number}: {text}")
+    command = titan("run", str(table), "--prompt", str(prompt), "--max-tokens", "64", "--yes")
+    done: list[Run] = []
+    with serving() as server:
+        for number in range(runs):
+            env = environment(server, folder / f"home-{number}")
+            out = folder / f"out-{number}.csv"
+            done.append(run([*command, "--wait", "-o", str(out)], env=env, server=server))
+            with out.open(newline="") as file:
+                written = sum(1 for row in csv.DictReader(file) if row["answer"])
+            if written != count:
+                raise WrongResultError(f"the table has {written} answers, not {count}")
+    return median(done)
 
 
 def measure_peer(peer: Peer, sizes: list[int], folder: Path) -> dict[int, Figure] | str:
@@ -155,7 +179,14 @@ def main() -> None:
                     findings.append(finding)
             except WrongResultError as error:
                 wrong.append(str(error))
-        peers = {p.name: measure_peer(p, sizes, folder) for p in PEERS} if given.peers else {}
+        peers: dict[str, dict[int, Figure] | str] = {}
+        if given.peers:
+            peers["titan run"] = {
+                count: measure_table(count, given.runs, folder / f"table-{count}")
+                for count in sizes
+                if count <= _PEERS_MOST
+            }
+            peers |= {peer.name: measure_peer(peer, sizes, folder) for peer in PEERS}
     where = (
         f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} processors"
     )
