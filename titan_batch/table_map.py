@@ -73,8 +73,10 @@ def map_rows(  # noqa: PLR0913 - each is an option
         LedgerError: the database cannot be used. Nothing was sent.
 
     """
-    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance] - no one checks
-        raise InputError(f"prompt must be a string, not {prompt!r:.60}.")
+    texts = {"prompt": prompt, "system": "" if system is None else system, "prefix": prefix}
+    for name, text in texts.items():
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - no one checks
+            raise InputError(f"{name} must be a string, not {text!r:.60}.")
     options = SubmitOptions(
         tag=tag,
         model=None if model is None else check_name("model", model),

@@ -50,6 +50,16 @@ class Settings:
         usual = ":443" if parts.scheme == "https" else ":80"
         return parts.netloc.lower().removesuffix(usual) + parts.path.rstrip("/")
 
+    def has_credentials(self) -> bool:
+        """Whether there is a key, a token or a header with one. Raises where it is malformed."""
+        try:
+            self.credentials()
+        except SettingsError as error:
+            if error.code != "api_key_missing":
+                raise
+            return False
+        return True
+
     def credentials(self) -> Credentials:
         """The credentials. Raises SettingsError when they are missing or malformed."""
         for name, value in zip(SECRETS, (self.api_key, self.auth_token), strict=False):

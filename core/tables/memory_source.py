@@ -13,7 +13,7 @@ class MemorySource:
 
     form = Form.JSONL
     columns = None
-    name = "the rows"
+    name = "the table"
 
     def __init__(self, rows: object) -> None:
         """Take the rows. Raises InputError for anything else than dictionaries or a data frame."""
@@ -60,4 +60,24 @@ def _checked(records: Iterator[object]) -> Iterator[dict[str, object]]:
     for number, record in enumerate(records, 1):
         if not isinstance(record, Mapping):
             raise InputError(f"Row {number} must be a dictionary, not {record!r:.60}.")
-        yield dict(cast("Mapping[str, object]", record))
+        values = dict(cast("Mapping[str, object]", record))
+        for name, value in values.items():
+            if not _has_stable_text(value):
+                raise InputError(
+                    f"Row {number}: {name!r:.60} of type {type(value).__name__} has no text that is"
+                    " the same in each run: make it a text, a number or a list."
+                )
+        yield values
+
+
+def _has_stable_text(value: object) -> bool:
+    """Whether its text is the same in each process: else each run would ask, and pay, again."""
+    if isinstance(value, str | int | float) or value is None:
+        return True
+    if isinstance(value, Mapping):
+        return all(map(_has_stable_text, cast("Mapping[object, object]", value).values()))
+    if isinstance(value, list | tuple):
+        return all(map(_has_stable_text, cast("Iterable[object]", value)))
+    kind = type(value)
+    has_text = kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
+    return has_text and not isinstance(value, set | frozenset)

@@ -37,7 +37,7 @@ def write_csv(
         file.write("\ufeff")
     writer = csv.writer(file, delimiter=dialect.delimiter, lineterminator=dialect.line_end)
     header = names if copies else map(cell, names)
-    writer.writerow((*header, *columns.names))
+    writer.writerow((*header, *map(cell, columns.names)))
     for answer, row in zip(answers, source.read(), strict=False):
         values = (row.values.get(name) for name in names)
         cells = values if copies else map(cell, values)

@@ -125,3 +125,24 @@ def test_an_answer_that_does_not_match_is_asked_again(sandbox: Sandbox) -> None:
     assert type(found[2][0]["answer"]) is Verdict
     assert found[2][0]["error"] is None
     assert sandbox.billing_log().creates == 2
+
+
+class _Plain:
+    """An object without a text of its own."""
+
+
+@pytest.mark.parametrize("value", [{"b", "a"}, [frozenset("ab")], {"deep": {"ab"}}, _Plain()])
+def test_a_value_whose_text_differs_from_run_to_run_is_refused(
+    sandbox: Sandbox, value: object
+) -> None:
+    """It would be another request in each run, sent and paid for again."""
+    with pytest.raises(InputError, match=r"Row 2: 'x' of type \w+ has no text that is the same"):
+        titan_batch.map([{"x": 1}, {"x": value}], PROMPT, tag="t")
+    assert sandbox.billing_log().creates == 0
+
+
+@pytest.mark.parametrize("given", [{"system": 5}, {"prefix": 5}, {"system": ["Be brief."]}])
+def test_a_text_must_be_a_string(sandbox: Sandbox, given: Any) -> None:
+    with pytest.raises(InputError, match="must be a string"):
+        titan_batch.map([{"x": 1}], PROMPT, tag="t", **given)
+    assert sandbox.billing_log().creates == 0

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.processes.terminal import Ended, Terminal, a_server
 
+from titan_console.cli.main import main
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -171,6 +172,26 @@ def test_without_a_key_the_rows_are_kept_and_sent_later(shell: Shell) -> None:
     assert shell.sandbox.billing_log().creates == 1
 
 
+def test_a_token_polls_as_a_key_does(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shell.write("books.csv", BOOKS)
+    monkeypatch.setenv("TITAN_HOME", shell.path("home"))
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", shell.terminal.base_url)
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", data, "--prompt", shell.prompt, "--yes"])
+    assert (ended.value.code, capsys.readouterr().err.count("Wrote 4 rows")) == (0, 1)
+
+
+def test_no_name_of_a_column_of_the_answers_is_a_formula(shell: Shell) -> None:
+    schema = {**SCHEMA, "properties": {"=cmd()": {"type": "integer"}}, "required": []}
+    data, file = shell.write("books.csv", BOOKS), shell.write("s.json", json.dumps(schema))
+    assert shell.run(data, "--schema", file).code == 0
+    assert shell.read("books-answers.csv").splitlines()[0].endswith(",'=cmd(),error")
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "has_answer"),
     [
@@ -186,6 +207,10 @@ def test_rows_that_fail_have_the_reason_and_the_exit_code_is_1(
         done = shell.run(shell.write("books.csv", BOOKS), "--json")
         assert (done.code, done.json()["failed"]) == (1, 4)
         assert "Wrote 4 rows, 4 of them with an error." in done.err
+        # None of these is replayed unchanged, and the message says so.
+        assert "with a change (--set max_tokens=4096, --model) also what was rejected" in done.err
+        assert shell.terminal.run("replay", "books", "--yes").code == 2
+        assert shell.terminal.run("replay", "books", "--set", "max_tokens=4096", "--yes").code == 0
         rows = list(csv.DictReader(shell.read("books-answers.csv").splitlines()))
         assert all(row["error"].startswith(error) for row in rows)
         assert all(bool(row["answer"]) is has_answer for row in rows)

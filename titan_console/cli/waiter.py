@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from core.bootstrap import open_engine
 from core.clock import Clock
 from core.config.settings import Settings
-from core.errors import InputError, SettingsError, problems_of
+from core.errors import InputError, problems_of
 from core.intake import request_statuses
 from core.intake.request_statuses import RequestStatuses
 from core.reporting.error_groups import fingerprint
@@ -117,14 +117,10 @@ class Waiter:
         return found.is_finished
 
     def _can_poll(self) -> bool:
-        try:
-            self._settings.credentials()
-        except SettingsError as error:
-            if error.code != "api_key_missing":
-                raise
-            print_stderr("No API key: waiting for the scheduled poller.")
-            return False
-        return True
+        if self._settings.has_credentials():
+            return True
+        print_stderr("No API key: waiting for the scheduled poller.")
+        return False
 
     def _poll(self) -> bool:
         """Poll; False where another process polls or locks the ledger."""

@@ -259,7 +259,7 @@ def _run(
         if sent:
             print_stderr(f"Submitted {pluralize(sent, 'request')} under tag {tag}.")
         waiter = Waiter(settings, tag, SystemClock(), bar)
-        polls = settings.api_key or given["wait"]
+        polls = settings.has_credentials() or given["wait"]
         found = waiter.wait(every, timeout) if polls else waiter.look()
         problems += waiter.problems
         written = None if found.follow_ups else _write(table, survey, path, force=given["force"])
@@ -302,8 +302,10 @@ def _report(report: RunReport, *, as_json: bool) -> int:
         echo(report.output)
     if report.failed:
         print_stderr(
-            f"Wrote {rows}, {report.failed:,} of them with an error. After `titan-console"
-            f" replay {report.tag}`, run the same command again with --force."
+            f"Wrote {rows}, {report.failed:,} of them with an error. `titan-console replay"
+            f" {report.tag}` runs what failed again, and with a change (--set max_tokens=4096,"
+            " --model) also what was rejected or needs review; then run the same command again"
+            " with --force."
         )
         return Exit.ATTENTION
     print_stderr(f"Wrote {rows} to {report.output}.")
