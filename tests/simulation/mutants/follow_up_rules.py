@@ -86,7 +86,7 @@ RULES: dict[str, Rule] = {
     ),
     "what is asked again is within the budget": (follow_ups, "_admit", nothing, _over_budget),
     "an answer with an open command is not asked for again": (
-        *(incomplete_answers, "_COMMANDED", "0"),
+        *(incomplete_answers, "_OPEN", "0"),
         _instant(test_follow_ups.test_an_answer_with_an_open_command_is_not_asked_for_again),
     ),
     "a delivered answer says that it is invalid": (
