@@ -16,7 +16,9 @@ class Validator:
         """`schema` as `supported_schema.prepared` returns it. Raises ValueError for another."""
         import jsonschema_rs  # noqa: PLC0415 - only where a schema is in use
 
-        self._schema = jsonschema_rs.validator_for(msgspec.json.decode(schema), offline=True)
+        self._schema = jsonschema_rs.validator_for(
+            msgspec.json.decode(schema), offline=True, validate_formats=True
+        )
 
     def problem(self, text: str | None) -> str | None:
         """Why the answer does not match, on one line: the first error. None: it matches."""

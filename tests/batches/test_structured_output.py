@@ -22,6 +22,7 @@ from state.operations import reviews
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import batch_list
+from titan_console.sandbox.answers.texts import FORMATTED
 from titan_console.sandbox.model.timing import Plan
 
 # The sandbox never answers "gone", and refuses the keywords that the API does not take.
@@ -189,3 +190,11 @@ def test_the_first_error_is_one_short_line(text: str | None, why: str | None) ->
         assert found.startswith(why)
         assert len(found) <= 300
         assert found.isprintable()
+
+
+def test_a_format_is_checked_and_the_sandbox_keeps_to_it() -> None:
+    """Else a date that is none would not be asked for again, and fail only as an instance."""
+    for form, text in FORMATTED.items():
+        validator = Validator(prepared({"type": "string", "format": form}))
+        assert validator.problem(json.dumps(text)) is None
+        assert validator.problem('"harbour master"') == f'/: "harbour master" is not a "{form}"'

@@ -171,6 +171,21 @@ def _referred(ref: str, root: dict[str, object]) -> dict[str, object]:
     return found
 
 
+# A text of each format that the API produces.
+FORMATTED = {
+    "date-time": "2026-05-02T07:00:00Z",
+    "time": "07:00:00Z",
+    "date": "2026-05-02",
+    "duration": "P1D",
+    "email": "reader@example.com",
+    "hostname": "example.com",
+    "uri": "https://example.com/a",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uuid": "4f9b7c1e-2d3a-4b5c-8d6e-7f8091a2b3c4",
+}
+
+
 def _example_scalar(name: str, schema: dict[str, object], rng: Random) -> object:
     low = schema.get("minimum")
     floor = low if isinstance(low, (int, float)) and abs(low) < _LARGE else 0
@@ -184,7 +199,7 @@ def _example_scalar(name: str, schema: dict[str, object], rng: Random) -> object
         case "null":
             return None
         case _:
-            return rng.choice(_WORDS)
+            return FORMATTED.get(as_str(schema.get("format"))) or rng.choice(_WORDS)
 
 
 def _json(value: object) -> str:
