@@ -60,7 +60,8 @@ class FolderSource:
             return []
         shown = ", ".join(self.skipped[:_SHOWN]) + (", …" if len(self.skipped) > _SHOWN else "")
         files = pluralize(len(self.skipped), "file")
-        return [f"{files} skipped, neither text, Markdown, PDF nor image: {shown}"]
+        why = "neither text, Markdown, PDF nor image, or a link out of the folder"
+        return [f"{files} skipped, {why}: {shown}"]
 
     def _listed(self) -> Iterator[Path]:
         inside = self.path.resolve()
