@@ -18,9 +18,10 @@ from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
 from core.requests.wire_id import FromWire, max_unshortened_length
 from core.text import are, pluralize
-from state.batches import collection, remote_status, stuck_batches, sync_runs
+from state.batches import collection, remote_status, stuck_batches
 from state.batches.collection import Completion
 from state.db.staged import Staged
+from state.files.answers_file import answers_file
 from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile, file_name
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus
@@ -153,7 +154,7 @@ def _commit(
     rejected.keep()
     if collected.complete:
         results.finish()
-        sync_runs.answers_file(context.folder, batch.key).unlink(missing_ok=True)
+        answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
         count = collected.missing
         reasons = (f"{pluralize(count, 'result')} {are(count)} missing", problem)
@@ -178,14 +179,12 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
 
 def _has_local_results(context: Context, batch: Batch) -> bool:
     """Whether the results are on this disk: of a synchronous run, or of a rebuilt ledger."""
-    return (
-        batch.kind == BatchKind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
-    )
+    return batch.kind == BatchKind.SYNC or answers_file(context.folder, batch.key).exists()
 
 
 def _local_results(context: Context, batch: Batch) -> Path:
     """The answers, or the file that a restore made of them before it was killed or discarded."""
-    answers = sync_runs.answers_file(context.folder, batch.key)
+    answers = answers_file(context.folder, batch.key)
     collected = context.folder.results / file_name(batch.key)
     return collected if collected.exists() and not answers.exists() else answers
 

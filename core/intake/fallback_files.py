@@ -30,6 +30,7 @@ from state.batches import submissions, sync_runs
 from state.db.ledger import Transaction
 from state.db.reader import Reader
 from state.files import fallback_file
+from state.files.answers_file import answers_file, remove_copy
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
 from state.files.folder import replace as rename_to
@@ -216,13 +217,13 @@ def _remove_leftovers(context: Context, file: FallbackFile) -> None:
     """
     ledger, folder = context.ledger, context.folder
     if fallback_import.is_imported(ledger, file.key) and not submissions.is_known(ledger, file.key):
-        sync_runs.answers_file(folder, file.key).unlink(missing_ok=True)
+        answers_file(folder, file.key).unlink(missing_ok=True)
         (folder.spool / f"{file.key}.jsonl").unlink(missing_ok=True)
 
 
 def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:
     """Copy the answers to where those of the run are collected from, before the commit."""
-    target = sync_runs.answers_file(context.folder, run)
+    target = answers_file(context.folder, run)
     make_private(target.parent)
     # Named after the file, so that the import after a kill replaces it.
     part = target.with_name(f"{file.key}.answers.part")
@@ -232,6 +233,7 @@ def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:
         copy.flush()
         sync_runs.fsync(copy)
     rename_to(part, target)
+    remove_copy(context.folder, run)
 
 
 def _counts(outcomes: Iterable[Outcome]) -> Counts:

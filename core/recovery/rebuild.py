@@ -18,8 +18,9 @@ from core.batches.engine_context import Context
 from core.recovery import recovered_files
 from core.recovery.recovered_files import RecoveredFiles
 from core.recovery.recovered_submission import EmptySpoolError, add_submission, tag_of
-from state.batches import batch_planning, request_ranges, sync_runs
+from state.batches import batch_planning, request_ranges
 from state.files import archive, fallback_file
+from state.files.answers_file import answers_file
 from state.files.folder import open_private
 from state.files.folder import replace as replace_file
 from state.model.errors import AlreadySubmitted
@@ -210,7 +211,7 @@ def _is_interrupted(context: Context, found: RecoveredBatch, results: Path) -> b
     return (
         (found.kind, found.status) == (BatchKind.SYNC, BatchStatus.SENDING)
         and found.requests is not None
-        and results == sync_runs.answers_file(context.folder, found.key)
+        and results == answers_file(context.folder, found.key)
     )
 
 
@@ -267,7 +268,7 @@ def collect_from_disk(
 
     False: the file lacks results, which the next poll downloads from the API.
     """
-    answers = sync_runs.answers_file(context.folder, batch.key)
+    answers = answers_file(context.folder, batch.key)
     if results != answers:
         # Results of a synchronous run are collected from here, and then named again.
         _copy(results, answers)

@@ -6,6 +6,8 @@ from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
 from state.db.sql_conditions import GOES_FIRST, QUEUED
+from state.files.answers_file import set_aside
+from state.files.folder import Folder
 from state.model.id_list import IdList
 from state.model.records import Batch, BatchKind, BatchStatus, Submission
 
@@ -160,11 +162,13 @@ def insert_batch(
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]
+    key = unused_key(ledger, submission.key, number)
+    set_aside(Folder(ledger.path.parent), key)
     return ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts,"
         " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        unused_key(ledger, submission.key, number),
+        key,
         ledger.new_id(NONCE_LENGTH),
         submission.id,
         submission.tag,

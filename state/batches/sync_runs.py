@@ -6,21 +6,13 @@ Their answers are written to `batch-results/<key>.answers` before the ledger rec
 import os
 from collections.abc import Callable, Collection, Sequence
 from io import BufferedWriter
-from pathlib import Path
 
 from state.batches.batch_planning import add_batch
 from state.batches.sending import mark_not_sent, return_to_queue
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
-from state.files.folder import Folder
 from state.model.records import Batch, BatchKind, BatchStatus, Counts, Submission
-
-
-def answers_file(folder: Folder, batch_key: str) -> Path:
-    """Return the path of the answers of a run, which exists until they are collected."""
-    return folder.results / f"{batch_key}.answers"
-
 
 _QUEUED = (
     "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from state.batches.sync_runs import answers_file
 from state.db.reader import Source
 from state.files import archive
+from state.files.answers_file import answers_file
 from state.files.folder import Folder
 from state.files.results_file import file_name
 

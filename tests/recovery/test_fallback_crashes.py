@@ -7,13 +7,20 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.ledgers.rebuilt_ledger import rebuilt
-from support.lifecycle import check_billing, our_bill, poll_until_done, requests, results
+from support.lifecycle import (
+    batches,
+    check_billing,
+    our_bill,
+    poll_until_done,
+    requests,
+    results,
+)
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from state.files import fallback_file
 from state.model.errors import LedgerUnusable
-from state.model.records import OnFailure, RequestStatus
+from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.operations import pauses
 
 # What is killed closes no file.
@@ -225,3 +232,31 @@ def test_a_death_during_an_import_and_the_loss_of_ledger_and_mirrors_count_each_
         _lost_with_the_mirrors(tmp_path / str(n), n, is_known=is_known) for n in range(17, 35)
     ]
     assert sum(copied) > 5
+
+
+def test_a_batch_is_not_given_the_answers_that_a_killed_import_left_under_its_key(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:429:times=1:retry=60")
+    assert bench.submit(3, tag="t").problem
+    _kept(bench, answered=True)
+    dying = bench.new_engine("dying")
+    dying.context.ledger.crash_point = _die_at("submit:commit")
+    with pytest.raises(_KilledError):
+        dying.poll()
+    assert [path.name for path in bench.folder.results.glob("*.answers")] == [
+        f"{batches(bench)[0].key}-2.answers"
+    ]
+    # Another process sends the requests before the file is imported.
+    (kept,) = fallback_file.pending(bench.folder)
+    away = kept.path.rename(kept.path.with_name("away"))
+    poll_until_done(bench)
+    away.rename(kept.path)
+    poll_until_done(bench)
+    assert [batch.unpriced for batch in batches(bench)] == [0, 0, 0]
+    assert [batch.kind for batch in batches(bench) if batch.counts.succeeded] == [
+        BatchKind.BATCH,
+        BatchKind.SYNC,
+    ]
+    check_billing(bench)
+    assert len(our_bill(bench)) == 6

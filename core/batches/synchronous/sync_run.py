@@ -20,6 +20,7 @@ from core.requests.supported_schema import as_sent
 from core.text import pluralize
 from state.batches import leases, remote_status, sync_runs
 from state.batches.sending import sent_requests
+from state.files.answers_file import answers_file
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
 from state.files.regular_file import open_regular
@@ -182,7 +183,7 @@ def possible_duplicate_charge(unwritten: int) -> str:
 def _outcomes(context: Context, batch: Batch) -> dict[str, Outcome]:
     """The first outcome of each custom_id that has a result on disk."""
     outcomes: dict[str, Outcome] = {}
-    path = sync_runs.answers_file(context.folder, batch.key)
+    path = answers_file(context.folder, batch.key)
     if not path.exists():
         return outcomes
     with open_regular(path) as file:
@@ -203,7 +204,7 @@ def _requests(context: Context, batch: Batch) -> Iterator[tuple[str, bytes]]:
 
 
 def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> None:
-    path = sync_runs.answers_file(context.folder, batch.key)
+    path = answers_file(context.folder, batch.key)
     try:
         make_private(path.parent)
         with open_private(path) as file:

@@ -13,6 +13,7 @@ from core.batches.synchronous.parallel_calls import ParallelCalls
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import batch_planning, sending, sync_runs
+from state.files.answers_file import answers_file
 from state.model.records import BatchKind, OnFailure, RequestStatus
 from titan_console.sandbox.http.transport import client
 
@@ -67,7 +68,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     assert batch is not None
     run = ParallelCalls(context.api(), context.clock, betas=())
     (answered,) = run.results(list(runs._requests(context, batch))[:1])
-    path = sync_runs.answers_file(bench.folder, batch.key)
+    path = answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])
     poll_until_done(bench)
