@@ -422,6 +422,7 @@ ALTER TABLE submissions ADD COLUMN reask INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN continue_turns INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN on_max_tokens TEXT NOT NULL DEFAULT 'review'
   CHECK (on_max_tokens IN ('review', 'raise'));
+CREATE INDEX commands_failed ON commands (id) WHERE state = 'failed';
 """
 
 # A row never returns to an earlier status, so that one row is at most one POST.

@@ -2,8 +2,9 @@
 
 from msgspec import Struct
 
+from state.db.dialect import THEN_JOIN
 from state.db.reader import Source
-from state.db.sql_conditions import REVIEW_REASON, SETTLED_REQUEST, TO_REVIEW
+from state.db.sql_conditions import REVIEW_REASON, TO_REVIEW
 from state.model.records import INVALID, FollowUps, OnMaxTokens
 from state.operations.failures import REPLAYABLE
 
@@ -27,11 +28,13 @@ _STOPPED = (
     " AND n.outcome IS NOT NULL AND n.outcome <> 'expired'"
     f" AND NOT (n.outcome = 'errored' AND n.error_type IN ({_REPLAYABLE})))"
 )
+# Commands first, which are few: the planner would read all their items.
 _COMMANDED = (
-    "EXISTS (SELECT 1 FROM commands c JOIN command_items i ON i.command_id = c.id"
-    " WHERE c.state IN ({}) AND c.action <> 'cancel' AND i.item_id = r.id)"
+    f"EXISTS (SELECT 1 FROM commands c {THEN_JOIN} command_items i ON i.command_id = c.id"  # noqa: S608 - as above
+    " AND i.item_id = r.id WHERE c.state {} AND c.action <> 'cancel')"
 )
-_OPEN, _FAILED = _COMMANDED.format("'pending', 'running'"), _COMMANDED.format("'failed'")
+_OPEN = _COMMANDED.format("IN ('pending', 'running')")
+_FAILED = _COMMANDED.format("= 'failed'")
 
 
 class IncompleteAnswer(Struct, frozen=True, kw_only=True):
@@ -72,7 +75,9 @@ def incomplete(
         f" a.invalid, {_TRIES} AS tries, {_OPEN} AS is_commanded,"
         " s.reask, s.continue_turns, s.on_max_tokens,"
         " b.key AS batch_key, a.result_offset, a.result_length"
-        f" FROM attempts a {SETTLED_REQUEST} JOIN batches b ON b.id = a.batch_id"
+        # Answers to review first, which are few: the planner would read all requests.
+        f" FROM attempts a {THEN_JOIN} requests r ON r.id = a.request_id"
+        " AND r.settled_by = a.batch_id JOIN batches b ON b.id = a.batch_id"
         f" JOIN submissions s ON s.id = r.submission_id WHERE {TO_REVIEW} AND {_WANTED}"
         " AND r.status = 'succeeded' AND b.collection = 'collected' AND b.collected_ts >= ?"
         " AND (? IS NULL OR s.id = ?) AND a.result_offset IS NOT NULL"
