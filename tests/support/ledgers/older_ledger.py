@@ -26,7 +26,7 @@ def as_version(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as opened:
         for view in VIEWS:
             opened.execute(f"DROP VIEW {view}")
-        opened.execute(f"DROP INDEX {_INDEX}")
+        opened.executescript(f"DROP INDEX {_INDEX}; DROP INDEX commands_failed;")
         for table, columns in _COLUMNS.items():
             for column in columns:
                 opened.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
