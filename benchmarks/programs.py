@@ -203,7 +203,8 @@ def bare_python() -> list[str]:
 
 def titan(*arguments: str, python: str = sys.executable) -> list[str]:
     """A `titan-console` command line, of the version that this interpreter has."""
-    return [python, "-m", "titan_console", *arguments]
+    # Without -P the packages of the working folder would come first.
+    return [python, "-P", "-m", "titan_console", *arguments]
 
 
 def in_process(step: str, argument: object) -> list[str]:
