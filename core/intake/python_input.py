@@ -4,7 +4,6 @@ Accepted: objects of the SDK, other mappings and sequences, iterators, and for i
 a `pathlib.Path` or an open file. What has no order or no exact JSON is refused with its position.
 """
 
-import base64
 import io
 import math
 import os
@@ -15,17 +14,10 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from core.errors import PayloadError
+from core.requests.media_type import base64_source, media_type
 
 # More than the API takes of a document.
 _LONGEST_FILE = 32_000_000
-_SIGNATURES = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF", "application/pdf"),
-)
-# A RIFF file names its kind behind its length.
-_RIFF, _WEBP = slice(0, 4), slice(8, 12)
 _WITH_FILES = ("image", "document")
 _ABSENT = ("NotGiven", "Omit")
 
@@ -125,31 +117,23 @@ def _source(kind: object, value: object, at: str) -> object:
     if fields.get("type") != "base64" or not _is_file(data):
         return _plain(value, at)
     content = _read(data, f"{at}.data")
-    media_type = fields.get("media_type") or _media_type(content)
-    if media_type is None:
+    kind = fields.get("media_type") or media_type(content)
+    if kind is None:
         _refuse(at, "media_type is missing, and the content is of no known kind")
     rest = _plain({name: one for name, one in fields.items() if name != "data"}, at)
-    encoded = base64.b64encode(content).decode("ascii")
-    return {**cast("dict[str, object]", rest), "media_type": media_type, "data": encoded}
+    return {**cast("dict[str, object]", rest), **base64_source(content, kind)}
 
 
 def _from_content(kind: object, content: bytes, at: str) -> dict[str, object]:
-    media_type = _media_type(content)
-    if media_type is None and kind == "document":
+    found = media_type(content)
+    if found is None and kind == "document":
         try:
             return {"type": "text", "media_type": "text/plain", "data": content.decode("utf-8-sig")}
         except UnicodeDecodeError:
             _refuse(at, "the document is neither a PDF nor text in UTF-8")
-    if media_type is None or media_type.startswith("image/") is not (kind == "image"):
+    if found is None or found.startswith("image/") is not (kind == "image"):
         _refuse(at, f"not {'an image (JPEG, PNG, GIF, WebP)' if kind == 'image' else 'a PDF'}")
-    encoded = base64.b64encode(content).decode("ascii")
-    return {"type": "base64", "media_type": media_type, "data": encoded}
-
-
-def _media_type(content: bytes) -> str | None:
-    if content[_RIFF] == b"RIFF" and content[_WEBP] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _SIGNATURES if content.startswith(magic)), None)
+    return base64_source(content, found)
 
 
 def _fields(value: object) -> Mapping[str, object]:

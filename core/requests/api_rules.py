@@ -9,20 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
 
 from core.requests.content_rules import content_problems, is_plain_text, marks_in
+from core.requests.json_access import as_dict, as_list, is_dict, is_list
 from core.requests.model_limits import takes_prefill, takes_thinking_budget
-from core.requests.rule_parts import (
-    EXTRA,
-    Params,
-    Problem,
-    as_dict,
-    as_list,
-    cache_problems,
-    expected,
-    is_dict,
-    is_list,
-    one_of,
-    words,
-)
+from core.requests.rule_parts import EXTRA, Params, Problem, cache_problems, expected, one_of, words
 
 _FIELDS = words(
     """

@@ -3,17 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from core.requests.rule_parts import (
-    EXTRA,
-    Params,
-    Problem,
-    as_dict,
-    as_list,
-    cache_problems,
-    is_list,
-    one_of,
-    words,
-)
+from core.requests.json_access import as_dict, as_list, is_list
+from core.requests.rule_parts import EXTRA, Params, Problem, cache_problems, one_of, words
 
 _ROLES = ("user", "assistant", "system")
 _TURNS = ("user", "assistant")

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import Struct
 
+from core.requests.json_access import as_list
+
 # A byte-level tokenizer makes no token of less than a byte.
 # The API scales images down to at most 4,784 tokens, on the models with the largest ones.
 IMAGE_TOKENS = 5_000
@@ -106,9 +108,9 @@ class _Media:
     def read(self, name: str, found: object) -> None:
         """The messages, or the system prompt."""
         contents = (
-            [found] if name == "system" else [_dict(one).get("content") for one in _list(found)]
+            [found] if name == "system" else [_dict(one).get("content") for one in as_list(found)]
         )
-        pending = [block for content in contents for block in _list(content)]
+        pending = [block for content in contents for block in as_list(content)]
         while pending:
             block = _dict(pending.pop())
             kind, source = block.get("type"), _dict(block.get("source"))
@@ -119,7 +121,7 @@ class _Media:
                 self.tokens += IMAGE_TOKENS - (len(data) if isinstance(data, str) else 0)
             elif kind == "document" and source.get("type") not in ("text", "content"):
                 self._unbounded_document(source)
-            pending += _list(block.get("content")) + _list(source.get("content"))
+            pending += as_list(block.get("content")) + as_list(source.get("content"))
 
     def _unbounded_document(self, source: Mapping[str, Any]) -> None:
         data = source.get("data")
@@ -137,7 +139,7 @@ class _Tools:
     def read(self, found: object) -> None:
         """The tools of a request."""
         self.tokens += _TOOLS_TOKENS
-        for tool in map(_dict, _list(found)):
+        for tool in map(_dict, as_list(found)):
             kind = tool.get("type") or "custom"
             if kind == "custom":
                 continue
@@ -181,7 +183,3 @@ def _count(value: object) -> int | None:
 
 def _dict(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []

@@ -1,7 +1,9 @@
-"""What the rules of params and of content share: a problem, and safe access to unknown JSON."""
+"""What the rules of params and of content share: a problem, and how it is worded."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
+
+from core.requests.json_access import as_dict
 
 Params = dict[str, object]
 EXTRA = "Extra inputs are not permitted"
@@ -16,26 +18,6 @@ class Problem(NamedTuple):
     kind: str
     message: str
     hint: str = ""
-
-
-def as_dict(value: object) -> Params:
-    """The value if it is an object, else an empty one."""
-    return cast("Params", value) if isinstance(value, dict) else {}
-
-
-def as_list(value: object) -> list[object]:
-    """The value if it is a list, else an empty one."""
-    return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def is_dict(value: object) -> bool:
-    """Whether the value is an object."""
-    return isinstance(value, dict)
-
-
-def is_list(value: object) -> bool:
-    """Whether the value is a list."""
-    return isinstance(value, list)
 
 
 def words(text: str) -> frozenset[str]:

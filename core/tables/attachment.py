@@ -1,9 +1,9 @@
 """A PDF or an image as the content block of a request."""
 
-import base64
 from pathlib import Path
 
 from core.errors import InputError
+from core.requests.media_type import base64_source, media_type
 from core.text import megabytes
 
 #: What the API takes, by the suffix of the file.
@@ -12,14 +12,6 @@ IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
 # The API's limits: of an image as base64, and of a request.
 _IMAGE_LIMIT = 5 * 1024 * 1024
 _REQUEST_LIMIT = 32_000_000
-_RIFF, _WEBP = b"RIFF", b"WEBP"
-_MAGIC = (
-    (b"%PDF-", "application/pdf"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
 
 
 def block(path: Path, name: str) -> dict[str, object]:
@@ -44,13 +36,5 @@ def block(path: Path, name: str) -> dict[str, object]:
             f"{name} is not {'a PDF' if is_pdf else 'a JPEG, PNG, GIF or WebP image'}:"
             " remove it from the folder, or convert it.",
         )
-    data = base64.b64encode(content).decode("ascii")
-    source = {"type": "base64", "media_type": media, "data": data}
+    source = base64_source(content, media)
     return {"type": "document" if is_pdf else "image", "source": source}
-
-
-def media_type(content: bytes) -> str | None:
-    """The type that the first bytes show: the API rejects an image with another type."""
-    if content.startswith(_RIFF) and content[8:12] == _WEBP:
-        return "image/webp"
-    return next((media for magic, media in _MAGIC if content.startswith(magic)), None)

@@ -80,7 +80,8 @@ def random_request(random: Random) -> dict[str, Any]:
     if random.random() < 0.3:
         blocks[0]["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
     if random.random() < 0.2:
-        png = base64.b64encode(b"\x89PNG" + random.randbytes(random.randint(10, 4000))).decode()
+        content = b"\x89PNG\r\n\x1a\n" + random.randbytes(random.randint(10, 4000))
+        png = base64.b64encode(content).decode()
         source = {"type": "base64", "media_type": "image/png", "data": png}
         blocks.append({"type": "image", "source": source})
     asked: dict[str, Any] = {

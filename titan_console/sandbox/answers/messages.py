@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from core.requests.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.http_messages import HttpResponse, json_response
-from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 
 _PIECE = 24
 _STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}

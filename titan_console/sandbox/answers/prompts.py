@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
+from core.requests.json_access import as_dict, as_list, as_str
 
 _LOOK = 2_000  # characters at either end; instructions stand at the start or at the end
 _EXCERPT = 160

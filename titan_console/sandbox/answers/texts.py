@@ -5,10 +5,10 @@ from random import Random
 
 import msgspec
 
+from core.requests.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.answers.prompts import AnswerFormat
 from titan_console.sandbox.answers.server_tools import server_tool_blocks, unfinished_call
 from titan_console.sandbox.answers.tokens import CHARACTERS_PER_TOKEN, tokens
-from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.rows import Row
 
 _TOOL_TOKENS = 12

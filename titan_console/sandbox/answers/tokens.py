@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from core.requests.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.ids import digest
-from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 
 CHARACTERS_PER_TOKEN = 4
 _MEDIA_CHARACTERS = 6_000  # about 1,500 tokens for an image or a page

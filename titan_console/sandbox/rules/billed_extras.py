@@ -1,6 +1,6 @@
 """What an answer is billed for beside its own tokens: region, speed, server tools, iterations."""
 
-from titan_console.sandbox.model.json_access import as_dict, as_int, as_list, as_str
+from core.requests.json_access import as_dict, as_int, as_list, as_str
 from titan_console.sandbox.model.models import Model, find_model
 from titan_console.sandbox.model.rows import Extras, IterationTokens
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from core.requests.json_access import as_dict, as_list, is_dict, is_list
 from titan_console.sandbox.model.http_messages import ErrorResponse
-from titan_console.sandbox.model.json_access import as_dict, as_list, is_dict, is_list
 
 MAX_BODY = 256_000_000
 MAX_MESSAGE_BODY = 32_000_000

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from core.requests.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.answers.prompts import detect_format
 from titan_console.sandbox.answers.texts import choose_answer, wrong_output
 from titan_console.sandbox.answers.tokens import measure
 from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.ids import digest
-from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
 from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.rows import WRONG_OUTPUT, Row, RowError

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from core.requests.api_rules import Rules
-from titan_console.sandbox.model.json_access import as_dict, as_int, as_list, as_str, is_list
+from core.requests.json_access import as_dict, as_int, as_list, as_str, is_list
+from core.requests.media_type import media_type
 from titan_console.sandbox.model.models import Model
 from titan_console.sandbox.model.rows import RowError
 from titan_console.sandbox.rules.billed_extras import region_error
@@ -146,7 +147,6 @@ def schema_error(schema: dict[str, object]) -> str:
     return ""
 
 
-_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 _HEAD = 16
 # Names that can never resolve (RFC 6761): the only downloads that the sandbox lets fail.
 _UNREACHABLE = (".invalid", ".test")
@@ -179,6 +179,6 @@ def _image_error(source: dict[str, object], message: int, block: int) -> RowErro
 def _is_image(data: str) -> bool:
     """Whether the first bytes are those of a format that the API takes."""
     try:
-        return base64.b64decode(data[:_HEAD]).startswith(_SIGNATURES)
+        return (media_type(base64.b64decode(data[:_HEAD])) or "").startswith("image/")
     except binascii.Error:
         return False
