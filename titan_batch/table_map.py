@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from core.config import titan_file
+from core.delivery.instances import instance_of
 from core.engine import Engine
 from core.errors import InputError
 from core.intake.options import SubmitOptions
-from core.requests.output_schema import NotAnInstance, schema_of, to_instance
+from core.requests.output_schema import schema_of
 from core.requests.payload import check_name
 from core.tables import table as tables
 from core.tables import template
@@ -145,7 +144,5 @@ def _rows(
 def _instance(answer: Answer, output: object) -> tuple[object, str | None]:
     if answer.text is None or answer.error is not None:
         return None, answer.error
-    try:
-        return to_instance(output, msgspec.json.decode(answer.text)), None
-    except (NotAnInstance, msgspec.DecodeError, RecursionError) as error:
-        return None, f"the answer does not match the schema: {error}"
+    instance, problem = instance_of(answer.text, output)
+    return instance, problem and f"the answer does not match the schema: {problem}"

@@ -17,8 +17,13 @@ def with_output(result: Result, output: object) -> Result:
     message = result["message"]
     if not message or result["invalid"] or message.get("stop_reason") in REVIEW_STOP_REASONS:
         return {**result, "output": None}
+    instance, problem = instance_of(final_text(message), output)
+    return {**result, "output": instance, "invalid": problem}
+
+
+def instance_of(text: str | None, output: object) -> tuple[object, str | None]:
+    """The instance in the text of an answer, or None and why there is none."""
     try:
-        instance = to_instance(output, msgspec.json.decode(final_text(message) or ""))
+        return to_instance(output, msgspec.json.decode(text or "")), None
     except (NotAnInstance, msgspec.DecodeError, RecursionError) as error:
-        return {**result, "output": None, "invalid": printable(str(error))}
-    return {**result, "output": instance}
+        return None, printable(str(error))

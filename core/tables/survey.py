@@ -124,6 +124,6 @@ def check_columns(columns: Collection[str], reserved: Collection[str], where: st
         if name in reserved:
             raise InputError(
                 f"{where} has a column {name!r} already: rename it, or put a prefix before the"
-                " names of the answers (--prefix ai_).",
+                ' names of the answers (--prefix ai_, or prefix="ai_" in Python).',
                 code="column_exists",
             )

@@ -137,7 +137,7 @@ def check_table_output(path: Path, data: Path, folder: Folder, *, overwrite: boo
     target, origin = path.resolve(), data.resolve()
     is_data = target.exists() and target.samefile(origin)
     if is_data or (origin.is_dir() and target.is_relative_to(origin)):
-        raise InputError(f"{path} is in the place of the input {data}: write to another file.")
+        raise InputError(f"{path} is the input {data}, or in it: write to another file.")
     if not target.parent.is_dir():
         raise InputError(f"{path}: the folder {target.parent} does not exist.")
     check_output(path, folder, overwrite=overwrite)

@@ -38,8 +38,7 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
 
     An answer needs review if it was refused, truncated (max_tokens,
     model_context_window_exceeded), left unfinished (pause_turn) or is invalid: it does not match
-    its schema. `replay` runs it again with an
-    edit, `acknowledge` accepts it as it is.
+    its schema. `replay` runs it again with an edit, `acknowledge` accepts it as it is.
     """
     with open_reader() as reader:
         if groups:

@@ -257,7 +257,8 @@ def _run(
         # Waiting may take hours.
         print_problems([*warnings, *problems])
         if sent:
-            print_stderr(f"Submitted {pluralize(sent, 'request')} under tag {tag}.")
+            did = "Stored" if problems else "Submitted"
+            print_stderr(f"{did} {pluralize(sent, 'request')} under tag {tag}.")
         waiter = Waiter(settings, tag, SystemClock(), bar)
         polls = settings.has_credentials() or given["wait"]
         found = waiter.wait(every, timeout) if polls else waiter.look()
