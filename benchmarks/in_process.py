@@ -3,6 +3,7 @@
 `python benchmarks/in_process.py STEP ARGUMENT` prints the seconds.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from core.batches.collect import collect as collect_batch
 from core.batches.collect import collect_all
 from core.batches.refresh import refresh
 from core.batches.synchronous import sync_run
@@ -18,7 +20,8 @@ from core.commands import executor, planner
 from core.commands.command_request import CommandRequest
 from core.config.settings import from_environment
 from core.intake.options import SubmitOptions
-from state.batches import batch_planning, leases
+from state.batches import batch_planning, leases, remote_status
+from state.db.ledger import random_id
 from state.db.reader import Reader
 from state.model.records import Outcome
 from state.operations.commands import Action
@@ -66,6 +69,23 @@ def submit_many(count: str) -> float:
         return time.monotonic() - began
 
 
+def submit_times(until: str) -> str:
+    """Submit ten requests so many times, or until that file appears; the seconds of each, as JSON.
+
+    The first one, which loads what all need, is left out.
+    """
+    left = int(until) if until.isdigit() else 1 << 30
+    times = list[float]()
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        while left > 0 and not (times and Path(until).exists()):
+            requests = [_a_request(f"a-{number}", 1000) for number in range(10)]
+            began = time.monotonic()
+            engine.submit(requests, SubmitOptions(tag=f"t{random_id(10)}"))
+            times.append(time.monotonic() - began)
+            left -= 1
+    return json.dumps(times[1:])
+
+
 def collect(count: str) -> str:
     """Download and store that many results of a batch that has ended.
 
@@ -95,6 +115,19 @@ def collect(count: str) -> str:
         return f"{ended - began} {ended - last_byte}"
 
 
+def collect_one(count: str) -> float:
+    """Download and store the results of the ended batch that has so many, and of no other."""
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        refresh(engine.context, [])
+        due = remote_status.to_collect(engine.context.ledger)
+        (batch,) = (batch for batch in due if batch.request_count == int(count))
+        began = time.monotonic()
+        collected = collect_batch(engine.context, batch)
+        if collected is None or not collected.complete:
+            sys.exit(f"not collected: {collected}")
+        return time.monotonic() - began
+
+
 def replay(failed: str) -> float:
     """Preview a replay of all errored requests; then queue them in new batches."""
     with open_engine(from_environment(), actor="benchmark") as engine:
@@ -114,7 +147,8 @@ def replay(failed: str) -> float:
 
 
 _STEPS: dict[str, Callable[[str], float | str]] = {
-    step.__name__: step for step in (console_page, synchronous, submit_many, collect, replay)
+    step.__name__: step
+    for step in (console_page, synchronous, submit_many, submit_times, collect, collect_one, replay)
 }
 
 

@@ -23,8 +23,10 @@ _TIMES = "strftime('%Y-%m-%dT%H:%M:%SZ', :newest, '-' || ((:batches - n) * :spre
 
 _SUBMISSIONS = f"""
 WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < :batches)
-INSERT INTO submissions SELECT n, 'tb-' || n || '-k3x9', 'job-' || (n % 12) || '-' || n,
-  'job-' || (n % 12), NULL, 'claude-haiku-4-5', substr({_TIMES}), 1, 10), NULL, 'queue', :size,
+INSERT INTO submissions (id, key, tag, workflow, job, model, work_date, deadline_ts, on_failure,
+  request_count, created_by, created_ts, finished_ts, delivered_ts, pruned_ts)
+SELECT n, 'tb-' || n || '-k3x9', 'job-' || (n % 12) || '-' || n, 'job-' || (n % 12), NULL,
+  'claude-haiku-4-5', substr({_TIMES}), 1, 10), NULL, 'queue', :size,
   'benchmark', {_TIMES}), iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL),
   iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL), NULL FROM counted
 """  # noqa: S608 - our own words

@@ -23,6 +23,7 @@ from pathlib import Path
 import report
 import scenarios
 import versions
+from many_hosts import many_hosts
 from measure import (
     TEXT,
     Figure,
@@ -170,6 +171,7 @@ def main() -> None:
             scenarios.eight_at_once(folder),
             scenarios.whole_limits(folder),
             scenarios.replay(folder),
+            many_hosts(folder, max(sizes), 256, given.runs),
             scenarios.large_ledger(folder, given.attempts),
             versions.findings(folder, compared),
         ):

@@ -3,8 +3,8 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -12,26 +12,46 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from core.api.credentials import Credentials
 from core.api.protocol import BatchApi
-from core.batches.engine_context import Context
-from core.clock import Clock, SystemClock
+from core.batches.engine_context import Context, LaneAccess
+from core.clock import Clock, OffsetClock, SystemClock
 from core.config import titan_file
+from core.config.base_url import is_other_host
+from core.config.lane_access import Target, target_of
+from core.config.lanes import Lane
+from core.config.ledger_address import place_of
 from core.config.settings import Settings
+from core.config.titan_tables import TitanToml
 from core.engine import Engine
+from core.errors import InputError, SettingsError, TitanError
 from core.money.pricing import PriceBook
+from core.redaction import remember
+from state.batches import sync_runs
 from state.db import access_lock
+from state.db.integrity import refuse_marked
 from state.db.ledger import Ledger, random_id
+from state.db.opening import open_ledger, open_reader, require_file, require_ledger
+from state.files import fallback_file
 from state.files.folder import Folder
-from state.files.lost_ledger import require_ledger
 from state.model.crash_points import no_crash_point
+from state.model.errors import LedgerBusy
+from state.model.ledger_url import is_postgres, passwords
+from state.model.records import DEFAULT_LANE
 from state.recovery import rebuild as rebuilding
 from state.recovery import restored
 
 if TYPE_CHECKING:
+    from core.maintenance.ledger_copy import CopySummary
     from core.recovery.rebuild import RebuildSummary
     from core.recovery.restore import Losses, RestoreSummary
 
 _log = logging.getLogger("titan_console")
+
+
+def process_name(actor: str, host: str = "") -> str:
+    """How the ledger names this process: with its host and number."""
+    return f"{actor}@{host or socket.gethostname()}:{os.getpid()}"
 
 
 def open_engine(
@@ -50,48 +70,146 @@ def open_engine(
     the event log. `new_id` makes random keys and nonces of a length; a demo passes one with a fixed
     seed. The API client is loaded on first use.
     """
-    clock = clock or SystemClock()
-    folder = Folder(settings.home)
+    clock = OffsetClock(clock or SystemClock())
+    folder = settings.folder
     if not creates:
-        require_ledger(folder.ledger)
-    who = f"{actor}@{socket.gethostname()}:{os.getpid()}"
+        require_ledger(folder)
+    who = process_name(actor, settings.host)
 
     rules = titan_file.read(folder)
 
-    @cache
-    def api() -> BatchApi:
-        return open_api(settings)
+    opened: list[BatchApi] = []
 
-    return Engine(
+    @cache
+    def api(lane: str | None = None) -> BatchApi:
+        opened.append(open_api(settings, rules, lane))
+        return opened[-1]
+
+    ledger = open_ledger(folder, now=clock.now, actor=who, monotonic=clock.monotonic, new_id=new_id)
+    clock.offset = ledger.clock_offset()
+    engine = Engine(
         Context(
-            ledger=Ledger(
-                folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic, new_id=new_id
-            ),
+            ledger=ledger,
             folder=folder,
             clock=clock,
             api=api,
-            prices=PriceBook(rules.prices),
+            prices=PriceBook.with_cache(folder, rules),
             limits=rules.limits.limits(),
             recovery=rules.recovery,
             instance_id=f"{who}/{random_id(4)}",
             progress=progress,
             runs_hooks=runs_hooks,
+            writes_mirrors=folder.ledger_url is None or rules.ledger.mirrors,
             poll_max_min=rules.limits.poll_max_min,
-            server=settings.server,
+            server=_server(settings, None),
             same_servers=rules.api.same_server,
-            close=lambda: api().close() if api.cache_info().currsize else None,
+            lanes={name: _access(settings, rules, lane, api) for name, lane in rules.lanes.items()},
+            close=lambda: _close(opened),
         )
+    )
+    if folder.ledger_url is not None and fallback_file.pending(folder):
+        _import_fallback_files(engine.context)
+    return engine
+
+
+def _import_fallback_files(context: Context) -> None:
+    """Import what this host kept while its ledger could not be used: it may have no poller."""
+    from core.intake import fallback_files  # noqa: PLC0415 - seldom needed
+
+    try:
+        problems = fallback_files.import_all(context)
+    except (TitanError, OSError) as error:
+        problems = [f"Cannot import the fallback files of this host now: {error}"]
+    for problem in problems:
+        _log.warning(problem)
+
+
+def _close(opened: Iterable[BatchApi]) -> None:
+    for api in opened:
+        api.close()
+
+
+def _access(
+    settings: Settings, rules: TitanToml, lane: Lane, api: Callable[[str], BatchApi]
+) -> LaneAccess:
+    return LaneAccess(
+        api=lambda: api(lane.name),
+        limits=lane.limits(rules.limits.limits()),
+        server=_server(settings, lane),
+        same_servers=lane.same_server,
     )
 
 
-def open_api(settings: Settings) -> BatchApi:
-    """The client for the API of the settings. Raises SettingsError without credentials."""
-    credentials = settings.credentials()
+def _server(settings: Settings, lane: Lane | None) -> str:
+    """Its server; of one that cannot be used, which `open_api` says, that of the base URL."""
+    try:
+        return target_of(settings, lane).server
+    except SettingsError:
+        return settings.server if lane is None else ""
+
+
+def open_api(
+    settings: Settings, rules: TitanToml | None = None, lane: str | None = None
+) -> BatchApi:
+    """The client for the API of the settings, or of a lane in the rules.
+
+    Raises SettingsError without credentials, for a lane with a mistake, and for another host than
+    the only one in titan.toml.
+    """
+    target = find_target(settings, rules, lane)
+    _check_host(target.server, (rules or titan_file.read(settings.folder)).api.only_host)
     for warning in settings.warnings:
         _log.warning(warning)
     from core.api.client import AnthropicApi  # noqa: PLC0415 - slow, only when needed
 
-    return AnthropicApi(credentials=credentials, base_url=settings.base_url)
+    if target.sdk is not None:
+        from core.api.sdk_transport import SdkTransport  # noqa: PLC0415 - as above
+
+        return AnthropicApi(transport=SdkTransport(target.sdk))
+    from core.api.transport import DirectTransport  # noqa: PLC0415 - as above
+
+    used = target.credentials or Credentials()
+    return AnthropicApi(
+        transport=DirectTransport(target.base_url, used, workspace=target.workspace)
+    )
+
+
+def _check_host(server: str, only: str) -> None:
+    if is_other_host(server, only):
+        raise SettingsError(
+            f"The server is {server}, but [api] in titan.toml has only_host = {only!r}. Nothing was"
+            " sent: set ANTHROPIC_BASE_URL to that host, or use another TITAN_HOME.",
+            code="other_server",
+        )
+
+
+def find_target(
+    settings: Settings, rules: TitanToml | None = None, lane: str | None = None
+) -> Target:
+    """Where calls of the settings, or of a lane in the rules, go, and with what credentials.
+
+    Raises SettingsError as `open_api` does.
+    """
+    return target_of(settings, find_lane(settings, rules, lane))
+
+
+def find_lane(
+    settings: Settings, rules: TitanToml | None = None, lane: str | None = None
+) -> Lane | None:
+    """The lane in the rules; None for the default one. Raises SettingsError for any other."""
+    if lane is None or lane == DEFAULT_LANE:
+        return None
+    rules = rules or titan_file.read(settings.folder)
+    named, problem = rules.lanes.get(lane), rules.lane_problem(lane)
+    if problem is not None or named is None:
+        said = str(problem) if problem else f"titan.toml has no table [lanes.{lane}]."
+        raise SettingsError(said, code=problem.code if problem else "lane_missing")
+    return named
+
+
+def server_of(settings: Settings, lane: str) -> str:
+    """The server of a lane in titan.toml, "" where it is not known."""
+    return _server(settings, titan_file.read(settings.folder).lanes.get(lane))
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
@@ -103,6 +221,8 @@ class Runtime(Struct, frozen=True, kw_only=True):
 
 
 _RUNTIME = Runtime()
+# What replaces restore and rebuild of a ledger in PostgreSQL.
+FROM_SERVER = "restore a backup of its server, such as a dump of pg_dump"
 
 
 def rebuild_ledger(
@@ -119,7 +239,8 @@ def rebuild_ledger(
     """
     from core.recovery.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
-    folder = Folder(settings.home)
+    folder = settings.folder
+    require_file(folder, FROM_SERVER)
     with access_lock.exclusive(folder.ledger):
         check(folder)
         with _fresh(settings, folder, actor, runtime) as (fresh, context):
@@ -132,7 +253,9 @@ def preview_restore(settings: Settings, backup: Path) -> "Losses":
     """What is known now and not in the backup; nothing is changed but a copy of the backup."""
     from core.recovery import restore  # noqa: PLC0415 - no poll needs it
 
-    folder = Folder(settings.home)
+    folder = settings.folder
+    require_file(folder, FROM_SERVER)
+    refuse_marked(folder.ledger)
     with (
         access_lock.exclusive(folder.ledger),
         _fresh(settings, folder, "cli", _RUNTIME, backup) as made,
@@ -152,12 +275,72 @@ def restore_ledger(
     """
     from core.recovery import restore  # noqa: PLC0415 - no poll needs it
 
-    folder = Folder(settings.home)
+    folder = settings.folder
+    require_file(folder, FROM_SERVER)
     with access_lock.exclusive(folder.ledger):
+        refuse_marked(folder.ledger)
         with _fresh(settings, folder, actor, runtime, backup) as (fresh, context):
             done = restore.import_newer_files(context, backup)
             restored.record(context.ledger, backup.name)
         return done, _install(fresh, folder, "replaced", runtime)
+
+
+def copy_ledger(
+    settings: Settings,
+    source: str,
+    target: str,
+    *,
+    actor: str,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+    runtime: Runtime = _RUNTIME,
+) -> "CopySummary":
+    """Move a ledger; `source` and `target` are a TITAN_HOME or an address of PostgreSQL.
+
+    Raises InputError where these two cannot be, and what `ledger_copy.move` raises.
+    """
+    from core.maintenance import ledger_copy  # noqa: PLC0415 - no poll needs it
+    from state.db.copies.places import source_of, target_of  # noqa: PLC0415 - as above
+
+    for address in filter(is_postgres, (source, target)):
+        remember(*passwords(address))
+    old, new = place_of(source, settings.home), place_of(target, settings.home)
+    if old == new or (
+        old.ledger_url is None
+        and new.ledger_url is None
+        and old.root.resolve() == new.root.resolve()
+    ):
+        raise InputError(f"{source} and {target} are the same place.", code="ledger_same")
+    if old.ledger_url is None and new.ledger_url is None:
+        raise InputError(
+            "One of the two must be a PostgreSQL database. To move a TITAN_HOME to another folder,"
+            " stop its poller and its jobs, and move the folder.",
+            code="ledger_same",
+        )
+    run = ledger_copy.CopyRun(
+        now=runtime.clock.now,
+        who=process_name(actor),
+        progress=progress,
+        new_id=runtime.new_id,
+        crash_point=runtime.crash_point,
+    )
+    with ExitStack() as opened:
+        there = opened.enter_context(closing(source_of(old)))
+        there.check()
+        here = opened.enter_context(closing(target_of(new)))
+        return ledger_copy.move(there, here, run, check=lambda: _refuse_runs(old))
+
+
+def _refuse_runs(folder: Folder) -> None:
+    """Answers that a synchronous run has not recorded are in files of this host only."""
+    with open_reader(folder) as reader:
+        runs = sync_runs.uncollected(reader)
+    if runs:
+        owner, _, _ = (runs[0].owner or "").rpartition("/")
+        raise LedgerBusy(
+            f"The ledger has not collected the answers of the synchronous run {runs[0].key}"
+            f" ({owner}): run `titan-console poll` on that host, then copy again.",
+            code="ledger_in_use",
+        )
 
 
 @contextmanager
@@ -187,8 +370,8 @@ def _fresh(
                     ledger=ledger,
                     folder=folder,
                     clock=clock,
-                    api=lambda: open_api(settings),
-                    prices=PriceBook(rules.prices),
+                    api=lambda: open_api(settings, rules),
+                    prices=PriceBook.with_cache(folder, rules),
                     limits=rules.limits.limits(),
                     recovery=rules.recovery,
                     instance_id=actor,

@@ -37,6 +37,30 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class OffsetClock:
+    """Another clock, whose time of day is off by `offset`: that of a server, as this host knows it.
+
+    Hosts with one ledger agree on the time by it, whatever their own clocks say.
+    """
+
+    def __init__(self, base: Clock) -> None:
+        """Without an offset."""
+        self._base = base
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        """The wall-clock time, aware, in UTC."""
+        return self._base.now() + self.offset
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._base.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep as the other clock does."""
+        self._base.sleep(seconds)
+
+
 class ManualClock:
     """A clock that moves only by `advance`, `jump` and `sleep`."""
 

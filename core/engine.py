@@ -14,16 +14,15 @@ from core.batches.error_isolation import update_mirrors
 from core.poll import poll_run
 from core.poll.poll_summary import PollSummary
 from state.model.errors import LedgerError
-from state.model.records import Batch, RequestStatus, Submission
-from state.queries import batch_list, result_rows
+from state.model.records import DEFAULT_LANE, Batch, Submission
+from state.queries import batch_list
 
 if TYPE_CHECKING:
     from core.batches.adopt import Adopted
     from core.delivery.results import Result
     from core.intake.options import SubmitOptions
+    from core.intake.request_statuses import RequestStatuses
     from core.intake.submit import SubmitResult
-
-_UNFINISHED = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 
 
 class Engine:
@@ -54,6 +53,10 @@ class Engine:
         submitted = submit(self.context, requests, options)
         try:
             problems = update_mirrors(self.context)
+            if self.context.ledger.is_shared:
+                from core.reporting import host_report
+
+                problems += host_report.note(self.context)
         except LedgerError as error:
             # The requests are recorded; the next poll writes the mirrors.
             problems = [str(error)]
@@ -63,11 +66,16 @@ class Engine:
         """One poll. See `core.poll.poll_run.poll_once`."""
         return poll_run.poll_once(self.context)
 
-    def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
+    def adopt(
+        self, remote_id: str, *, tag: str | None = None, lane: str = DEFAULT_LANE
+    ) -> "Adopted":
         """Import a batch that the ledger does not have. See `core.batches.adopt.adopt`."""
         from core.batches.adopt import adopt
+        from core.config import titan_file
+        from core.intake.options import check_lane
 
-        adopted = adopt(self.context, remote_id, tag=tag)
+        check_lane(lane, titan_file.read(self.context.folder))
+        adopted = adopt(self.context, remote_id, tag=tag, lane=lane)
         problems = update_mirrors(self.context)
         return replace(adopted, problem=adopted.problem or next(iter(problems), None))
 
@@ -75,24 +83,22 @@ class Engine:
         """The submissions and batches of a key, an API batch id or a tag. Raises UnknownId."""
         return batch_list.find(self.context.ledger, name)
 
+    def statuses(self, name: str) -> "RequestStatuses":
+        """The requests that the name stands for, by status. Raises UnknownId.
+
+        Those of fallback files are left out; `core.intake.request_statuses.of_name` has them.
+        """
+        from core.intake import request_statuses
+
+        return request_statuses.in_ledger(self.context.ledger, name, self.context.clock.now())
+
     def is_finished(self, name: str) -> bool:
         """Whether none of the requests that the name stands for is queued or in flight."""
-        from core.delivery import results as delivery
-
-        return not any(
-            row.status in _UNFINISHED
-            for submission, batch in delivery.named(self.context.ledger, name)
-            for row in result_rows.results(self.context.ledger, submission, batch=batch)
-        )
+        return not self.statuses(name).at_work
 
     def has_follow_ups(self, name: str) -> bool:
         """Whether the next poll asks again for an answer that the name stands for."""
-        from core.commands import follow_ups
-        from core.delivery import results as delivery
-
-        source, now = self.context.ledger, self.context.clock.now()
-        named = delivery.named(source, name)
-        return any(follow_ups.due(source, now, submission.id) for submission, _ in named)
+        return self.statuses(name).follow_ups > 0
 
     def results(self, name: str) -> "Iterator[Result]":
         """The results that the name stands for, in input order. See `core.delivery.results`."""

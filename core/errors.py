@@ -7,6 +7,7 @@ TitanError                (state.model.errors)
  +- InputError            a file or an option is invalid
  |   +- TitanTomlError    titan.toml is invalid; the message names the line and the key
  +- SettingsError         a setting is missing or invalid
+ |   +- LaneError         one lane of titan.toml cannot be used; the others can
  +- ApiError              a call to the API failed
      +- Unreachable       nothing was sent
      +- NoResponse        sent, but no usable response: the API may have accepted it
@@ -61,6 +62,12 @@ class SettingsError(TitanError):
     """A setting is missing or invalid."""
 
     default_code = "invalid_settings"
+
+
+class LaneError(SettingsError):
+    """One lane of titan.toml cannot be used; the others can."""
+
+    default_code = "lane_unusable"
 
 
 class ApiError(TitanError):

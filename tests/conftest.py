@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.builders import Bench, a_bench
 from support.ledgers.ledger_builders import a_ledger
+from support.ledgers.new_ledger import prepare_new_home
 from support.processes.terminal import a_server
 
 from state.db.ledger import Ledger
@@ -27,7 +28,7 @@ settings.load_profile("titan")
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
 _ROOM = 2 << 30
 _FOREIGN = re.compile(
-    r"ANTHROPIC_\w+|TITAN_\w+|NO_COLOR|\w*_(?i:PROXY)|SSL_CERT_\w+|(REQUESTS|CURL)_CA_BUNDLE"
+    r"ANTHROPIC_\w+|TITAN_\w+|PG[A-Z]+|NO_COLOR|\w*_(?i:PROXY)|SSL_CERT_\w+|(REQUESTS|CURL)_CA_BUNDLE"
 )
 
 
@@ -74,6 +75,7 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Generator[Ledger, None, None]:
+    prepare_new_home(tmp_path / "titan" / "titan.db")
     with a_ledger(tmp_path / "titan") as made:
         yield made
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import to_builtins
 
-from core.bootstrap import open_api
+from core.bootstrap import open_api, process_name, server_of
 from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment, pin_home
@@ -38,7 +38,6 @@ from core.requests.output_schema import schema_of
 from core.requests.payload import check_name
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
-from state.files.folder import Folder
 from state.model.errors import (
     AlreadySubmitted,
     LedgerBusy,
@@ -94,6 +93,7 @@ def submit(  # noqa: PLR0913 - each is an option
     continue_turns: int | None = None,
     on_max_tokens: Literal["review", "raise"] | None = None,
     strict: bool = False,
+    lane: str | None = None,
 ) -> str:
     """Store the requests durably, send them as batches, and return the key of the submission.
 
@@ -104,7 +104,8 @@ def submit(  # noqa: PLR0913 - each is an option
 
     If the database cannot be written, what was submitted before still keeps its key and is not sent
     or run again. Other requests are kept in a fallback file, with on_failure="sync" together with
-    their results; the next poll imports it.
+    their results; the next poll imports it. Where the database is shared with other hosts and may
+    have the requests already, they are kept and not run.
 
     Args:
         requests: each `{"custom_id", "messages", "max_tokens", ...}`, or in the API's form
@@ -133,6 +134,8 @@ def submit(  # noqa: PLR0913 - each is an option
             with twice the max_tokens, up to the limit of the model. Default: "review".
         strict: raise PayloadError for a request that the API would reject, such as one with an
             unknown parameter. Otherwise a warning is logged.
+        lane: the lane in titan.toml whose account and platform get the batches. Default: that of
+            the environment.
 
     If the workflow is a job in titan.toml, its values are the defaults of the arguments that the
     call omits, but for workflow and output.
@@ -158,6 +161,7 @@ def submit(  # noqa: PLR0913 - each is an option
         reask=reask,
         continue_turns=continue_turns,
         on_max_tokens=_choice("on_max_tokens", on_max_tokens, OnMaxTokens),
+        lane=lane,
         strict=strict,
     )
     options.check()
@@ -190,7 +194,7 @@ def poll_and_collect(batch_id: str, *, output: object = None) -> list[dict[str, 
     """Return all results in input order once every request has ended, None before.
 
     An answer that is asked for again has not ended. Also None, with a warning in the log, while
-    another process locks or replaces the ledger.
+    another process locks or replaces the ledger, or its server cannot be reached.
 
     If a request is unfinished, polls the API first: that needs the key, may take `poll_max_min`
     minutes, sends what other jobs queued too, and logs what goes wrong. A submission in a fallback
@@ -242,7 +246,7 @@ def _results(batch_id: str) -> list[dict[str, Any]] | None:
         kept = _fallback_file(batch_id)
         if kept is not None:
             return fallback_contents.results(kept)
-        if isinstance(error, LedgerBusy):
+        if isinstance(error, LedgerBusy) or error.code == "ledger_unreachable":
             log.warning("Cannot read the results of %s now: %s", batch_id, error)
             return None
         raise
@@ -289,7 +293,7 @@ def reconcile(tag: str) -> dict[str, Any]:
                 summary = _summary(engine, tag)
     except LedgerError as error:
         log.warning("Cannot read the state of %s: %s", tag, error)
-        return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
+        return fallback_contents.tag_summary(from_environment().folder, tag, str(error))
     # `trouble` is the old name, kept for one release.
     return summary | {"problem": None, "trouble": None}
 
@@ -351,19 +355,28 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
     What was submitted before keeps its key, and nothing runs; nor does what may have been.
     """
     settings, clock = from_environment(), SystemClock()
-    folder = Folder(settings.home)
-    known = existing_submission.find(folder, requests, options, clock=clock)
+    folder = settings.folder
+    known = existing_submission.find(folder, requests, options, clock=clock, error=error)
     if known.key is not None:
         log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
         return known.key
-    file = fallback_files.save(folder, requests, options, clock=clock, actor=ACTOR, error=error)
+    file = fallback_files.save(
+        folder,
+        requests,
+        options,
+        clock=clock,
+        actor=process_name(ACTOR, settings.host),
+        error=error,
+    )
     log.warning("%s is kept in %s: %s", file.key, file.path, error)
     if file.header().on_failure == OnFailure.SYNC and not known.is_new:
         log.warning("%s was not run: it may have been submitted before.", file.key)
     elif file.header().on_failure == OnFailure.SYNC:
         try:
-            with closing(open_api(settings)) as api:
-                problem = fallback_files.run_sync(folder, file, api, clock, server=settings.server)
+            lane = file.header().lane
+            with closing(open_api(settings, lane=lane)) as api:
+                server = server_of(settings, lane)
+                problem = fallback_files.run_sync(folder, file, api, clock, server=server)
         except (TitanError, OSError) as failure:
             problem = str(failure)
         if problem:
@@ -372,7 +385,7 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
 
 
 def _fallback_file(key: str) -> FallbackFile | None:
-    return fallback_file.find(Folder(from_environment().home), key)
+    return fallback_file.find(from_environment().folder, key)
 
 
 def _waiting(engine: Engine, name: str) -> list[FallbackFile]:

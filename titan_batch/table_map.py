@@ -16,6 +16,7 @@ from core.tables.answers import Answer, Unfinished
 from core.tables.columns import AnswerColumns
 from core.tables.memory_source import MemorySource
 from core.tables.requests import MAX_TOKENS
+from core.tables.row_statuses import count_follow_ups
 from core.tables.survey import Survey
 from core.tables.table import Table, TableOptions
 from titan_batch.session import an_engine, log, poll
@@ -113,15 +114,20 @@ def _submitted(engine: Engine, table: Table) -> Survey:
 
 def _answers(engine: Engine, table: Table, survey: Survey) -> list[Answer] | None:
     """The answers; None where one may still come. Polls where that asks again for answers."""
-    tag = table.submit_options.tag
     found = _collected(engine, table, survey)
-    if found is None or not engine.has_follow_ups(tag):
+    if found is None or not _follow_ups(engine, table, survey):
         return found
     is_polled = poll(engine)
     # Where another process polls, it is about to ask again.
-    if not is_polled and engine.has_follow_ups(tag):
+    if not is_polled and _follow_ups(engine, table, survey):
         return None
     return _collected(engine, table, survey)
+
+
+def _follow_ups(engine: Engine, table: Table, survey: Survey) -> int:
+    context = engine.context
+    tag, now = table.submit_options.tag, context.clock.now()
+    return count_follow_ups(context.ledger, tag, survey.ids, now)
 
 
 def _collected(engine: Engine, table: Table, survey: Survey) -> list[Answer] | None:

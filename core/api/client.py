@@ -1,16 +1,14 @@
 """The client of the Message Batches API, and the only module that calls Anthropic.
 
-Each call is one plain HTTP request, sent once and read as bytes. Only long synchronous responses
-use the SDK, which assembles the stream; the SDK takes two seconds of CPU to load (ADR 11). Import
-this module where a call is due, since the HTTP library is slow to load as well.
+Each call is one HTTP request, sent once by a `Transport` and read as bytes. Long synchronous
+responses use the SDK, which assembles the stream; it takes two seconds of CPU to load (ADR 11).
+Import this module where a call is due, since the HTTP library is slow to load as well.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from http import HTTPStatus
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
@@ -22,28 +20,19 @@ from core.api.call_limits import CallLimits, paced, up_to
 from core.api.credentials import Credentials
 from core.api.error_mapping import body_of, to_api_error
 from core.api.gzip_stream import ACCEPTED, decompress
-from core.api.http_clients import TIMEOUT, Clients
+from core.api.http_clients import Clients
 from core.api.protocol import Body, Created, Page
+from core.api.transport import Call, DirectTransport, Transport
 from core.api.transport_errors import api_errors, sdk_errors
 from core.clock import Clock, SystemClock
 from core.errors import NoResponse
-from core.gc_pause import gc_paused
 from core.text import pluralize
 from state.batches.sending import RemoteState
 
-if TYPE_CHECKING:
-    from anthropic import Anthropic
-
-# The version that the SDK of the tests sends.
-API_VERSION = "2026-10-21"
 _BATCHES = "/v1/messages/batches"
 _MESSAGES = "/v1/messages"
-_HEADERS = {
-    "accept": "application/json",
-    "anthropic-version": API_VERSION,
-    "user-agent": "titan-console",
-}
-_JSON = {"content-type": "application/json"}
+# In an account whose organization the API does not name.
+_UNNAMED = "-"
 # A response with more max_tokens is streamed: an idle connection could be closed before it ends.
 _MOST_UNSTREAMED_TOKENS = 21_333
 
@@ -61,27 +50,29 @@ class AnthropicApi:
     def __init__(
         self,
         *,
-        base_url: str,
+        base_url: str = "",
         api_key: str | None = None,
         credentials: Credentials | None = None,
+        transport: Transport | None = None,
         http_client: httpx2.Client | None = None,
         limits: CallLimits | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Calls go to `base_url` only; `http_client` is for the sandbox in process.
+        """Calls go by `transport`; without one to `base_url`, over plain HTTP.
 
-        `api_key` is short for credentials that are a key alone. Raises SettingsError where the
-        environment has invalid proxy or TLS settings.
+        `api_key` is short for credentials that are a key alone; `http_client` is for the sandbox in
+        process. Raises SettingsError where the environment has invalid proxy or TLS settings.
         """
-        self._credentials = credentials or Credentials(api_key=api_key)
-        self._base_url = base_url.rstrip("/")
-        self._loading = Lock()
+        self._transport = transport or DirectTransport(
+            base_url, credentials or Credentials(api_key=api_key)
+        )
         self._limits = limits or CallLimits()
         self._monotonic = (clock or SystemClock()).monotonic
         self._clients = Clients(http_client)
 
     def close(self) -> None:
         """Close the connections."""
+        self._transport.close()
         self._clients.close()
 
     def create(self, body: Body) -> Created:
@@ -89,11 +80,8 @@ class AnthropicApi:
         headers = {"content-length": str(body.length)} | _betas(body.betas)
         with api_errors():
             response = self._ask(
-                "POST",
-                _BATCHES,
-                headers=headers,
-                content=body.pieces(),
-                limit_s=self._limits.create_s(body.length),
+                Call(method="POST", path=_BATCHES, headers=headers, content=body.pieces()),
+                self._limits.create_s(body.length),
             )
             remote = batch_of(response.content)
         if remote.counts.total() != body.request_count:
@@ -101,31 +89,33 @@ class AnthropicApi:
                 f"The API returned a batch of {pluralize(remote.counts.total(), 'request')}"
                 f" instead of {body.request_count:,}."
             )
-        return Created(remote=remote, account=_account(response.headers))
+        return Created(remote=remote, account=self._account(response.headers))
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
         """One page of batches, newest first, after `after_id`."""
         cursor = {"after_id": after_id} if after_id else {}
         with api_errors():
-            response = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
+            params = {"limit": str(limit)} | cursor
+            response = self._ask(Call(method="GET", path=_BATCHES, params=params))
             page = page_of(response.content)
         return Page(
             batches=page.batches,
             has_more=page.has_more,
             last_id=page.last_id,
-            account=_account(response.headers),
+            account=self._account(response.headers),
             malformed=page.malformed,
         )
 
     def retrieve(self, remote_id: str) -> RemoteState:
         """The status of one batch."""
         with api_errors():
-            return batch_of(self._ask("GET", _path_of(remote_id)).content)
+            return batch_of(self._ask(Call(method="GET", path=_path_of(remote_id))).content)
 
     def cancel(self, remote_id: str) -> RemoteState:
         """Cancel the batch."""
         with api_errors():
-            return batch_of(self._ask("POST", f"{_path_of(remote_id)}/cancel").content)
+            call = Call(method="POST", path=f"{_path_of(remote_id)}/cancel")
+            return batch_of(self._ask(call).content)
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
         """Run one request synchronously, at the full price; the message as JSON."""
@@ -134,55 +124,25 @@ class AnthropicApi:
             if isinstance(max_tokens, int) and max_tokens > _MOST_UNSTREAMED_TOKENS:
                 return self._run_streamed(params, betas)
             body = msgspec.json.encode(params)
-            return self._ask(
-                "POST",
-                _MESSAGES,
-                headers=_betas(betas),
-                content=body,
-                limit_s=self._limits.message_s(max_tokens),
-            ).content
-
-    def _headers(self, *, has_body: bool, own: Mapping[str, str]) -> httpx2.Headers:
-        """The headers of a call, in the precedence of the SDK; `own` are those of this call."""
-        headers = httpx2.Headers(encoding="utf-8")
-        headers.update(_HEADERS | (_JSON if has_body else {}) | self._credentials.authorization())
-        for layer in (self._credentials.headers, own):
-            headers.update(httpx2.Headers(layer, encoding="utf-8"))
-        return headers
+            call = Call(method="POST", path=_MESSAGES, headers=_betas(betas), content=body)
+            return self._ask(call, self._limits.message_s(max_tokens)).content
 
     def _run_streamed(self, params: Mapping[str, object], betas: tuple[str, ...]) -> bytes:
         """Stream a long response, so that its connection is never idle for long."""
         asked: dict[str, Any] = dict(params)
         required = {name: asked.pop(name) for name in ("model", "messages", "max_tokens")}
-        with self._loading, gc_paused():
-            sdk = self._sdk
-        with (
-            self._clients.one(self._limits.message_s(params["max_tokens"])) as http,
-            sdk_errors(),
-            sdk.with_options(http_client=http).messages.stream(
-                **required, extra_body=asked, extra_headers=_betas(betas)
-            ) as stream,
-        ):
-            message = stream.get_final_message()
+        with self._clients.one(self._limits.message_s(params["max_tokens"])) as timed:
+            sdk = self._transport.sdk(timed)
+            with (
+                sdk_errors(lambda: timed.was_sent),
+                sdk.messages.stream(
+                    **required, extra_body=asked, extra_headers=_betas(betas)
+                ) as stream,
+            ):
+                message = stream.get_final_message()
         if message.stop_reason is None:
             raise NoResponse("The API's response ended early.")
         return message.to_json(indent=None).encode()
-
-    @cached_property
-    def _sdk(self) -> "Anthropic":
-        from anthropic import Anthropic, Omit  # noqa: PLC0415 - 2 s, and seldom needed
-
-        used = self._credentials
-        headers: dict[str, Any] = {} if used.authorization() else {"authorization": Omit()}
-        return Anthropic(
-            api_key=used.api_key,
-            # Without a credential, the SDK would look for one in files of its own.
-            auth_token=None if used.api_key else used.auth_token or "",
-            base_url=self._base_url,
-            default_headers=headers | dict(used.headers),
-            max_retries=0,
-            timeout=TIMEOUT,
-        )
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
@@ -212,41 +172,28 @@ class AnthropicApi:
 
     def _begin(self, path: str, headers: Mapping[str, str]) -> httpx2.Response:
         """A response whose body is not read yet. Raises ApiError for an error response."""
-        with self._clients.one(self._limits.response_s) as http:
-            request = http.build_request(
-                "GET",
-                f"{self._base_url}{path}",
-                headers=self._headers(has_body=False, own=headers),
-                timeout=httpx2.Timeout(self._limits.window_s, connect=TIMEOUT.connect),
-            )
-            response = http.send(request, stream=True, follow_redirects=False)
+        call = Call(method="GET", path=path, headers=headers, window_s=self._limits.window_s)
+        with self._clients.one(self._limits.response_s) as timed:
+            response = self._transport.send(timed, call)
             if not response.is_success:
                 self._finish(response)
         return response
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        content: Iterable[bytes] | bytes | None = None,
-        limit_s: float | None = None,
-    ) -> _Response:
+    def _ask(self, call: Call, limit_s: float | None = None) -> _Response:
         """Send one request. Raises ApiError for an error response, and the HTTP library's errors.
 
         `limit_s`: for the whole call; by default that of a small one.
         """
-        with self._clients.one(limit_s or self._limits.small_s) as http:
-            request = http.build_request(
-                method,
-                f"{self._base_url}{path}",
-                headers=self._headers(has_body=content is not None, own=headers or {}),
-                params=params,
-                content=content,
-            )
-            return self._finish(http.send(request, stream=True, follow_redirects=False))
+        with self._clients.one(limit_s or self._limits.small_s) as timed:
+            return self._finish(self._transport.send(timed, call))
+
+    def _account(self, headers: Mapping[str, str]) -> str | None:
+        """The account that the response names: organization, or organization/workspace."""
+        organization = headers.get("anthropic-organization-id")
+        workspace = headers.get("anthropic-workspace-id") or self._transport.workspace
+        if workspace and not organization:
+            organization = _UNNAMED
+        return "/".join(part for part in (organization, workspace) if part) or None
 
     def _finish(self, response: httpx2.Response) -> _Response:
         """Read the body. Raises ApiError for an error response."""
@@ -265,10 +212,3 @@ def _path_of(remote_id: str) -> str:
 
 def _betas(betas: tuple[str, ...]) -> dict[str, str]:
     return {"anthropic-beta": ",".join(betas)} if betas else {}
-
-
-def _account(headers: Mapping[str, str]) -> str | None:
-    """The account that the response names: organization, or organization/workspace."""
-    organization = headers.get("anthropic-organization-id")
-    workspace = headers.get("anthropic-workspace-id")
-    return "/".join(part for part in (organization, workspace) if part) or None

@@ -38,15 +38,15 @@ class Clients:
         self._idle.append(self._new())
 
     @contextmanager
-    def one(self, limit_s: float) -> Generator[httpx2.Client, None, None]:
+    def one(self, limit_s: float) -> Generator[TimedClient, None, None]:
         """Yield a client that no other thread uses, for one call with that time limit."""
         try:
             timed = self._idle.pop()
         except IndexError:
             timed = self._new()
         try:
-            with timed.limited(limit_s) as client:
-                yield client
+            with timed.limited(limit_s):
+                yield timed
         finally:
             self._idle.append(timed)
 
@@ -56,7 +56,7 @@ class Clients:
             timed.client.close()
 
     def _new(self) -> TimedClient:
-        timed = TimedClient(self._from_environment)
+        timed = TimedClient(self._from_environment, is_hooked=self._only is None)
         self._made.append(timed)
         return timed
 

@@ -18,20 +18,28 @@ class TimedClient:
     now and then would never meet one.
     """
 
-    def __init__(self, make: Callable[[Callable[[httpx2.Request], None]], httpx2.Client]) -> None:
-        """`make` gets the hook that each request of the client must pass."""
+    def __init__(
+        self,
+        make: Callable[[Callable[[httpx2.Request], None]], httpx2.Client],
+        *,
+        is_hooked: bool = True,
+    ) -> None:
+        """`make` gets the hook that each request must pass; a client of tests is not hooked."""
         self._stream: Any = None
         self._timer: Timer | None = None
         self._limit_s: float | None = None
         self._is_late = False
+        self._is_hooked = is_hooked
+        #: Whether the call of now may have sent anything.
+        self.was_sent = not is_hooked
         self.client = make(self._on_request)
 
     @contextmanager
-    def limited(self, limit_s: float) -> Generator[httpx2.Client, None, None]:
-        """The client for one call. Raises httpx2.ReadTimeout at the limit."""
-        self._limit_s, self._is_late = limit_s, False
+    def limited(self, limit_s: float) -> Generator["TimedClient", None, None]:
+        """Itself, for one call. Raises httpx2.ReadTimeout at the limit."""
+        self._limit_s, self._is_late, self.was_sent = limit_s, False, not self._is_hooked
         try:
-            yield self.client
+            yield self
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             if self._is_late:
                 raise httpx2.ReadTimeout(f"not complete after {limit_s:.0f} s") from error
@@ -43,6 +51,7 @@ class TimedClient:
                 self._timer = None
 
     def _on_request(self, request: httpx2.Request) -> None:
+        self.was_sent = True
         request.extensions["trace"] = self._on_event
         if self._limit_s is not None and self._timer is None:
             self._timer = Timer(self._limit_s, self._shut_down)

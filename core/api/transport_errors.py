@@ -1,12 +1,12 @@
 """Maps what the HTTP library and the SDK raise to our errors."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import httpx2
 
 from core.api.error_mapping import to_api_error
-from core.errors import ApiError, NoResponse, Unreachable
+from core.errors import ApiError, NoResponse, Unauthorized, Unreachable
 from core.redaction import redact
 from core.text import sanitize, sentence
 from state.model.errors import TitanError
@@ -19,6 +19,8 @@ _NOT_CONNECTED = (
     httpx2.PoolTimeout,
     httpx2.ProxyError,
 )
+_SERVER_ERRORS = 500
+_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 @contextmanager
@@ -39,21 +41,52 @@ def api_errors() -> Generator[None, None, None]:
 
 
 @contextmanager
-def sdk_errors() -> Generator[None, None, None]:
-    """Map the SDK's exceptions to ours, or to the HTTP library's."""
-    import anthropic  # noqa: PLC0415 - loaded by now
+def sdk_errors(was_sent: Callable[[], bool] = lambda: True) -> Generator[None, None, None]:
+    """Map the SDK's exceptions to ours, or to the HTTP library's.
 
+    Before a call `was_sent`, what it raises is about its credentials or the way to them.
+    """
     try:
         yield
-    except anthropic.APIStatusError as error:
-        raise to_api_error(error.status_code, error.body, error.response.headers) from error
-    except anthropic.AnthropicError as error:
-        if isinstance(error.__cause__, httpx2.HTTPError):
-            raise error.__cause__ from error
-        raise NoResponse(f"The connection to the API failed: {_text_of(error)}") from error
-    except AssertionError as error:
+    except TitanError:
+        raise
+    except Exception as error:
+        mapped = _of_the_sdk(error, was_sent=was_sent())
+        if mapped is error:
+            raise
+        raise mapped from error
+
+
+def _of_the_sdk(error: Exception, *, was_sent: bool) -> Exception:
+    import anthropic  # noqa: PLC0415 - loaded by now
+
+    if isinstance(error, anthropic.APIStatusError):
+        return to_api_error(error.status_code, error.body, error.response.headers)
+    cause = error.__cause__
+    is_of_the_connection = isinstance(error, anthropic.APIConnectionError)
+    if is_of_the_connection and isinstance(cause, httpx2.HTTPError):
+        return cause
+    if not was_sent:
+        # From boto3, google-auth, or the SDK's own checks.
+        return _without_credentials(cause if is_of_the_connection and cause else error)
+    if isinstance(error, anthropic.AnthropicError):
+        return NoResponse(f"The connection to the API failed: {_text_of(error)}")
+    if isinstance(error, AssertionError):
         # The SDK raises it for a stream that ends before its first event.
-        raise NoResponse("The API's response ended early.") from error
+        return NoResponse("The API's response ended early.")
+    return error
+
+
+def _without_credentials(error: BaseException) -> ApiError:
+    """Nothing was sent: where the credentials come from is away, or has none."""
+    status = getattr(error, "status_code", None)
+    cause = error.__cause__
+    is_away = (
+        isinstance(cause, httpx2.HTTPError | OSError) and not isinstance(cause, _FILE_ERRORS)
+    ) or (isinstance(status, int) and status >= _SERVER_ERRORS)
+    if is_away:
+        return Unreachable(f"Cannot get credentials for the API: {_text_of(error)}")
+    return Unauthorized(f"The credentials cannot be used: {_text_of(error)}")
 
 
 def _hint(error: Exception) -> str:
@@ -63,6 +96,6 @@ def _hint(error: Exception) -> str:
     return " For a private certificate, set SSL_CERT_FILE to the file of its authority."
 
 
-def _text_of(error: Exception) -> str:
+def _text_of(error: BaseException) -> str:
     """The exception's message as a sentence, truncated after the key is removed."""
     return sentence(" ".join(sanitize(redact(str(error))).split())[:200])

@@ -9,16 +9,14 @@ from msgspec import Struct
 from core.api.protocol import BatchApi
 from core.batches.engine_context import Context
 from core.batches.read_retry import with_retries
+from core.config.base_url import LOOPBACK
 from core.config.durations import RETENTION
-from core.config.settings import LOOPBACK
 from core.errors import SettingsError
 from state.batches import remote_status
 from state.batches.remote_status import AccountInUse
 from state.db.reader import Source
+from state.model.records import DEFAULT_LANE
 from state.model.timestamps import to_text
-
-# Codes of a SettingsError after which the API must not be called: it is the wrong one, or the key.
-WRONG_API = ("other_server", "other_account", "api_key_rejected")
 
 
 def check(context: Context, account: str | None) -> None:
@@ -26,18 +24,21 @@ def check(context: Context, account: str | None) -> None:
 
     `account` is the organization, or organization/workspace, that the API's response names.
     """
-    server = Server(context.server, context.same_servers)
-    server.check(_in_use(context.ledger, context.clock.now()), account)
+    server = Server(context.server, context.same_servers, context.lane)
+    server.check(_in_use(context.ledger, context.clock.now(), context.lane), account)
 
 
 def check_server(
-    source: Source, server: "Server", api: Callable[[], BatchApi], now: datetime
+    source: Source,
+    server: "Server",
+    api: Callable[[], BatchApi],
+    now: datetime,
 ) -> None:
     """The same before calls whose responses name no account. Raises SettingsError or ApiError.
 
     Asks for the account only where the names of the servers do not decide.
     """
-    in_use = _in_use(source, now)
+    in_use = _in_use(source, now, server.lane)
     try:
         server.check(in_use, None)
     except SettingsError:
@@ -48,20 +49,21 @@ def check_server(
 
 def check_context(context: Context) -> None:
     """`check_server` with the collaborators of an engine."""
-    server = Server(context.server, context.same_servers)
+    server = Server(context.server, context.same_servers, context.lane)
     check_server(context.ledger, server, context.api, context.clock.now())
 
 
-def _in_use(source: Source, now: datetime) -> list[AccountInUse]:
+def _in_use(source: Source, now: datetime, lane: str) -> list[AccountInUse]:
     # Batches that the API no longer keeps do not count.
-    return remote_status.accounts_in_use(source, since_ts=to_text(now - RETENTION))
+    return remote_status.accounts_in_use(source, since_ts=to_text(now - RETENTION), lane=lane)
 
 
 class Server(Struct, frozen=True):
-    """The server in use, "" where it is not to be checked, and other names of it."""
+    """The server in use of a lane, "" where it is not to be checked, and other names of it."""
 
     name: str
     same: tuple[str, ...] = ()
+    lane: str = DEFAULT_LANE
 
     def check(self, used: Iterable[AccountInUse], account: str | None) -> None:
         """Raise SettingsError where it is not the server and account of these batches."""
@@ -69,9 +71,9 @@ class Server(Struct, frozen=True):
             if not self._is_same(in_use, account):
                 raise SettingsError(
                     f"The server is {self.name}, but {in_use.batches:,} unfinished batches are at"
-                    f" {in_use.server}. Set ANTHROPIC_BASE_URL to that server, or use another"
-                    " TITAN_HOME. If both are the same API, add that server to same_server under"
-                    " [api] in titan.toml. Nothing was changed.",
+                    f" {in_use.server}. {self._way_back()}, or use another TITAN_HOME. If both are"
+                    f" the same API, add that server to same_server under [{self._table()}] in"
+                    " titan.toml. Nothing was changed.",
                     code="other_server",
                 )
             if account and in_use.account and not _is_same(account, in_use.account):
@@ -81,6 +83,14 @@ class Server(Struct, frozen=True):
                     " use another TITAN_HOME. Nothing was changed.",
                     code="other_account",
                 )
+
+    def _way_back(self) -> str:
+        if self.lane == DEFAULT_LANE:
+            return "Set ANTHROPIC_BASE_URL to that server"
+        return f"Set what names the server in [{self._table()}] of titan.toml as it was"
+
+    def _table(self) -> str:
+        return "api" if self.lane == DEFAULT_LANE else f"lanes.{self.lane}"
 
     def _is_same(self, in_use: AccountInUse, account: str | None) -> bool:
         """Whether it is known to be that server, or is not known to be another.

@@ -19,7 +19,14 @@ from state.batches import adoption, batch_planning, orphans, remote_status, subm
 from state.batches.sending import RemoteState
 from state.db.staged import Staged
 from state.files.spool import SpoolWriter
-from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest
+from state.model.records import (
+    DEFAULT_LANE,
+    Batch,
+    BatchStatus,
+    NewSubmission,
+    SpooledRequest,
+    of_lane,
+)
 
 _REMOTE_ID = re.compile(r"msgbatch_[A-Za-z0-9_]{1,80}")
 _KEY_LENGTH = 10
@@ -34,7 +41,9 @@ class Adopted(Struct, frozen=True, kw_only=True):
     problem: str | None
 
 
-def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopted:
+def adopt(
+    context: Context, remote_id: str, *, tag: str | None = None, lane: str = DEFAULT_LANE
+) -> Adopted:
     """Import the ended batch with its results.
 
     Where the results carry a nonce of this ledger, it becomes the batch of that create, or its
@@ -43,13 +52,19 @@ def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopte
     where the tag has these ids, SettingsError, ApiError.
     """
     check_tag(tag if tag is not None else "adopted")
+    context = context.on(lane)
+    with context.lane_errors():
+        return _adopt(context, remote_id, tag)
+
+
+def _adopt(context: Context, remote_id: str, tag: str | None) -> Adopted:
     remote, owner = _retrieve(context, remote_id)
     imported = _Import(context, remote, tag or f"adopted-{remote_id}")
     with submissions.staged(context.ledger) as staged:
         create = imported.read(staged)
         if create is not None:
             imported.discard()
-            candidate = adoption.mark_candidate(context.ledger, remote)
+            candidate = adoption.mark_candidate(context.ledger, remote, context.lane)
             orphans.link_to_batch(context.ledger, candidate, remote, create)
         else:
             imported.commit(staged, owner)
@@ -66,14 +81,16 @@ def _retrieve(context: Context, remote_id: str) -> tuple[RemoteState, str | None
     known = adoption.known(context.ledger, remote_id)
     if known is not None:
         raise InputError(
-            f"{remote_id} is already in this ledger, as batch {known.key}.", code="batch_known"
+            f"{remote_id} is already in this ledger, as batch {known.key}{of_lane(known.lane)}.",
+            code="batch_known",
         )
     owner = account_check.fetch_and_check(context)
     try:
         remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:
         raise InputError(
-            f"{remote_id} not found at the API with this API key.", code="batch_not_found"
+            f"{remote_id} not found at the API{context.of_lane} with this API key.",
+            code="batch_not_found",
         ) from None
     if remote.status != BatchStatus.ENDED:
         raise InputError(
@@ -91,7 +108,10 @@ class _Import:
         self._tag = tag
         self._key = f"tb_{context.ledger.new_id(_KEY_LENGTH)}"
         self._spool = SpoolWriter(
-            context.folder.spool, f"{self._key}.jsonl", crash_point=context.ledger.crash_point
+            context.folder.spool,
+            f"{self._key}.jsonl",
+            context.ledger.files,
+            crash_point=context.ledger.crash_point,
         )
         self._create: Batch | None = None
         self._first = ""
@@ -135,6 +155,7 @@ class _Import:
             created_by=self._context.ledger.actor,
             created_ts=now,
             spool_file=self._spool.path.name,
+            lane=self._context.lane,
         )
         try:
             adoption.store(self._context.ledger, staged, new, self._remote, owner)

@@ -77,7 +77,7 @@ def _bounds(
     context: Context, rules: TitanToml, request_ids: Iterable[int]
 ) -> Iterator[tuple[int, CostBound | None]]:
     """The bound of each request, from its body; None where that is deleted or was never known."""
-    with LineReader(context.folder.spool) as bodies:
+    with LineReader(context.folder.spool, context.ledger.files) as bodies:
         for request_id in request_ids:
             try:
                 line = parse_line(
@@ -128,7 +128,8 @@ def at_most(
 def bound(context: Context, rules: TitanToml, request_id: int, line: Line) -> CostBound:
     """The bound of the request with this body."""
     cap, now = _stated(context, rules, request_id), context.clock.now()
-    return cost_bound(context.prices, now, line, unbounded_nano=cap)
+    prices = context.prices.of(command_effects.lane_of(context.ledger, request_id))
+    return cost_bound(prices, now, line, unbounded_nano=cap)
 
 
 def _stated(context: Context, rules: TitanToml, request_id: int) -> int | None:
@@ -262,8 +263,8 @@ def _of_edits(context: Context, edits: Sequence[Edit]) -> list[PlannedSpend]:
     names = budget_reservations.names_of(context.ledger, [edit.request_id for edit in edits])
     return [
         PlannedSpend(
-            workflow=names[edit.request_id][0],
-            tag=names[edit.request_id][1],
+            workflow=names[edit.request_id].workflow,
+            tag=names[edit.request_id].tag,
             nano=edit.at_most_batch_nano or 0,
             unknown=int(edit.at_most_batch_nano is None),
         )

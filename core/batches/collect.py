@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.api.result_schema import custom_id_of
-from core.batches import account_check, price_preload
+from core.batches import account_check
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.engine_context import Context
 from core.batches.error_isolation import announce, isolated
+from core.batches.lanes import lane_problem
 from core.batches.read_retry import is_due, next_poll_at
 from core.batches.result_reader import ResultReader
 from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
@@ -22,6 +23,7 @@ from state.batches import collection, remote_status, stuck_batches
 from state.batches.collection import Completion
 from state.db.staged import Staged
 from state.files.answers_file import answers_file
+from state.files.file_store import exists, make_local
 from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile, file_name
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus
@@ -47,10 +49,14 @@ def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Coll
     ended = [b for b in remote_status.to_collect(context.ledger) if is_due(b, now)]
     ordered = sorted(ended, key=lambda batch: not _has_local_results(context, batch))
     for batch in context.time.items("collect", ordered, lambda batch: batch.key):
-        with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
+        lane = context.on(batch.lane)
+        with (
+            lane_problem(lane, problems),
+            isolated(context, f"Cannot collect {batch.key}", problems, batch=batch),
+        ):
             # Results on disk are then those of a batch whose id at the API a rebuild knows.
             announce(context, batch, problems)
-            collected.append((batch, collect(context, batch)))
+            collected.append((batch, collect(lane, batch)))
     return collected
 
 
@@ -62,10 +68,10 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     """
     if batch.remote_id is None and not _has_local_results(context, batch):
         return None
-    price_preload.start()
     results = ResultsFile(
         context.folder.results,
         batch.key,
+        context.ledger.files,
         committed_bytes=batch.results_bytes,
         own=context.ledger.new_id(_OWN_LENGTH),
         is_intact=partial(_has_stored_lines, context, batch),
@@ -105,9 +111,10 @@ def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO) -> bool:
     """Whether the partial file has the lines that the ledger stored.
 
     A ledger that was being restored, and then discarded, may have replaced it. Results on this disk
-    are read again, so that their complete file keeps its order: another ledger may refer to it.
+    are read again, so that their complete file keeps its order: another ledger may refer to it. A
+    ledger that hosts share is never restored.
     """
-    if _has_local_results(context, batch):
+    if _has_local_results(context, batch) and not context.ledger.files.is_shared:
         return False
     for custom_id, offset, length in collection.stored_lines(context.ledger, batch):
         part.seek(offset)
@@ -136,9 +143,10 @@ def _commit(
     unlisted: list[int],
 ) -> Collected:
     """Record what was staged; a complete file gets its final name."""
+    is_local = _has_local_results(context, batch)
     status = None if stats.broken else end_of_collection(batch)
     problem = stats.text(rejected.name)
-    if results.is_restarted and not _has_local_results(context, batch):
+    if results.is_restarted and not is_local:
         again = f"{results.part_name} lacked results of earlier tries: all were downloaded again"
         problem = "; ".join(filter(None, (again, problem)))
     collected = collection.commit(
@@ -152,8 +160,10 @@ def _commit(
         replace_part=results.replace_part,
     )
     rejected.keep()
+    results.finish(complete=collected.complete)
     if collected.complete:
-        results.finish()
+        if is_local:
+            context.ledger.files.release([answers_file(context.folder, batch.key)])
         answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
         count = collected.missing
@@ -167,6 +177,7 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
     """Return the bytes of the results: from the API, or from the file of a synchronous run."""
     if _has_local_results(context, batch):
         path = _local_results(context, batch)
+        make_local(context.ledger.files, path)
         try:
             with open_regular(path) as file:
                 yield iter(lambda: file.read(_PIECE), b"")
@@ -178,15 +189,17 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
 
 
 def _has_local_results(context: Context, batch: Batch) -> bool:
-    """Whether the results are on this disk: of a synchronous run, or of a rebuilt ledger."""
-    return batch.kind == BatchKind.SYNC or answers_file(context.folder, batch.key).exists()
+    """Whether the results need no API: those of a synchronous run, or of a rebuilt ledger."""
+    if batch.kind == BatchKind.SYNC:
+        return True
+    return exists(context.ledger.files, answers_file(context.folder, batch.key))
 
 
 def _local_results(context: Context, batch: Batch) -> Path:
     """The answers, or the file that a restore made of them before it was killed or discarded."""
     answers = answers_file(context.folder, batch.key)
-    collected = context.folder.results / file_name(batch.key)
-    return collected if collected.exists() and not answers.exists() else answers
+    collected, files = context.folder.results / file_name(batch.key), context.ledger.files
+    return collected if exists(files, collected) and not exists(files, answers) else answers
 
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:

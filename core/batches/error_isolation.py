@@ -40,6 +40,8 @@ def isolated(
 def update_mirrors(context: Context) -> list[str]:
     """Append new lines to the mirror files; returns the problems of unwritable ones."""
     problems: list[str] = []
+    if not context.writes_mirrors:
+        return problems
     mirrors.update(
         context.ledger,
         context.folder,
@@ -53,7 +55,10 @@ def announce(context: Context, batch: Batch, problems: list[str]) -> None:
 
     So a rebuild looks at the API for whatever may be there, and takes what has no line for not
     sent. Where the file cannot be written, a rebuild cannot read it either, and concludes nothing.
+    A ledger that hosts share is not rebuilt from files.
     """
+    if context.ledger.is_shared:
+        return
     with isolated(context, f"Cannot update {context.folder.jobs_mirror.name}", problems):
         if not mirrors.has_newest_line(context.ledger, context.folder, batch):
             mirrors.update_jobs(context.ledger, context.folder)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from state.model.records import Hold
+from state.model.records import DEFAULT_LANE, Hold
 
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
@@ -24,12 +24,15 @@ _LABELS: Mapping[str, str] = {
 }
 
 
-def label(name: str) -> str:
+def label(name: str, lane: str = DEFAULT_LANE) -> str:
     """What the hold of that name stops, and why, as in `sending (rate limit)`."""
-    return _LABELS.get(name, name)
+    found = _LABELS.get(name, name)
+    return found if lane == DEFAULT_LANE else f"lane {lane}: {found}"
 
 
 def describe(hold: Hold) -> str:
     """One sentence: what is on hold, until when, and the reason."""
     subject = "Synchronous calls are" if hold.name in SYNC_HOLDS else "Sending is"
+    if hold.lane != DEFAULT_LANE:
+        subject = f"Lane {hold.lane}: {subject[0].lower()}{subject[1:]}"
     return f"{subject} on hold until {hold.until_ts}: {hold.reason}"

@@ -56,7 +56,7 @@ class PollTimeLimit:
     """The time limit of one poll; without a clock there is none, as outside polls.
 
     `first` names the item of each step that the last poll reached no more. `renew_lease` is called
-    between items, once a minute.
+    between steps and items, once a minute.
     """
 
     def __init__(
@@ -85,10 +85,14 @@ class PollTimeLimit:
         if self.is_over:
             self.left[step] = LeftItems(step=step, count=remaining, next=name)
             return False
+        self.renew_lease()
+        return True
+
+    def renew_lease(self) -> None:
+        """Renew the lease if it was not within the last minute."""
         if self._clock is not None and self._clock.monotonic() >= self._renew_at:
             self._renew_at = self._clock.monotonic() + _RENEW_EVERY_S
             self._renew_lease()
-        return True
 
     def items(self, step: str, items: Sequence[T], name: Callable[[T], str]) -> Iterator[T]:
         """The items that may be begun, beginning with the one that was left."""

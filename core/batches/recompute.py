@@ -47,13 +47,17 @@ class Recomputed(Struct, kw_only=True):
 
 
 def recompute(
-    source: Source, folder: Folder, prices: PriceBook, *, to: Ledger | None = None
+    source: Source,
+    folder: Folder,
+    prices: PriceBook,
+    *,
+    to: Ledger | None = None,
 ) -> Iterator[Recomputed]:
     """Price every answer again, one batch after the other; `to` stores what differs.
 
     What was stored stays stored when it is interrupted, and a later call goes on.
     """
-    with LineReader(folder.results) as lines:
+    with LineReader(folder.results, source.files) as lines:
         for batch in repricing.batches(source):
             found = Recomputed(batch_key=batch.key, workflow=batch.workflow)
             ids = repricing.answer_ids(source, batch)
@@ -61,7 +65,7 @@ def recompute(
                 page = repricing.answers(source, batch, ids[first : first + _PAGE])
                 changed = list[CollectedAnswer]()
                 for old in page:
-                    new = _repriced(batch, old, lines, prices)
+                    new = _repriced(batch, old, lines, prices.of(batch.lane))
                     found.add(old, new)
                     if new != old:
                         changed.append(new)
@@ -104,7 +108,7 @@ def _stored_usage(batch: Batch, old: CollectedAnswer, lines: LineReader) -> Usag
 def missing_models(source: Source, folder: Folder) -> dict[int, str]:
     """The models of requests of an older version, from their bodies, where they are their own."""
     found = dict[int, str]()
-    with LineReader(folder.spool) as lines:
+    with LineReader(folder.spool, source.files) as lines:
         for one in repricing.unnamed_requests(source):
             try:
                 line = parse_line(lines.read(one.file, one.offset, one.length), betas=())

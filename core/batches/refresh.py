@@ -29,13 +29,13 @@ _LOOK_AGAIN = timedelta(hours=1)
 
 
 def refresh(context: Context, problems: list[str]) -> int:
-    """Return how many batches ended; an incomplete list is one of the problems.
+    """Return how many batches of the lane ended; an incomplete list is one of the problems.
 
     One listing serves the open batches and the unconfirmed creates. Raises SettingsError where
     the API rejects the key, or where the key belongs to another account.
     """
     unconfirmed_creates.expire_senders(context, problems)
-    open_batches = remote_status.open_at_api(context.ledger)
+    open_batches = remote_status.open_at_api(context.ledger, context.lane)
     creates = unconfirmed_creates.unresolved(context)
     written_off = _written_off(context)
     wanted = [batch for batch in written_off if is_due(batch, context.clock.now())]
@@ -51,9 +51,11 @@ def refresh(context: Context, problems: list[str]) -> int:
     creates = unconfirmed_creates.unresolved(context)
     unconfirmed_creates.resolve(context, listing, creates, problems)
     # Read again: batches that were just identified are refreshed like the others.
-    open_batches = remote_status.open_at_api(context.ledger)
+    open_batches = remote_status.open_at_api(context.ledger, context.lane)
     ended = 0
-    for batch in context.time.items("refresh", open_batches, lambda batch: batch.key):
+    for batch in context.time.items(
+        f"refresh{context.of_lane}", open_batches, lambda batch: batch.key
+    ):
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             ended += _refresh_one(context, batch, listing, problems)
     problems += listing.problems()
@@ -140,7 +142,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     """Read the list once more for batches whose first 404 came after the poll's listing."""
     new = [
         batch
-        for batch in remote_status.open_at_api(context.ledger)
+        for batch in remote_status.open_at_api(context.ledger, context.lane)
         if batch.stuck_ts is None
         and batch.not_found_ts is not None
         and from_text(batch.not_found_ts) >= listing.began
@@ -160,7 +162,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
 def _written_off(context: Context) -> list[Batch]:
     """Batches whose results would still be taken if the API showed them again."""
     since = to_text(context.clock.now() - RETENTION)
-    return stuck_batches.written_off(context.ledger, accepted_after_ts=since)
+    return stuck_batches.written_off(context.ledger, accepted_after_ts=since, lane=context.lane)
 
 
 def _reopen_returned(

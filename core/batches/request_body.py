@@ -30,7 +30,7 @@ def make(context: Context, batch: Batch, marks: Mapping[str, int]) -> Body:
     body_sizes = sending.body_sizes(
         context.ledger, batch, longer_than=max_unshortened_length(batch.nonce)
     )
-    check_complete(context.folder.spool, body_sizes.ends)
+    check_complete(context.folder.spool, body_sizes.ends, context.ledger.files)
     change = _change(context, batch, marks)
     around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
     grown = (batch.request_count - len(body_sizes.long_ids)) * (len(batch.nonce) + 1)
@@ -57,7 +57,7 @@ def _bytes_of_changes(context: Context, batch: Batch, change: _Change | None) ->
     if change is None:
         return 0
     try:
-        with LineReader(context.folder.spool) as bodies:
+        with LineReader(context.folder.spool, context.ledger.files) as bodies:
             return sum(
                 len(change(bodies.read(request.spool_file, request.offset, request.length)))
                 - request.length
@@ -71,7 +71,7 @@ def _bytes_of_changes(context: Context, batch: Batch, change: _Change | None) ->
 def _pieces(context: Context, batch: Batch, change: _Change | None) -> Iterator[bytes]:
     pending = [_HEAD]
     size = done = 0
-    with LineReader(context.folder.spool) as bodies:
+    with LineReader(context.folder.spool, context.ledger.files) as bodies:
         for request in sent_requests(context.ledger, batch):
             line = bodies.read(request.spool_file, request.offset, request.length)
             if change is not None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -50,7 +50,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> str | None:
-    """Send the batches in turn, and return the last refusal. Batches not sent stay queued.
+    """Send the lane's batches in turn; returns the last refusal. Batches not sent stay queued.
 
     A batch that fails otherwise is one of the problems, and the others are sent. Two rejections
     with the same reason end it: the reason may be outside the batches. Then all creates are on
@@ -59,7 +59,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
     Raises SettingsError where the key is missing or rejected.
     """
     problem, is_accepted = None, False
-    before = leases.last_hold(context.ledger, ACCOUNT_HOLD)
+    before = leases.last_hold(context.ledger, ACCOUNT_HOLD, context.lane)
     rejections = [before.reason] if before else []
     pending = deque(_in_order(context, batches) if before else batches)
     for _ in range(len(batches) + _MOST_MORE):
@@ -68,7 +68,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         hold = _active_hold(context)
         if hold is not None:
             return describe(hold)
-        if not context.time.may_begin("send", pending[0].key, len(pending)):
+        if not context.time.may_begin(f"send{context.of_lane}", pending[0].key, len(pending)):
             break
         batch = pending.popleft()
         sent = _send_isolated(context, batch, pending, problems)
@@ -76,7 +76,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         problem = sent.problem or problem
         problems += [sent.held] if sent.held else []
         if sent.is_accepted and before:
-            leases.end_hold(context.ledger, ACCOUNT_HOLD, reason="a batch was accepted")
+            _end_hold(context, ACCOUNT_HOLD, "a batch was accepted")
             rejections, before = rejections[1:], None
         is_accepted = is_accepted or sent.is_accepted
         if sent.rejected in rejections and not is_accepted:
@@ -106,16 +106,17 @@ def _send_isolated(
 
 def _in_order(context: Context, batches: list[Batch]) -> list[Batch]:
     """Those of another workflow first: if one is accepted, the account works."""
-    last = sending.last_rejected_workflow(context.ledger)
+    last = sending.last_rejected_workflow(context.ledger, context.lane)
     return sorted(batches, key=lambda batch: batch.workflow == last)
 
 
 def _active_hold(context: Context) -> Hold | None:
     """The hold that stops sending now; the end of an own batch lifts the hold of a full queue."""
-    full = leases.active_hold(context.ledger, QUEUE_HOLD)
-    if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
-        leases.end_hold(context.ledger, QUEUE_HOLD, reason="a batch has ended")
-    holds = (leases.active_hold(context.ledger, name) for name in SEND_HOLDS)
+    ledger, lane = context.ledger, context.lane
+    full = leases.active_hold(ledger, QUEUE_HOLD, lane)
+    if full is not None and remote_status.has_ended_since(ledger, full.since_ts, lane):
+        _end_hold(context, QUEUE_HOLD, "a batch has ended")
+    holds = (leases.active_hold(ledger, name, lane) for name in SEND_HOLDS)
     return next(filter(None, holds), None)
 
 
@@ -235,21 +236,29 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
 
 def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
     until = context.clock.now() + timedelta(seconds=decision.hold_s)
-    leases.set_hold(context.ledger, decision.hold, until=until, reason=str(error))
+    _set_hold(context, decision.hold, until, str(error))
+
+
+def _set_hold(context: Context, name: str, until: datetime, reason: str) -> None:
+    leases.set_hold(context.ledger, name, until=until, reason=reason, lane=context.lane)
+
+
+def _end_hold(context: Context, name: str, reason: str) -> None:
+    leases.end_hold(context.ledger, name, reason=reason, lane=context.lane)
 
 
 def _hold_repeated(context: Context, reason: str | None, before: Hold | None) -> None:
     seconds = repeated_hold_s(before, reason or "")
     until = context.clock.now() + timedelta(seconds=seconds)
-    leases.set_hold(context.ledger, ACCOUNT_HOLD, until=until, reason=reason or "")
+    _set_hold(context, ACCOUNT_HOLD, until, reason or "")
 
 
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
     """Set a hold until the queue may have room; split a large batch so that a part may fit."""
-    own_open = len(remote_status.open_at_api(context.ledger))
+    own_open = len(remote_status.open_at_api(context.ledger, context.lane))
     seconds = queue_hold_s(retry_after_s=error.retry_after_s, own_open=own_open)
     until = context.clock.now() + timedelta(seconds=seconds)
-    leases.set_hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
+    _set_hold(context, QUEUE_HOLD, until, str(error))
     if is_worth_splitting(batch.request_count):
         return split_after_rejection.halve(
             context.ledger, batch, str(error), wire_overhead=wire_overhead()

@@ -42,7 +42,7 @@ def build_edits(
     """
 
     def edited() -> Iterator[tuple[SelectedRequest, Params]]:
-        with LineReader(context.folder.spool) as lines:
+        with LineReader(context.folder.spool, context.ledger.files) as lines:
             for request in requests:
                 params = bodies.get(request.custom_id) or params_of(context, lines, request)
                 yield request, {**params, **changes}
@@ -61,7 +61,12 @@ def write_edits(
     PayloadError, and then no body stays on disk.
     """
     name = f"edit_{context.ledger.new_id(_NAME_LENGTH)}.jsonl"
-    spool = SpoolWriter(context.folder.spool, name, crash_point=context.ledger.crash_point)
+    spool = SpoolWriter(
+        context.folder.spool,
+        name,
+        context.ledger.files,
+        crash_point=context.ledger.crash_point,
+    )
     made: list[Edit] = []
     rules = titan_file.read(context.folder)
     try:
@@ -85,6 +90,7 @@ def delete_bodies(context: Context, edits: Iterable[Edit]) -> None:
     """Delete the bodies of edits that no command has."""
     for name in {edit.spool_file for edit in edits}:
         (context.folder.spool / name).unlink(missing_ok=True)
+        context.ledger.files.discard(context.folder.spool / name)
 
 
 def params_of(context: Context, lines: LineReader, request: SelectedRequest) -> Params:
@@ -153,11 +159,12 @@ def parse_changes(settings: Iterable[str]) -> Params:
         except msgspec.DecodeError:
             changes[name] = value
         if changes[name] is not None:
-            _check_name(name)
+            check_name(name)
     return changes
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise PayloadError for an unknown parameter, with similar names."""
     if name not in _PARAMETERS:
         near = get_close_matches(name, _PARAMETERS, n=3)
         hint = f"similar: {', '.join(near)}" if near else f"known: {', '.join(_PARAMETERS)}"

@@ -8,7 +8,8 @@ from msgspec import Struct
 from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.commands.primed_cost import PrimedCost, primed_cost
-from core.money.estimate import History, history_since, mean_costs
+from core.money.cost_history import history_since
+from core.money.estimate import History, mean_costs
 from core.requests.model_limits import undated
 from state.batches import budget_reservations
 from state.operations import previews
@@ -62,13 +63,13 @@ def _means(
     unchanged: Sequence[ModelGroup],
     edited: Mapping[int, str | None],
 ) -> list[tuple[int | None, int | None]]:
-    """For each workflow and model, the mean cost of its answers times the requests."""
-    counts = Counter({(one.workflow, one.model): one.requests for one in unchanged})
-    for number, (workflow, _) in budget_reservations.names_of(context.ledger, edited).items():
-        counts[workflow, edited[number] or ""] += 1
+    """For each workflow, lane and model, the mean cost of its answers times the requests."""
+    counts = Counter({(one.workflow, one.lane, one.model): one.requests for one in unchanged})
+    for number, names in budget_reservations.names_of(context.ledger, edited).items():
+        counts[names.workflow, names.lane, edited[number] or ""] += 1
     found = list[tuple[int | None, int | None]]()
-    for (workflow, model), count in counts.items():
-        mean = histories.of(workflow).get(undated(model))
+    for (workflow, lane, model), count in counts.items():
+        mean = histories.of(workflow, lane).get(undated(model))
         # Whether an entry of a cache still lives when they run is not known.
         batch, sync = mean.uncached if mean else (None, None)
         found.append(
@@ -82,15 +83,15 @@ class _Histories:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._known = dict[str, History]()
+        self._known = dict[tuple[str, str], History]()
 
-    def of(self, workflow: str) -> History:
-        """Those of the workflow."""
-        if workflow not in self._known:
+    def of(self, workflow: str, lane: str) -> History:
+        """Those of the workflow, compared at the prices of the lane."""
+        if (workflow, lane) not in self._known:
             now, ledger = self._context.clock.now(), self._context.ledger
             costs = answer_costs(ledger, workflow, since_day=history_since(now))
-            self._known[workflow] = mean_costs(costs, self._context.prices, now)
-        return self._known[workflow]
+            self._known[workflow, lane] = mean_costs(costs, self._context.prices.of(lane), now)
+        return self._known[workflow, lane]
 
 
 def _sum(parts: Sequence[int | None]) -> int | None:

@@ -1,5 +1,6 @@
 """Protects deadlines: requests that a batch may return too late are run synchronously."""
 
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from core.batches import budget_admission
@@ -7,7 +8,7 @@ from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.commands.deadline_policy import is_at_risk
 from core.config.durations import DEADLINE_LEAD
-from core.requests.model_limits import EXTENDED_OUTPUT_BETA
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA, MAX_CALL_BYTES
 from core.text import pluralize
 from state.model.records import BatchKind
 from state.model.timestamps import from_text, to_text
@@ -81,10 +82,34 @@ def held_by_budget(context: Context, problems: list[str]) -> list[tuple[str, str
     return found
 
 
+def notes_of_late_replay(context: Context, ids: Collection[int]) -> Iterator[str]:
+    """What becomes of a replay of requests whose deadline has passed.
+
+    The guard runs them synchronously, unless it has done so before, or a day has passed.
+    """
+    now, guarded, late = context.clock.now(), 0, 0
+    for found in deadlines.passed(context.ledger, ids, now_ts=to_text(now)):
+        deadline = from_text(found.deadline_ts)
+        is_guarded = not found.has_sync_run and is_at_risk(
+            now, deadline=deadline, sent=None, usual=None
+        )
+        guarded += found.requests if is_guarded else 0
+        late += 0 if is_guarded else found.requests
+    if guarded:
+        many = pluralize(guarded, "request runs", "requests run")
+        yield f"the deadline has passed: {many} synchronously at full price"
+    if late:
+        many = pluralize(late, "request is", "requests are")
+        yield f"the deadline has passed: {many} answered late, in a batch"
+
+
 def _missing(context: Context, submission: PendingDeadline) -> list[int]:
     """The requests to run, without those that can run only in a batch."""
     return deadlines.unsettled(
-        context.ledger, submission.submission_id, but_for=EXTENDED_OUTPUT_BETA
+        context.ledger,
+        submission.submission_id,
+        but_for=EXTENDED_OUTPUT_BETA,
+        max_bytes=MAX_CALL_BYTES,
     )
 
 

@@ -112,7 +112,7 @@ def _why_no_replay(request: SelectedGroup, *, edited: bool, force: bool) -> str 
     if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"
     if request.error_type == INVALID_REQUEST and not edited and not force:
-        return f"with {INVALID_REQUEST}; an edit is needed, or --force replays them unchanged"
+        return f"with {INVALID_REQUEST}: needs an edit, or --force replays it unchanged"
     return _open(request)
 
 
@@ -136,7 +136,9 @@ def _acknowledged(request: SelectedGroup) -> str | None:
 
 
 def _batch_only(request: SelectedGroup) -> str | None:
-    if needs_batch(request.betas):
+    if request.is_large:
+        return "larger than the 32 MB of a synchronous call"
+    if needs_batch(request.betas, 0):
         return "above the output limit of a synchronous call"
     return None
 

@@ -12,7 +12,7 @@ operator's command writes it off at once, the engine within an hour.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from msgspec import Struct
@@ -22,14 +22,14 @@ from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.read_retry import with_retries
 from core.batches.unresolved import stuck_policy
-from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
+from core.errors import ApiError, LaneError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.id_list import IdList
 from state.model.records import REVIEW_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import affected_batches, command_effects, commands, pauses, reviews
-from state.operations.commands import Action, Command, CommandState
+from state.operations.commands import NOTHING_TO_DO, Action, Command, CommandState
 
 _CANARY_SENT = 1
 _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
@@ -37,9 +37,11 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 # Only the commands of the deadline guard have this option.
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
-_CANCELING = "canceling at the API (requests end at a later poll)"
+_CANCELING = "is being canceled; its requests end at a later poll"
+_ARE_CANCELING = "are being canceled; their requests end at a later poll"
 _UNSENT = "canceled before it was sent"
 _REFUSED = "not canceled"
+_HAD_ENDED = "had already ended"
 _WRITTEN_OFF = "ended as missing (the requests may have run)"
 
 # The final state and one line, or None while the command is still running.
@@ -65,6 +67,8 @@ def run_due(context: Context, problems: list[str]) -> Iterator[Ended]:
         try:
             with isolated(context, f"{command.key} {command.action}", problems):
                 ended = advance(context, command)
+        except LaneError as error:
+            problems.append(str(error))
         except SettingsError as error:
             refused = error
         if ended is not None:
@@ -132,7 +136,23 @@ def _replay(context: Context, command: Command) -> StepResult:
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
     count = _requeue(context, command, ids)
-    return CommandState.DONE, f"{count:,} of {pluralize(len(ids), 'request')} queued for replay"
+    if not count:
+        return _nothing_to_do("none of the requests is errored any more")
+    return CommandState.DONE, f"{_part(count, len(ids))} queued for replay"
+
+
+def _nothing_to_do(why: str) -> StepResult:
+    return CommandState.DONE, f"{NOTHING_TO_DO}{why}"
+
+
+def _of_many(what: str, count: int) -> str:
+    return _ARE_CANCELING if what == _CANCELING and count > 1 else what
+
+
+def _part(count: int, total: int) -> str:
+    """As in `3 requests` or `2 of 3 requests`."""
+    requests = pluralize(total, "request")
+    return requests if count == total else f"{count:,} of {requests}"
 
 
 def _replay_behind_canary(context: Context, command: Command, ids: IdList) -> StepResult:
@@ -168,14 +188,11 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
     acknowledged = command_effects.acknowledge(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
-    parts = (
-        [f"{pluralize(acknowledged, 'errored request')} acknowledged"]
-        if acknowledged or not accepted
-        else []
-    )
-    if accepted:
-        parts.append(f"{pluralize(accepted, 'answer')} accepted")
-    return CommandState.DONE, "; ".join(parts)
+    if not acknowledged and not accepted:
+        return _nothing_to_do("no errored request and no answer to review is left")
+    errored = f"{pluralize(acknowledged, 'errored request')} acknowledged" if acknowledged else ""
+    answers = f"{pluralize(accepted, 'answer')} accepted" if accepted else ""
+    return CommandState.DONE, "; ".join(filter(None, (errored, answers)))
 
 
 def _cancel(context: Context, command: Command) -> StepResult:
@@ -187,10 +204,12 @@ def _cancel(context: Context, command: Command) -> StepResult:
     if None in results:
         return None
     counts = Counter(result for result in results if result is not None)
+    if set(counts) <= {_HAD_ENDED}:
+        return _nothing_to_do(f"{pluralize(len(results), 'batch', 'batches')} {_HAD_ENDED}")
     parts = [
-        f"{pluralize(count, 'batch', 'batches')} {what}"
+        f"{pluralize(count, 'batch', 'batches')} {_of_many(what, count)}"
         for what, count in sorted(counts.items(), key=lambda one: one[0] != _CANCELED)
-    ] or [f"0 batches {_CANCELED}"]
+    ]
     is_refused = any(what.startswith(_REFUSED) for what in counts)
     return CommandState.FAILED if is_refused else CommandState.DONE, ", ".join(parts)
 
@@ -211,12 +230,14 @@ def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
     if batch.status == BatchStatus.CANCELING:
         affected_batches.keep_canceled(context.ledger, batch)
         return _CANCELING
-    return _CANCELED if batch.cancel_ts is not None else "had already ended"
+    return _CANCELED if batch.cancel_ts is not None else _HAD_ENDED
 
 
 def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
     """None where the API did not answer, or not know the batch: the next refresh shows more."""
-    api = context.api()
+    lane = context.on(batch.lane)
+    with lane.lane_errors():
+        api = lane.api()
     try:
         remote = with_retries(context, lambda: api.cancel(batch.remote_id or ""))
     except NotFound:
@@ -226,6 +247,8 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
     except ApiError:
         return None
     remote_status.record_status(context.ledger, batch, remote)
+    if remote.ended_ts and remote.cancel_ts is None:
+        return _HAD_ENDED
     return _CANCELED if remote.ended_ts else _CANCELING
 
 
@@ -234,15 +257,16 @@ def _sync(context: Context, command: Command) -> StepResult:
 
     It ends, too, where the API rejects the account: what is in no batch stays queued for one.
     """
-    from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
-
-    held = hold_reason(context)
+    ids = commands.items(context.ledger, command)
+    lanes = _lanes_of(context, ids)
+    held = _hold_reason(lanes)
     if held and not command.step:
         return CommandState.FAILED, held
     # Before anything is taken out of its batch.
-    account_check.check_context(context)
-    context.api()
-    ids = commands.items(context.ledger, command)
+    for lane in lanes:
+        with lane.lane_errors():
+            account_check.check_context(lane)
+            lane.api()
     _release(context, command, ids)
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
@@ -250,16 +274,32 @@ def _sync(context: Context, command: Command) -> StepResult:
         affected_batches.reattach(context.ledger, ids)
         after = command_effects.statuses(context.ledger, ids)
     left = [status for status in after.values() if status in _OPEN]
-    if left and (RequestStatus.IN_FLIGHT in left or hold_reason(context) is None):
+    if left and (RequestStatus.IN_FLIGHT in left or _hold_reason(lanes) is None):
         if problem:
             commands.record_wait(context.ledger, command, problem)
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
-    message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
+    own = command_effects.count_run_synchronously(context.ledger, ids, since_ts=command.created_ts)
+    if answered == len(ids) and not own:
+        return _nothing_to_do(
+            f"{pluralize(len(ids), 'request')} answered without a synchronous run"
+        )
+    message = f"{_part(answered, len(ids))} answered"
     if left:
         message += f", {len(left):,} still queued or in a batch"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
     return state, f"{message}; {problem}" if problem else message
+
+
+def _lanes_of(context: Context, ids: Collection[int]) -> list[Context]:
+    found = {one.lane for one, _ in command_effects.submissions_of(context.ledger, ids)}
+    return [context.on(lane) for lane in sorted(found)]
+
+
+def _hold_reason(lanes: Iterable[Context]) -> str | None:
+    from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
+
+    return next(filter(None, map(hold_reason, lanes)), None)
 
 
 def _is_last_moment(context: Context, command: Command) -> bool:
@@ -290,9 +330,7 @@ def _release(context: Context, command: Command, ids: Collection[int]) -> None:
 
 
 def _run_beside(context: Context, batch: Batch, ids: Collection[int]) -> None:
-    from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
-
-    if hold_reason(context) is None:
+    if _hold_reason([context.on(batch.lane)]) is None:
         command_effects.detach(context.ledger, batch, ids, "run synchronously beside the batch")
 
 
@@ -319,6 +357,8 @@ def _pause(context: Context, command: Command) -> StepResult:
     changed = pauses.pause(
         context.ledger, command.workflows, who=command.who, reason=command.reason
     )
+    if not changed:
+        return _nothing_to_do(f"{_workflows(command)} already paused")
     return (
         CommandState.DONE,
         f"{_changed(changed, command)} paused; batches are not sent until `titan-console resume`",
@@ -328,15 +368,24 @@ def _pause(context: Context, command: Command) -> StepResult:
 def _resume(context: Context, command: Command) -> StepResult:
     queued = len(pauses.unsent(context.ledger, command.workflows))
     changed = pauses.resume(context.ledger, command.workflows, reason=command.reason)
+    if not changed:
+        return _nothing_to_do(f"{_workflows(command)} not paused")
     waiting = pluralize(queued, "queued request")
     return CommandState.DONE, f"{_changed(changed, command)} resumed; {waiting} to send"
 
 
-def _changed(changed: list[str], command: Command) -> str:
-    """The outcome: one workflow by name, several by number. `already`: nothing changed."""
+def _workflows(command: Command) -> str:
+    """The subject of the outcome: one workflow by name, several by number."""
     if len(command.workflows) == 1:
-        return f"{command.workflows[0]} is{'' if changed else ' already'}"
-    return f"{len(changed):,} of {len(command.workflows):,} workflows are"
+        return f"{command.workflows[0]} is"
+    return f"{len(command.workflows):,} workflows are"
+
+
+def _changed(changed: list[str], command: Command) -> str:
+    """The same, of those that changed."""
+    if len(changed) == len(command.workflows):
+        return _workflows(command)
+    return f"{len(changed):,} of {_workflows(command)}"
 
 
 _STEPS: dict[Action, Callable[[Context, Command], StepResult]] = {

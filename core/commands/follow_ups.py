@@ -115,7 +115,10 @@ def _edited(
 ) -> Iterator[tuple[SelectedRequest, Params]]:
     """Each request with its next parameters; `skipped` gets why some have none."""
     ledger = context.ledger
-    with LineReader(context.folder.spool) as bodies, LineReader(context.folder.results) as results:
+    with (
+        LineReader(context.folder.spool, context.ledger.files) as bodies,
+        LineReader(context.folder.results, context.ledger.files) as results,
+    ):
         for answer in answers:
             request = SelectedRequest(
                 request_id=answer.request_id,

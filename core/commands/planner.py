@@ -11,11 +11,13 @@ from msgspec import Struct
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
-from core.commands import body_edits, preview
+from core.commands import body_edits, params_edit, preview
 from core.commands.command_request import MOST_NAMES, CommandRequest, command_line
 from core.commands.eligibility import check_eligibility, choose_workflows
+from core.commands.params_edit import EditableParams, EditSample
 from core.commands.preview import Preview
 from core.errors import OverBudget, PayloadError
+from core.requests.model_limits import MAX_CALL_BYTES
 from state.model.errors import TitanError
 from state.model.id_list import IdList
 from state.model.records import BatchKind
@@ -58,6 +60,25 @@ def plan(context: Context, request: CommandRequest) -> Plan:
     if request.action == Action.CANCEL:
         return _plan_batches(context, request)
     return _plan_requests(context, request)
+
+
+def editable(context: Context, request: CommandRequest) -> EditableParams:
+    """The common parameters of the requests that a replay with an edit would run.
+
+    Raises PayloadError where there are none, or a body is not known.
+    """
+    found = check_eligibility(
+        context.ledger, request.action, _selected(context, request), edited=True
+    )
+    if not found.ids:
+        raise PayloadError(_nothing_left(request.action, found.skipped), code="nothing_to_do")
+    return params_edit.read(context, found.ids)
+
+
+def samples(context: Context, planned: Plan) -> tuple[EditSample, ...]:
+    """What the edit of a plan changes in its first requests; empty without an edit."""
+    changes = planned.request.changes
+    return params_edit.samples(context, planned.items, changes) if changes else ()
 
 
 def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
@@ -164,8 +185,10 @@ def _budget_numbers(
 def _selected(context: Context, request: CommandRequest) -> list[SelectedGroup]:
     """The requests that match; with whole edited bodies, those that have one."""
     if not request.bodies:
-        return selection.groups(context.ledger, request.wanted)
-    selected = selection.groups(context.ledger, request.wanted, custom_ids=request.bodies)
+        return selection.groups(context.ledger, request.wanted, max_bytes=MAX_CALL_BYTES)
+    selected = selection.groups(
+        context.ledger, request.wanted, max_bytes=MAX_CALL_BYTES, custom_ids=request.bodies
+    )
     named = (name for group in selected for name in previews.custom_ids(context.ledger, group.ids))
     if unknown := set(request.bodies).difference(named):
         raise PayloadError(

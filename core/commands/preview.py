@@ -9,6 +9,7 @@ from msgspec import Struct, to_builtins
 from core.batches.budget_admission import unknown_costs, without_edited
 from core.batches.engine_context import Context
 from core.commands.command_cost import CommandCost, command_cost
+from core.commands.deadline_guard import notes_of_late_replay
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money import cache_costs
 from core.money.cache_costs import CacheCosts
@@ -105,6 +106,7 @@ def for_requests(
             *_notes_of_unknown_cost(context, ids, edits, cost),
             *_notes_of_cache(action, cost),
             *_notes_of_risk(context, action, ids),
+            *(notes_of_late_replay(context, ids) if action == Action.REPLAY else ()),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"
                 for workflow in paused
@@ -189,7 +191,10 @@ def _notes_of_cancel(unsent: int, at_api: int) -> Iterator[str]:
         yield f"{many} not sent yet; what is canceled can be replayed"
     if at_api:
         many = pluralize(at_api, "request is", "requests are")
-        yield f"{many} at the API: those without a result end as canceled, and appear under Errors"
+        end = "it ends as canceled unless it has a result, and appears under Errors"
+        if at_api > 1:
+            end = "they end as canceled unless they have a result, and appear under Errors"
+        yield f"{many} at the API: {end}"
 
 
 def _notes_of_risk(context: Context, action: Action, ids: Collection[int]) -> Iterator[str]:
@@ -207,7 +212,7 @@ def _notes_of_pause(
     notes = [
         f"{stays} unsent"
         if queued
-        else "0 requests queued now; new ones are stored and stay queued until resume"
+        else "0 requests queued now; new ones are stored and stay queued until you resume it"
     ]
     if running := pauses.count_at_api(context.ledger, workflows):
         continues = pluralize(running, "batch continues", "batches continue")
@@ -226,16 +231,16 @@ def _notes_of_unknown_cost(
     if cost.batch_nano is not None:
         return []
     unchanged = without_edited(ids, edits)
-    models = Counter[str]()
+    models = Counter[tuple[str, str]]()
     for group in previews.by_model(context.ledger, unchanged):
-        models[group.model] += group.requests
-    models.update([edit.model for edit in edits if edit.model])
-    now = context.clock.now()
-    unpriced = {
-        model: count
-        for model, count in models.items()
-        if context.prices.highest_rates(model, prompt_tokens=0, at=now) is None
-    }
+        models[group.model, group.lane] += group.requests
+    for edit in edits:
+        if edit.model:
+            models[edit.model, command_effects.lane_of(context.ledger, edit.request_id)] += 1
+    now, unpriced = context.clock.now(), Counter[str]()
+    for (model, lane), count in models.items():
+        if context.prices.of(lane).highest_rates(model, prompt_tokens=0, at=now) is None:
+            unpriced[model] += count
     return [
         f"no price is known for {model} ({pluralize(count, 'request')}): add it to [prices] in"
         " titan.toml"

@@ -39,7 +39,7 @@ class PrimedCost(Struct, frozen=True, kw_only=True):
 def primed_cost(
     context: Context,
     request_ids: Collection[int],
-    history: Callable[[str], History],
+    history: Callable[[str, str], History],
     edited: _Costs,
 ) -> PrimedCost | None:
     """None where none of them is primed, or where a cost has no upper bound.
@@ -54,23 +54,28 @@ def primed_cost(
     by_model = previews.by_model(context.ledger, others)
     found = [*budget_admission.costs_at_most(context, others, by_model), *edited]
     uncached = [batch for batch, _ in found]
-    prefixes, written = list[Prefix](), list[Prefix]()
-    now, change, until = context.ledger.now_text(), 0, list[str]()
-    rules = titan_file.read(context.folder)
+    parts, change, until = list[CacheCosts](), 0, list[str]()
+    now, rules = context.ledger.now_text(), titan_file.read(context.folder)
     for group in groups:
         bodies = _Bodies(context, rules, group)
         uncached += bodies.batch_costs
         is_in_time = group.until_ts > now
-        prefixes += bodies.prefixes
+        added = bodies.added(is_written=is_in_time and group.is_written)
+        if added is None:
+            return None
+        parts += [added] if bodies.prefixes else []
         if is_in_time:
             until.append(group.until_ts)
-            written += bodies.prefixes if group.is_written else []
-            change += bodies.change(history(group.workflow))
+            change += bodies.change(history(group.workflow, group.lane))
     known = [nano for nano in uncached if nano is not None]
-    at = context.clock.now()
-    summed = costs(prefixes, sum(known), context.prices, at, written=written)
-    if summed is None or len(known) < len(uncached) or not prefixes:
+    if len(known) < len(uncached) or not parts:
         return None
+    plain = sum(known)
+    summed = CacheCosts(
+        uncached_nano=plain,
+        cold_nano=plain + sum(one.cold_nano for one in parts),
+        primed_nano=plain + sum(one.primed_nano for one in parts),
+    )
     return PrimedCost(costs=summed, until_ts=min(until, default=None), expected_change_nano=change)
 
 
@@ -79,10 +84,11 @@ class _Bodies:
 
     def __init__(self, context: Context, rules: TitanToml, group: PrimedRequests) -> None:
         self._context, self._group = context, group
+        self._prices = context.prices.of(group.lane)
         self.batch_costs = list[int | None]()
         self._requests, self._tokens = Counter[str](), Counter[str]()
         prefixes = dict[str, Prefix]()
-        with LineReader(context.folder.spool) as lines:
+        with LineReader(context.folder.spool, context.ledger.files) as lines:
             for number in group.request_ids:
                 try:
                     line = parse_line(
@@ -104,9 +110,14 @@ class _Bodies:
         self._requests[model] += 1
         self._tokens[model] += bound.bounds.input_tokens
 
+    def added(self, *, is_written: bool) -> CacheCosts | None:
+        """What the cache adds to their cost; None where a model has no known price."""
+        written = self.prefixes if is_written else ()
+        return costs(self.prefixes, 0, self._prices, self._context.clock.now(), written=written)
+
     def change(self, history: History) -> int:
         """What priming is expected to add to their cost."""
-        at, prices = self._context.clock.now(), self._context.prices
+        at, prices = self._context.clock.now(), self._prices
         return sum(
             expected_change(
                 prefix,

@@ -95,7 +95,7 @@ def _of(source: Source, batch: Batch) -> Waiting | None:
 
 
 def _decided(source: Source, batch: Batch) -> str:
-    candidates = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
+    candidates = orphans.with_verdict(source, OrphanVerdict.CANDIDATE, batch.lane)
     if candidates:
         found = candidates[0].remote_id
         return f"{found} may be this batch; a poll decides once {found} has ended"

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from core.config.base_url import LOOPBACK
 from core.config.toml_reader import CommandLine, Count, Record, Text
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class AlertRules(Record, frozen=True, kw_only=True):
@@ -60,4 +59,4 @@ def _is_safe(url: str) -> bool:
         return False
     if not parts.hostname:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)

@@ -12,7 +12,7 @@ from core.config.durations import DEADLINE_LEAD
 from core.config.toml_reader import Amount, CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, max_tokens_limit
-from state.model.records import OnFailure, OnMaxTokens
+from state.model.records import DEFAULT_LANE, OnFailure, OnMaxTokens
 
 DEFAULT_MODEL = "claude-sonnet-4-6"
 # Without a job and an argument of the call.
@@ -91,7 +91,8 @@ class Job(Record, frozen=True, kw_only=True):
     request `replay_tries` times where `replay` is "auto". They ask again for an answer that does
     not match its schema (`reask` times), that paused (`continue_turns` times) or was cut off
     (`on_max_tokens`). `unbounded_request_usd` is what a budget counts for a request whose cost has
-    no upper bound.
+    no upper bound. `lane` is where its batches are sent. `host`, where hosts share the ledger, is
+    the one that gets the results file and runs `on_delivery`: "" for the one that submits.
     """
 
     name: str = ""
@@ -115,6 +116,8 @@ class Job(Record, frozen=True, kw_only=True):
     continue_turns: Annotated[int, Meta(ge=0, le=MOST_TURNS)] = CONTINUE_TURNS
     on_max_tokens: OnMaxTokens = OnMaxTokens.REVIEW
     unbounded_request_usd: Amount | None = None
+    lane: Text = DEFAULT_LANE
+    host: Text = ""
     note: Text = ""
 
     @staticmethod

@@ -15,6 +15,8 @@ from state.batches.budget_reservations import Scope
 
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _NANO = 10**9
+# An agent reads it, too, and is not to edit the file.
+_OWNER_RAISES = "the owner of titan.toml can raise it in [budgets.agents]"
 # What the API charges for a cache, as a multiple of the input price.
 _CACHE_FACTORS = {
     "cache_write_5m": Decimal("1.25"),
@@ -24,19 +26,35 @@ _CACHE_FACTORS = {
 
 
 class Limit(Struct, frozen=True):
-    """One budget: its name in messages, nano-dollars, and which submissions count."""
+    """One budget: its name in messages, nano-dollars, and which submissions count.
+
+    Without a scope, nothing but what is admitted now. `raised_by` is what to do to raise it.
+    """
 
     text: str
     nano: int
-    scope: Scope
+    scope: Scope | None
+    raised_by: str = "raise it in titan.toml"
+
+
+class AgentBudgets(Record, frozen=True, kw_only=True):
+    """[budgets.agents]: dollars of one call, and of a UTC day.
+
+    They count whatever is in no workflow with a budget of its own, whoever submits it: no name and
+    no option that an agent may choose leads out of them (ADR 15).
+    """
+
+    call_usd: Amount | None = None
+    day_usd: Amount | None = None
 
 
 class Budgets(Record, frozen=True, kw_only=True):
-    """Dollars a UTC day, a UTC day by workflow, and in total by tag; None or absent: no limit."""
+    """Dollars a UTC day, a UTC day by workflow, in total by tag, and of agents; None: no limit."""
 
     day_usd: Amount | None = None
     workflows: dict[str, Amount] = field(default_factory=dict[str, Dollars])
     tags: dict[str, Amount] = field(default_factory=dict[str, Dollars])
+    agents: AgentBudgets = AgentBudgets()
 
     def limits_of(self, *, day: str, workflow: str, tag: str) -> list[Limit]:
         """The limits of a submission made on that UTC day."""
@@ -49,8 +67,22 @@ class Budgets(Record, frozen=True, kw_only=True):
             ),
             (f"budget of tag {tag}", self.tags.get(tag), Scope(tag=tag)),
         )
-        return [
+        limits = [
             Limit(text, int(usd * _NANO), scope) for text, usd, scope in found if usd is not None
+        ]
+        return limits if workflow in self.workflows else [*limits, *self.limits_of_agents(day)]
+
+    def limits_of_agents(self, day: str) -> list[Limit]:
+        """The limits of whatever is in no workflow with a budget of its own, on that UTC day."""
+        others = Scope(day=day, but_workflows=tuple(sorted(self.workflows)))
+        found = (
+            ("budget of one call for agents", self.agents.call_usd, None),
+            ("daily budget for agents", self.agents.day_usd, others),
+        )
+        return [
+            Limit(text, int(usd * _NANO), scope, _OWNER_RAISES)
+            for text, usd, scope in found
+            if usd is not None
         ]
 
 

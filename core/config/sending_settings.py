@@ -29,9 +29,11 @@ class Recovery(Record, frozen=True, kw_only=True):
 
 
 class ApiSettings(Record, frozen=True, kw_only=True):
-    """[api]: other names of the server, under which batches were sent."""
+    """[api]: other names of the server, under which batches were sent, and where calls may go."""
 
     same_server: TextList = ()
+    #: The only host that is called, on any lane and port, such as that of the demo. Empty: any.
+    only_host: str = ""
 
 
 class BatchLimits(Record, frozen=True, kw_only=True):

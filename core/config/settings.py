@@ -1,27 +1,40 @@
 """The only reader of the environment."""
 
 import os
+import platform
 import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.api.credentials import Credentials, parse_headers, secrets_in
-from core.config import env_file
-from core.config.variables import ALLOW_HTTP, BASE_URL, PROXIES, SECRETS, Variable, examine
+from core.config import env_file, ledger_address
+from core.config.base_url import check_base_url, server_of, without_api_path
+from core.config.variables import (
+    ALLOW_HTTP,
+    BASE_URL,
+    HOST,
+    LANE_VARIABLE,
+    PROXIES,
+    SECRETS,
+    TOKEN,
+    Variable,
+    examine,
+    is_secret,
+)
 from core.errors import SettingsError
 from core.redaction import forget, remember
+from state.files.folder import Folder
+from state.model.ledger_url import LedgerUrl
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 ENV_FILE = "poller.env"
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# The client adds it to the base URL.
-_API_PATH = re.compile(r"/v1(/messages(/batches)?)?\Z")
+_NOT_OF_HOST = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,36 +42,36 @@ class Settings:
     """Settings of one run of the program. Credentials are never shown, stored or logged."""
 
     home: Path
+    # Where the ledger is; None: in `home`.
+    ledger_url: LedgerUrl | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
     auth_token: str | None = field(default=None, repr=False)
     # One `Name: value` a line.
     custom_headers: str = field(default="", repr=False)
+    # What else the SDK and lanes read: profiles, workload identity, other platforms, other keys.
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
+    is_base_url_given: bool = True
     # What was corrected in the environment.
     warnings: tuple[str, ...] = ()
     # Whether the console accepts no commands.
     read_only: bool = False
+    # What this host is called in a ledger that several share.
+    host: str = field(default_factory=lambda: _plain_host(platform.node()))
 
     def __post_init__(self) -> None:
         """Make the folder absolute: a child process may have another working folder."""
         object.__setattr__(self, "home", _absolute(self.home))
 
     @property
-    def server(self) -> str:
-        """Host, port and path of the base URL; a port is left out where it is the usual one."""
-        parts = urlsplit(self.base_url)
-        usual = ":443" if parts.scheme == "https" else ":80"
-        return parts.netloc.lower().removesuffix(usual) + parts.path.rstrip("/")
+    def folder(self) -> Folder:
+        """The files of `home`, and where the ledger is."""
+        return Folder(self.home, self.ledger_url)
 
-    def has_credentials(self) -> bool:
-        """Whether there is a key, a token or a header with one. Raises where it is malformed."""
-        try:
-            self.credentials()
-        except SettingsError as error:
-            if error.code != "api_key_missing":
-                raise
-            return False
-        return True
+    @property
+    def server(self) -> str:
+        """That of the base URL."""
+        return server_of(self.base_url)
 
     def credentials(self) -> Credentials:
         """The credentials. Raises SettingsError when they are missing or malformed."""
@@ -81,30 +94,70 @@ class Settings:
             )
         return found
 
+    def key_of(self, variable: str) -> Credentials:
+        """The key or token in another variable. Raises SettingsError without one."""
+        value = self.variables.get(variable, "").strip()
+        if not value or not re.fullmatch(r"[!-~]+", value):
+            said = "contains an invalid character; copy it again" if value else "is not set"
+            raise SettingsError(f"{variable} {said}.", code="api_key_missing")
+        headers = parse_headers(self.custom_headers)
+        if variable.startswith(TOKEN):
+            return Credentials(auth_token=value, headers=headers)
+        return Credentials(api_key=value, headers=headers)
+
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment: the SDK's variables of an account, and those of TITAN_*.
 
-    Raises SettingsError for a base URL that is malformed or would send the key unencrypted.
+    Raises SettingsError for a base URL that is malformed or would send the key unencrypted, and for
+    an address of the ledger that cannot be used.
     """
     if environment is None:
         pin_home()
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
-    given = values.get(BASE_URL, "").strip().rstrip("/") or DEFAULT_BASE_URL
+    own = values.get(BASE_URL, "").strip().rstrip("/")
+    given = own or DEFAULT_BASE_URL
     api_key, auth_token, custom_headers = (values.get(name, "").strip() for name in SECRETS)
-    remember(api_key, auth_token, *_header_secrets(custom_headers), *_proxy_passwords(values))
-    _check_base_url(given, values.get(ALLOW_HTTP, ""))
-    base_url = _API_PATH.sub("", given)
+    others = {name: value for name, value in values.items() if LANE_VARIABLE.fullmatch(name)}
+    secrets = (value for name, value in others.items() if is_secret(name))
+    remember(
+        api_key, auth_token, *secrets, *_header_secrets(custom_headers), *_proxy_passwords(values)
+    )
+    remember(*ledger_address.secrets(values))
+    folder = _absolute(Path(home) if home else _default_home())
+    check_base_url(given, values.get(ALLOW_HTTP, ""))
+    base_url = without_api_path(given)
     return Settings(
-        home=Path(home) if home else _default_home(),
+        home=folder,
+        ledger_url=ledger_address.ledger_url(values, folder),
         base_url=base_url,
         api_key=api_key or None,
         auth_token=auth_token or None,
         custom_headers=custom_headers,
+        variables=others,
+        is_base_url_given=bool(own),
         warnings=() if base_url == given else (_corrected(given, base_url),),
         read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
+        host=_host(values.get(HOST, "").strip()),
     )
+
+
+def _host(name: str) -> str:
+    if not name:
+        return _plain_host(platform.node())
+    if _plain_host(name) != name:
+        raise SettingsError(
+            f"{HOST} may have letters, digits, '.', '_' and '-' only, up to 100, not"
+            f" {name[:100]!r}.",
+            code="host_malformed",
+        )
+    return name
+
+
+def _plain_host(name: str) -> str:
+    """The name in the characters that a host may have."""
+    return _NOT_OF_HOST.sub("-", name)[:100] or "host"
 
 
 def _corrected(given: str, used: str) -> str:
@@ -148,6 +201,13 @@ def read_env_file(home: Path) -> env_file.EnvFile:
         return env_file.EnvFile({})
 
 
+def folder_of(home: Path) -> Folder:
+    """That home's files, and where its ledger is. Raises SettingsError, as `from_environment`."""
+    remember(*ledger_address.secrets(os.environ))
+    home = _absolute(home)
+    return Folder(home, ledger_address.ledger_url(os.environ, home))
+
+
 def client_environment(settings: Settings) -> dict[str, str]:
     """The variables of this process, with the base URL as it is used."""
     values = dict(os.environ)
@@ -165,9 +225,21 @@ def account() -> str:
     return "\\".join(part for part in parts if part)
 
 
-def client_variables(settings: Settings) -> list[Variable]:
-    """The variables of this process that reach the API's client, or are set in vain."""
-    return examine(os.environ, settings.base_url)
+def client_variables(settings: Settings, lanes: Collection[str] = ()) -> list[Variable]:
+    """The variables of this process that reach the API's client, or are set in vain.
+
+    `lanes`: see `examine`.
+    """
+    return examine(os.environ, settings.base_url, lanes)
+
+
+def claude_folders() -> list[Path]:
+    """Where Claude Code keeps tasks, skills and transcripts; CLAUDE_CONFIG_DIR names another."""
+    named = os.environ.get("CLAUDE_CONFIG_DIR", "").strip()
+    if named:
+        return [_absolute(Path(folder.strip())) for folder in named.split(",") if folder.strip()]
+    home = Path.home()
+    return [home / ".claude", home / ".config" / "claude"]
 
 
 def pin_home() -> None:
@@ -182,18 +254,24 @@ def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process that uses these settings."""
     values = dict(os.environ)
     values["TITAN_HOME"] = str(settings.home)
-    values[BASE_URL] = settings.base_url
+    values.pop(ledger_address.LEDGER, None)
+    if settings.ledger_url is not None:
+        values[ledger_address.LEDGER] = settings.ledger_url
+    if settings.is_base_url_given:
+        values[BASE_URL] = settings.base_url
+    else:
+        # A profile may have one.
+        values.pop(BASE_URL, None)
     given = (settings.api_key, settings.auth_token, settings.custom_headers)
     values.update({name: value for name, value in zip(SECRETS, given, strict=True) if value})
+    values.update({k: v for k, v in settings.variables.items() if v and is_secret(k)})
     return values
 
 
 def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
     """The environment of a console in a browser, which needs a key only to run commands."""
     values = child_environment(settings)
-    for name in () if with_key else SECRETS:
-        values.pop(name, None)
-    return values
+    return {k: v for k, v in values.items() if with_key or not is_secret(k)}
 
 
 def is_served() -> bool:
@@ -203,9 +281,10 @@ def is_served() -> bool:
 
 def forget_key() -> None:
     """Remove the credentials from the environment of this process and its future children."""
-    for name in SECRETS:
+    for name in filter(is_secret, list(os.environ)):
         os.environ.pop(name, None)
     forget()
+    remember(*ledger_address.secrets(os.environ))
 
 
 def command_environment(home: Path) -> dict[str, str]:
@@ -213,15 +292,36 @@ def command_environment(home: Path) -> dict[str, str]:
     return dict(os.environ) | {"TITAN_HOME": str(home.absolute())}
 
 
+def claude_folder() -> Path:
+    """Where Claude keeps the skills and scheduled tasks of this user. Raises SettingsError."""
+    given = os.environ.get("CLAUDE_CONFIG_DIR", "").strip()
+    try:
+        return _absolute(Path(given or "~/.claude"))
+    except RuntimeError:
+        raise SettingsError(
+            "This user has no home folder: set CLAUDE_CONFIG_DIR.", code="no_home_folder"
+        ) from None
+
+
 def viewer(environment: Mapping[str, str] | None = None) -> list[str]:
     """The command that shows a text: PAGER, VISUAL, EDITOR, or an installed pager."""
+    found = _first_command(("PAGER", "VISUAL", "EDITOR"), environment)
+    return found or [name for name in ("less", "more", "vi") if shutil.which(name)][:1]
+
+
+def editor(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The operator's editor: VISUAL or EDITOR; empty where neither is set."""
+    return _first_command(("VISUAL", "EDITOR"), environment)
+
+
+def _first_command(names: Iterable[str], environment: Mapping[str, str] | None) -> list[str]:
     values = os.environ if environment is None else environment
-    for name in ("PAGER", "VISUAL", "EDITOR"):
+    for name in names:
         with suppress(ValueError):
             words = shlex.split(values.get(name, ""))
             if words:
                 return words
-    return [name for name in ("less", "more", "vi") if shutil.which(name)][:1]
+    return []
 
 
 def _absolute(home: Path) -> Path:
@@ -232,35 +332,3 @@ def _default_home() -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms, not needed with TITAN_HOME
 
     return user_data_path("titan-console", appauthor=False)
-
-
-def _check_base_url(base_url: str, allowed_http: str) -> None:
-    try:
-        parts = urlsplit(base_url)
-        # `.port` raises for a port that is not a number.
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or parts.scheme not in ("http", "https") or not _is_plain(base_url):
-        raise SettingsError(
-            f"ANTHROPIC_BASE_URL is not a server URL: {_shown(base_url)!r}."
-            " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment.",
-            code="base_url_malformed",
-        )
-    allowed = {name.strip().lower() for name in allowed_http.split(",")}
-    if parts.scheme == "http" and host not in LOOPBACK | allowed:
-        raise SettingsError(
-            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key and all requests unencrypted:"
-            f" use https. If you trust the network to this host, set {ALLOW_HTTP}={host}",
-            code="base_url_insecure",
-        )
-
-
-def _is_plain(base_url: str) -> bool:
-    """Whether it has no user, query or fragment; a user would replace the API key."""
-    return re.fullmatch(r"[^\s?#@]+", base_url) is not None
-
-
-def _shown(base_url: str) -> str:
-    """The URL without user and password."""
-    return re.sub(r"//.*@", "//", base_url)

@@ -1,10 +1,12 @@
 """Reads and edits $TITAN_HOME/titan.toml; an absent file counts as an empty one."""
 
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from core.config.job import Job
 from core.config.titan_tables import TitanToml, parse
@@ -88,6 +90,55 @@ def begin(folder: Folder) -> list[str]:
         return added
 
 
+class NewJob(Struct, frozen=True, kw_only=True):
+    """A job to add, and the title of its workload, which is added too where it is missing."""
+
+    name: str
+    keys: Mapping[str, str | int]
+    workload_title: str
+
+
+def addition(folder: Folder, jobs: Iterable[NewJob]) -> str:
+    """The text that `add` would append: jobs and workloads that the file lacks.
+
+    Raises TitanTomlError.
+    """
+    return _addition(_text(folder) or "", jobs)
+
+
+def add(folder: Folder, jobs: Iterable[NewJob]) -> list[str]:
+    """Append the jobs that the file lacks, and change nothing in it; returns their names.
+
+    Raises TitanTomlError.
+    """
+    with _locked(folder):
+        before = _text(folder) or ""
+        text = _addition(before, jobs)
+        joined = _followed_by(before, text)
+        added = [name for name in checked(parse(joined)).jobs if name not in parse(before).jobs]
+        if added:
+            _write(folder, joined)
+        return added
+
+
+def _addition(before: str, jobs: Iterable[NewJob]) -> str:
+    import tomlkit  # noqa: PLC0415 - only an edit needs it
+
+    known = checked(parse(before))
+    new = [job for job in jobs if job.name not in known.jobs]
+    workloads = {str(job.keys["workload"]): job.workload_title for job in new}
+    missing = {name: title for name, title in workloads.items() if name not in known.workloads}
+    tables = [("workloads", name, {"title": title}) for name, title in missing.items()]
+    tables += [("jobs", job.name, dict(job.keys)) for job in new]
+    texts = list[str]()
+    for parent, name, keys in tables:
+        document, above = tomlkit.document(), tomlkit.table(is_super_table=True)
+        above.add(name, tomlkit.item(keys))
+        document.add(parent, above)
+        texts.append(document.as_string())
+    return "\n".join(texts)
+
+
 def set_key(folder: Folder, job: str, key: str, value: str) -> str | None:
     """Change one key of one job and nothing else in the file. Raises TitanTomlError.
 
@@ -157,9 +208,15 @@ def _with_jobs(text: str, names: list[str], known: TitanToml) -> str:
     needed = {chosen.jobs[name].workload for name in names} - set(known.workloads)
     parts = [_table("workloads", name, document) for name in chosen.workloads if name in needed]
     parts += [_table("jobs", name, document) for name in names]
-    joined = f"{text.rstrip()}\n\n" + "\n".join(parts)
+    joined = _followed_by(text, "\n".join(parts))
     checked(parse(joined))
     return joined
+
+
+def _followed_by(before: str, tables: str) -> str:
+    """The file's text and these tables after it, with the file's line ends."""
+    end = "\r\n" if "\r\n" in before else "\n"
+    return (before.rstrip() + 2 * end + tables.replace("\n", end)).lstrip()
 
 
 def _table(parent: str, name: str, document: Mapping[str, Any]) -> str:

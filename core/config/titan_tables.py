@@ -9,11 +9,19 @@ from msgspec import Meta, Struct, field
 from core.config.alert_settings import AlertRules
 from core.config.backup_settings import BackupSettings
 from core.config.job import DEFAULT_MODEL, Job
+from core.config.lanes import Lane, name_problems
+from core.config.ledger_address import LedgerSettings
 from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices, repeated_days
 from core.config.never_batch import NeverBatchList, without_date
 from core.config.sending_settings import ApiSettings, BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
+from state.model.records import DEFAULT_LANE
 
+# It stands in the first line of each screen.
+ShortText = Annotated[
+    str,
+    Meta(pattern=r"\S", max_length=24, description="a string of 1 to 24 characters, not empty"),
+]
 _LIMITING_TABLES = ("budgets", "never_batch", "prices")
 
 
@@ -57,14 +65,20 @@ class ConsoleSettings(Record, frozen=True, kw_only=True):
     """[console]: how the operator wants the console.
 
     `keys` maps ids of bindings to keys, unchecked. The console carries a command out after
-    `countdown_s`, until then it can be withdrawn.
+    `countdown_s`, until then it can be withdrawn. The name and the `accent` tell
+    the console of this ledger from those of others.
     """
 
+    ledger_name: ShortText = field(name="name", default="")
+    accent: Literal["red", "orange", "yellow", "green", "blue", "purple"] | None = None
     theme: Literal["dark", "light", "mono"] | None = None
     mouse: bool = True
     ascii: bool = False
     keys: dict[str, Text] = field(default_factory=dict[str, str])
     countdown_s: Annotated[int, Meta(ge=0, le=3600)] = 8
+    # On the first failure, and on a deadline at risk.
+    bell: bool = True
+    notify: bool = True
 
 
 class Document(Record, frozen=True, kw_only=True):
@@ -81,6 +95,9 @@ class Document(Record, frozen=True, kw_only=True):
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
     backup: BackupSettings = BackupSettings()
+    # `core.config.settings` reads it: it is needed before anything else.
+    ledger: LedgerSettings = LedgerSettings()
+    lanes: dict[str, Lane] = field(default_factory=dict[str, Lane])
 
 
 class TitanToml(Struct, frozen=True, kw_only=True):
@@ -97,6 +114,8 @@ class TitanToml(Struct, frozen=True, kw_only=True):
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
     backup: BackupSettings = BackupSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    lanes: Mapping[str, Lane] = field(default_factory=dict[str, Lane])
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -125,11 +144,26 @@ class TitanToml(Struct, frozen=True, kw_only=True):
     def submit_problems(self) -> list[Problem]:
         """Those that stop submissions: of every job, or of the job they are in."""
         limiting = self.limit_problems
-        return [p for p in self.problems if p in limiting or p.path[:1] == ("jobs",)]
+        return [p for p in self.problems if p in limiting or p.path[:1] in (("jobs",), ("lanes",))]
+
+    def lane_problem(self, name: str) -> Problem | None:
+        """The problem of the lane, or one that may hide the lane."""
+        found = (p for p in self.problems if not p.path or p.path[:2] == ("lanes", name))
+        return next(found, None)
+
+    def prices_of(self, lane: str) -> OwnPrices:
+        """Those of the lane before those of all."""
+        found = self.lanes.get(lane)
+        return {**self.prices, **own_prices(found.prices)} if found else self.prices
 
     def jobs_of(self, workload: str) -> list[Job]:
         """The jobs of one row of the forecast."""
         return [job for job in self.jobs.values() if job.workload == workload]
+
+    def host_of(self, job: str | None) -> str:
+        """The host that delivers the job's results, "" for the one that submits."""
+        found = self.jobs.get(job) if job else None
+        return found.host if found else ""
 
     def unbounded_nano(self, job: str | None) -> int | None:
         """What a budget counts for a request of the job whose cost has no upper bound."""
@@ -151,9 +185,17 @@ def parse(text: str) -> TitanToml:
     never_batch = NeverBatchList(found.never_batch)
     for job in found.jobs.values():
         problems += _job_problems(job, found.workloads, never_batch)
-    for model, day in repeated_days(found.prices):
-        message = f"two rows begin on {day}: remove one."
-        problems.append(Problem(("prices", model, "from"), message, "repeated_price"))
+        if job.lane not in (DEFAULT_LANE, *found.lanes):
+            known = ", ".join((DEFAULT_LANE, *found.lanes))
+            message = f"there is no table [lanes.{job.lane}]; known lanes: {known}."
+            problems.append(Problem(("jobs", job.name, "lane"), message, "unknown_lane"))
+    tables = [(("prices",), found.prices)]
+    tables += [(("lanes", lane.name, "prices"), lane.prices) for lane in found.lanes.values()]
+    for path, prices in tables:
+        for model, day in repeated_days(prices):
+            message = f"two rows begin on {day}: remove one."
+            problems.append(Problem((*path, model, "from"), message, "repeated_price"))
+    problems += name_problems(found.lanes)
     return TitanToml(
         jobs=found.jobs,
         workloads=found.workloads,
@@ -166,6 +208,8 @@ def parse(text: str) -> TitanToml:
         recovery=found.recovery,
         limits=found.limits,
         backup=found.backup,
+        ledger=found.ledger,
+        lanes=found.lanes,
         problems=with_lines(problems, text),
     )
 

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import FieldInfo
 
+from core.redaction import redact
+
 FILE = "titan.toml"
 _Path = tuple[str, ...]
 _LINE = "(at line "
@@ -209,7 +211,7 @@ def _expected(hint: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return f"{value!r:.60}" if not isinstance(value, Decimal) else str(value)
+    return redact(repr(value))[:60] if not isinstance(value, Decimal) else str(value)
 
 
 def with_lines(problems: list[Problem], text: str) -> tuple[Problem, ...]:

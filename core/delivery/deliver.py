@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
+from core.delivery.owner import Owner
 from core.delivery.result_writer import lines
 from state.files.folder import delivered_name, make_private, open_private, replace
 from state.operations import delivery, hook_runs
@@ -12,26 +15,38 @@ from state.operations import delivery, hook_runs
 _OWN_LENGTH = 8
 
 
-def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
+class Deliveries(Struct, frozen=True):
+    """The names of the files that were written, what other hosts deliver, and the problems."""
+
+    files: list[str] = field(default_factory=list[str])
+    elsewhere: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+
+
+def deliver_finished(context: Context) -> Deliveries:
     """Write the file of each workflow and date with finished submissions that are not delivered.
 
     The file has every finished submission of that workflow and date, in input order; a replay
-    that changes one rewrites it. Returns the names of the files, and the problems of those that
-    could not be written: they stay due, and the others do not wait for them.
+    that changes one rewrites it. Where several hosts share the ledger, each writes those that are
+    its own. A file that could not be written is a problem: it stays due, and the others do not wait
+    for it.
     """
-    delivered: list[str] = []
-    problems: list[str] = []
-    due = delivery.due(context.ledger)
+    waiting, owner = delivery.waiting(context.ledger), Owner(context)
+    elsewhere, late = owner.elsewhere(waiting)
+    done = Deliveries(elsewhere=elsewhere, problems=late)
+    due = list(dict.fromkeys((s.workflow, s.work_date) for s in waiting if owner.is_here(s)))
     for workflow, date in context.time.items("deliver", due, " ".join):
-        with isolated(context, f"Cannot deliver {workflow} of {date}", problems):
-            name = _deliver(context, workflow, date)
-            delivered += [name] if name else []
-    return delivered, problems
+        with isolated(context, f"Cannot deliver {workflow} of {date}", done.problems):
+            name = _deliver(context, workflow, date, owner)
+            done.files.extend([name] if name else [])
+    return done
 
 
-def _deliver(context: Context, workflow: str, date: str) -> str | None:
+def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | None:
     """The file's name; None where another process changed it, or what it is made of."""
-    submissions = delivery.finished(context.ledger, workflow, date)
+    submissions = [
+        found for found in delivery.finished(context.ledger, workflow, date) if owner.is_here(found)
+    ]
     if not submissions:
         # A replay was given meanwhile: its end makes the file due again.
         return None
@@ -52,6 +67,7 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
             submissions,
             target.name,
             publish=lambda: _publish(context, part, target, workflow, date),
+            is_ours=owner.is_here,
         )
     except FileNotFoundError:
         return None

@@ -45,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 def lines(context: Context, submission: Submission) -> Iterator[bytes]:
     """A line for each request of the submission, in input order, its newline included."""
-    with LineReader(context.folder.results) as files:
+    with LineReader(context.folder.results, context.ledger.files) as files:
         for row in result_rows.delivered_rows(context.ledger, submission):
             yield to_line(row, _read(files, row))
 

@@ -1,6 +1,7 @@
 """The result of a request as jobs get it: a dictionary with the same keys for every outcome."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 from core.api.result_schema import message_of
@@ -29,29 +30,31 @@ def named(source: Source, name: str) -> list[tuple[Submission, Batch | None]]:
     return [(submission, alone) for submission in submissions]
 
 
-def results(source: Source, folder: Folder, name: str) -> Iterator[Result]:
-    """Every request that the name stands for, in input order.
+def results(source: Source, folder: Folder, name: str, *, start: int = 0) -> Iterator[Result]:
+    """Every request that the name stands for, in input order, without the first `start`.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
     "batch_id", "invalid"}`; absent parts are None, and so is the outcome of a request without a
     result. Raises FileMissing where the results are no longer on disk.
     """
-    for submission, batch in named(source, name):
-        yield from _of_submission(source, folder, submission, batch)
+    rows = (
+        row
+        for submission, batch in named(source, name)
+        for row in _rows_of(source, submission, batch)
+    )
+    with LineReader(folder.results, source.files) as lines:
+        for row in islice(rows, start, None):
+            yield to_result(row, _line(lines, row))
 
 
-def _of_submission(
-    source: Source, folder: Folder, submission: Submission, batch: Batch | None
-) -> Iterator[Result]:
+def _rows_of(source: Source, submission: Submission, batch: Batch | None) -> Iterator[ResultRow]:
     day = retention.pruned_on(source, submission.id)
     if day:
         raise FileMissing(
             f"The results of {submission.key} were deleted on {day} by `titan-console prune`."
             " Their cost stays in the ledger."
         )
-    with LineReader(folder.results) as lines:
-        for row in result_rows.results(source, submission, batch=batch):
-            yield to_result(row, _line(lines, row))
+    return result_rows.results(source, submission, batch=batch)
 
 
 def to_result(row: ResultRow | DeliveredRow, line: bytes | None) -> Result:

@@ -18,7 +18,7 @@ from core.money import cache_costs
 from core.money.budgets import CostSums
 from core.money.cache_costs import CacheCosts, CacheCostsReport
 from core.money.estimate import Estimate, History, ModelEstimate
-from core.money.pricing import dollars, dollars_text, usd
+from core.money.pricing import PriceBook, dollars, dollars_text, usd
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.common_prefix import MARK_BYTES, PrefixFinder
 from core.requests.common_prefix import at_most as as_marked
@@ -48,8 +48,8 @@ class Earlier(Struct, frozen=True, kw_only=True):
 
     #: The 90th percentile of how long the batches of the workflow took. None: no history.
     usual: Callable[[str], timedelta | None] = lambda _workflow: None
-    #: What its answers cost.
-    history: Callable[[str], History] = lambda _workflow: {}
+    #: What its answers cost, compared at these prices.
+    history: Callable[[str, PriceBook], History] = lambda _workflow, _prices: {}
     #: Why it is not primed.
     stop: Callable[[str], Stop | None] = lambda _workflow: None
     #: The submission that has exactly these requests under the tag. None: they are new.
@@ -90,6 +90,9 @@ def plan(
     """
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
+    estimate = Estimate.begin(estimate.prices.of(resolved.lane), now)
+    if lane := rules.lanes.get(resolved.lane):
+        limits = lane.limits(limits)
     usual = earlier.usual(resolved.workflow)
     estimate.unbounded_nano = rules.unbounded_nano(resolved.job)
     primer = priming_plan.begin(
@@ -116,7 +119,7 @@ def plan(
     existing = earlier.submission(compared, resolved.tag) if earlier.submission else None
     if existing:
         return _of_existing(existing, resolved, estimate)
-    past = earlier.history(resolved.workflow)
+    past = earlier.history(resolved.workflow, estimate.prices)
     estimate.expect(past)
     if finder is not None:
         uncached.expect(past)
@@ -129,7 +132,9 @@ def plan(
         sums=sums,
         warnings=(
             *_plan_warnings(stats, estimate, has_cache=has_cache, short_on_tokens=short_on_tokens),
-            *warnings_for(stats, resolved, now=now, usual=usual, priced=rules.prices),
+            *warnings_for(
+                stats, resolved, now=now, usual=usual, priced=rules.prices_of(resolved.lane)
+            ),
             *priming_plan.lines(primer),
         ),
         cache=_cache_costs(finder, uncached) if finder else None,
@@ -228,6 +233,7 @@ class DryRunReport(Struct, frozen=True, kw_only=True):
     model: str
     deadline_ts: str | None
     on_failure: OnFailure
+    lane: str
     request_count: int
     repeated: bool
     submission_id: str | None
@@ -258,6 +264,7 @@ def report(found: Plan) -> DryRunReport:
         model=found.options.model,
         deadline_ts=found.options.deadline_ts,
         on_failure=found.options.on_failure,
+        lane=existing.lane if existing else found.options.lane,
         request_count=existing.request_count if existing else estimate.requests,
         repeated=existing is not None,
         submission_id=existing and existing.key,

@@ -15,10 +15,10 @@ from core.intake.options import SubmitOptions, resolve_options
 from core.intake.submit import checked_lines
 from core.requests.payload import Line
 from state.batches import submissions
-from state.db.reader import Reader
+from state.db.opening import open_reader
 from state.files import spool
 from state.files.folder import Folder
-from state.model.errors import AlreadySubmitted, LedgerError
+from state.model.errors import COMMIT_UNKNOWN, AlreadySubmitted, LedgerBusy, LedgerError
 from state.model.records import SpooledRequest
 
 
@@ -30,24 +30,39 @@ class ExistingSubmission(Struct, frozen=True):
 
 
 def find(
-    folder: Folder, requests: Iterable[object], options: SubmitOptions, *, clock: Clock
+    folder: Folder,
+    requests: Iterable[object],
+    options: SubmitOptions,
+    *,
+    clock: Clock,
+    error: LedgerError,
 ) -> ExistingSubmission:
     """Look for the same call in the ledger, else in the spool.
 
-    Raises PayloadError and AlreadySubmitted as `submit` does.
+    `error` is why it could not be stored. Raises PayloadError and AlreadySubmitted as `submit`
+    does.
     """
     rules = replace(titan_file.read(folder), problems=())
     resolved, requests = resolve_options(options, requests, rules, now=clock.now())
     lines = list(checked_lines(requests, resolved, rules.limits.limits()))
     try:
-        with Reader(folder.ledger) as reader:
+        with open_reader(folder) as reader:
             earlier = submissions.read_existing(reader, map(staged, lines), resolved.tag)
     except AlreadySubmitted:
         raise
     except LedgerError:
         may_be_known = spool.may_begin_with(folder.spool, lines[0].body)
-        return ExistingSubmission(None, not may_be_known)
-    return ExistingSubmission(earlier and earlier.key, earlier is None)
+        # Another host may have submitted it.
+        return ExistingSubmission(None, folder.ledger_url is None and not may_be_known)
+    if earlier is not None:
+        return ExistingSubmission(earlier.key, is_new=False)
+    return ExistingSubmission(None, is_new=not _may_be_stored_yet(folder, error))
+
+
+def _may_be_stored_yet(folder: Folder, error: LedgerError) -> bool:
+    """Whether a transaction that is not over may store it: of this process, or of another host."""
+    is_busy = folder.ledger_url is not None and isinstance(error, LedgerBusy)
+    return is_busy or error.code == COMMIT_UNKNOWN
 
 
 def staged(line: Line) -> SpooledRequest:

@@ -12,7 +12,7 @@ from core.money.pricing import PriceBook
 from core.requests.model_limits import needs_batch
 from core.requests.payload import parse_line
 from state.batches.budget_reservations import Scope, in_fallback_files
-from state.db.reader import Reader
+from state.db.opening import open_reader
 from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
 from state.model.errors import LedgerError
@@ -36,10 +36,11 @@ def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: d
         return
     header = file.header()
     cap = rules.unbounded_nano(header.job)
-    sums = CostSums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
+    prices = PriceBook.with_cache(folder, rules).of(header.lane)
+    sums = CostSums.begin(prices, now, unbounded_nano=cap)
     for _, body in file.requests():
         line = parse_line(body, betas=betas)
-        if not needs_batch(line.betas):
+        if not needs_batch(line.betas, len(body)):
             sums.add(line)
     wanted = sums.wanted(header.workflow, header.tag, BatchKind.SYNC)
     with file.budget_lock():
@@ -56,7 +57,7 @@ def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: d
 
 def _used(folder: Folder, scope: Scope, *, but_for: str) -> Used:
     try:
-        with Reader(folder.ledger) as reader:
+        with open_reader(folder) as reader:
             return used_in(reader, folder, but_for=but_for)(scope)
     except LedgerError:
         return Used(in_fallback_files(folder, scope, source=None, but_for=but_for))

@@ -1,8 +1,10 @@
 """Keeps submissions in fallback files while the ledger cannot be used, and imports them later."""
 
+import platform
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -15,6 +17,7 @@ from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCall
 from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
 from core.clock import Clock
 from core.config import titan_file
+from core.config.lanes import Lane
 from core.config.titan_tables import TitanToml
 from core.errors import OverBudget, SettingsError
 from core.intake.fallback_budget import admit_run
@@ -28,12 +31,13 @@ from core.requests.payload import Line, parse_line
 from core.requests.supported_schema import as_sent
 from state.batches import submissions, sync_runs
 from state.db.ledger import Transaction
-from state.db.reader import Reader
+from state.db.opening import open_reader
 from state.files import fallback_file
-from state.files.answers_file import answers_file, remove_copy
+from state.files.answers_file import answers_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
 from state.files.folder import replace as rename_to
+from state.files.unused_results import remove_copies
 from state.model.errors import LedgerError
 from state.model.records import (
     Counts,
@@ -63,14 +67,20 @@ def save(
     `error` itself where no directory can be written.
     """
     # Fallback files may be all that works here: mistakes in titan.toml are checked on import.
-    rules, now = replace(titan_file.read(folder), problems=()), clock.now()
+    found, now = titan_file.read(folder), clock.now()
+    rules = replace(found, problems=(), lanes={**_unread_lane(found, options), **found.lanes})
     resolved, requests = resolve_options(options, requests, rules, now=now)
-    lines = list(checked_lines(requests, resolved, rules.limits.limits()))
+    limits = rules.limits.limits()
+    if resolved.lane in rules.lanes:
+        limits = rules.lanes[resolved.lane].limits(limits)
+    lines = list(checked_lines(requests, resolved, limits))
     _check_limits(rules, resolved, lines, now)
     header = _header(resolved, to_text(now), actor, str(error), len(lines))
+    home = f"{platform.node()}\n{folder.root.absolute()}" if folder.ledger_url else ""
     for directory in fallback_file.directories(folder):
         try:
-            file, is_new = fallback_file.write(directory, header, (line.body for line in lines))
+            bodies = (line.body for line in lines)
+            file, is_new = fallback_file.write(directory, header, bodies, home=home)
         except OSError:
             continue
         same = [found for found in fallback_file.pending(folder) if found.key == file.key]
@@ -83,6 +93,11 @@ def save(
     raise error
 
 
+def _unread_lane(found: TitanToml, options: SubmitOptions) -> dict[str, Lane]:
+    """The lane of the call, where a mistake in titan.toml may hide it."""
+    return {options.lane: Lane(name=options.lane)} if found.problems and options.lane else {}
+
+
 def run_sync(
     folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock, *, server: str = ""
 ) -> str | None:
@@ -91,7 +106,7 @@ def run_sync(
     Raises SettingsError where `server` is not that of the unfinished batches, as far as the ledger
     can be read.
     """
-    _check_server(folder, api, clock, server)
+    _check_server(folder, api, clock, server, file.header().lane)
     with file.try_lock() as is_locked:
         if not is_locked:
             return "Another process is running its requests."
@@ -111,7 +126,7 @@ def run_sync(
         def unanswered() -> Iterator[tuple[str, bytes]]:
             nonlocal left
             for custom_id, line in file.requests():
-                if needs_batch(parse_line(line, betas=betas).betas):
+                if needs_batch(parse_line(line, betas=betas).betas, len(line)):
                     left += 1
                 elif custom_id not in known:
                     yield custom_id, as_sent(line)
@@ -123,9 +138,11 @@ def run_sync(
     return " ".join(problems) or None
 
 
-def _check_server(folder: Folder, api: BatchApi, clock: Clock, server: str) -> None:
-    used = account_check.Server(server, titan_file.read(folder).api.same_server)
-    with suppress(LedgerError), Reader(folder.ledger) as reader:
+def _check_server(folder: Folder, api: BatchApi, clock: Clock, server: str, lane: str) -> None:
+    rules = titan_file.read(folder)
+    same = rules.lanes[lane].same_server if lane in rules.lanes else rules.api.same_server
+    used = account_check.Server(server, same, lane)
+    with suppress(LedgerError), open_reader(folder) as reader:
         account_check.check_server(reader, used, lambda: api, clock.now())
 
 
@@ -134,7 +151,7 @@ def _was_imported(folder: Folder, file: FallbackFile) -> bool:
     if not file.is_there:
         return True
     try:
-        with Reader(folder.ledger) as reader:
+        with open_reader(folder) as reader:
             return fallback_import.is_imported(reader, file.key)
     except LedgerError:
         return False
@@ -174,6 +191,7 @@ def _import(context: Context, file: FallbackFile, rules: TitanToml) -> int:
         header = file.header()
         unwritten = _unwritten(file, header)
         answers = {key: found.outcome for key, (found, _) in decoded_answers(file).items()}
+        copy = _copy_answers(context, file) if answers else None
 
         def record(tx: Transaction, submission: Submission, is_new: bool) -> None:
             run = fallback_import.record(
@@ -186,13 +204,18 @@ def _import(context: Context, file: FallbackFile, rules: TitanToml) -> int:
                 is_new=is_new,
                 unwritten=unwritten,
             )
-            if run:
-                _copy_answers(context, file, run)
+            if run and copy:
+                _name_answers(context, copy, run)
 
         betas = _betas(header)
         lines = (parse_line(body, betas=betas) for _, body in file.requests())
         new = _new_submission(file.key, header)
-        store(context, lines, new, rules, answered=answers, after=record)
+        try:
+            store(context.on(new.lane), lines, new, rules, answered=answers, after=record)
+        finally:
+            if copy:
+                copy.unlink(missing_ok=True)
+                context.ledger.files.discard(copy)
     return unwritten
 
 
@@ -200,10 +223,12 @@ def _remove(context: Context, file: FallbackFile) -> list[str]:
     """Remove an imported file once another file has its key; returns why the mirror has not.
 
     Where its requests were known, only the mirror has it, with the batches of the submission. One
-    that has no batch yet leaves the file to a later poll.
+    that has no batch yet leaves the file to a later poll. A ledger that hosts share is not rebuilt
+    from files.
     """
     problems = update_mirrors(context) if file.is_there else []
-    if not problems and fallback_import.is_named(context.ledger, file.key):
+    is_shared = context.ledger.is_shared
+    if not problems and (is_shared or fallback_import.is_named(context.ledger, file.key)):
         _remove_leftovers(context, file)
         context.ledger.crash_point("fallback:remove")
         file.path.unlink(missing_ok=True)
@@ -221,19 +246,31 @@ def _remove_leftovers(context: Context, file: FallbackFile) -> None:
         (folder.spool / f"{file.key}.jsonl").unlink(missing_ok=True)
 
 
-def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:
-    """Copy the answers to where those of the run are collected from, before the commit."""
-    target = answers_file(context.folder, run)
-    make_private(target.parent)
+def _copy_answers(context: Context, file: FallbackFile) -> Path:
+    """Copy the answers beside those of synchronous runs, before the transaction."""
+    make_private(context.folder.results)
     # Named after the file, so that the import after a kill replaces it.
-    part = target.with_name(f"{file.key}.answers.part")
+    part = context.folder.results / f"{file.key}.answers.part"
     with open_private(part) as copy:
         for _, line in file.answers():
             copy.write(line + b"\n")
         copy.flush()
         sync_runs.fsync(copy)
-    rename_to(part, target)
-    remove_copy(context.folder, run)
+    context.ledger.files.upload(part)
+    return part
+
+
+def _name_answers(context: Context, copy: Path, run: str) -> None:
+    """Put the copy where the answers of the run are collected from, before the commit.
+
+    Of a store that hosts share they are fetched: a name on this disk could become that of a batch
+    of another host, should the commit fail.
+    """
+    target = answers_file(context.folder, run)
+    context.ledger.files.keep(copy, under=target)
+    if not context.ledger.files.is_shared:
+        rename_to(copy, target)
+        remove_copies(context.folder, run)
 
 
 def _counts(outcomes: Iterable[Outcome]) -> Counts:
@@ -270,6 +307,7 @@ def _new_submission(key: str, header: Header) -> NewSubmission:
             continue_turns=header.continue_turns,
             on_max_tokens=OnMaxTokens(header.on_max_tokens),
         ),
+        lane=header.lane,
     )
 
 
@@ -278,7 +316,8 @@ def _check_limits(
 ) -> None:
     """Raise OverBudget where a budget is too small for the requests alone."""
     cap = rules.unbounded_nano(resolved.job)
-    sums = CostSums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
+    prices = PriceBook.of_rules(rules).of(resolved.lane)
+    sums = CostSums.begin(prices, now, unbounded_nano=cap)
     for line in lines:
         sums.add(line)
     wanted = [sums.wanted(resolved.workflow, resolved.tag)]
@@ -302,4 +341,5 @@ def _header(resolved: ResolvedOptions, now: str, actor: str, error: str, count: 
         reask=resolved.follow_ups.reask,
         continue_turns=resolved.follow_ups.continue_turns,
         on_max_tokens=resolved.follow_ups.on_max_tokens.value,
+        lane=resolved.lane,
     )

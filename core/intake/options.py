@@ -14,7 +14,7 @@ from core.errors import NeverBatched, PayloadError, SettingsError
 from core.requests import supported_schema
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
-from state.model.records import FollowUps, OnFailure, OnMaxTokens
+from state.model.records import DEFAULT_LANE, FollowUps, OnFailure, OnMaxTokens
 from state.model.timestamps import to_text
 
 # The tables of titan.toml that limit what may be submitted and spent.
@@ -39,6 +39,7 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
     continue_turns: int | None = None
     on_max_tokens: OnMaxTokens | None = None
     strict: bool = False
+    lane: str | None = None
 
     def check(self) -> None:
         """Raise PayloadError for a value that cannot be stored."""
@@ -89,6 +90,7 @@ class ResolvedOptions(Struct, frozen=True, kw_only=True):
     output: bytes | None = None
     follow_ups: FollowUps = FollowUps()
     strict: bool = False
+    lane: str = DEFAULT_LANE
 
     @property
     def deadline_ts(self) -> str | None:
@@ -130,8 +132,28 @@ def resolve_options(
         output=None if options.output is None else supported_schema.prepared(options.output),
         follow_ups=_follow_ups(options, job),
         strict=options.strict,
+        lane=check_lane(_lane(options, job), rules),
     )
     return resolved, requests
+
+
+def _lane(options: SubmitOptions, job: Job | None) -> str:
+    # An empty name, as of an unset shell variable, would select another account.
+    if options.lane is not None:
+        return options.lane
+    return job.lane if job else DEFAULT_LANE
+
+
+def check_lane(lane: str, rules: TitanToml) -> str:
+    """The lane. Raises PayloadError for an unknown one, SettingsError for one with a mistake."""
+    if lane == DEFAULT_LANE:
+        return lane
+    if problem := rules.lane_problem(lane):
+        raise SettingsError(f"{problem} Fix titan.toml, then submit again.", code=problem.code)
+    if lane not in rules.lanes:
+        known = ", ".join((DEFAULT_LANE, *rules.lanes))
+        raise PayloadError(f"No lane {lane!r:.60}; titan.toml has {known}.", code="unknown_lane")
+    return lane
 
 
 def _follow_ups(options: SubmitOptions, job: Job | None) -> FollowUps:

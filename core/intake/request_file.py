@@ -39,15 +39,20 @@ _MARKS = (
 )
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_PARQUET = b"PAR1"
 _OTHER_FILES = {
     b"PK\x03\x04": "a zip archive",
     b"\xfd7zXZ": "compressed with xz",
     b"BZh": "compressed with bzip2",
-    b"PAR1": "a Parquet file",
+    _PARQUET: "a Parquet file",
     b"SQLite": "an SQLite database",
     b"%PDF": "a PDF",
 }
 _HEAD = 6
+_NO_VALUE = "Expecting value"
+_SHOWN = 16
+_TABLE_NAMES = (".csv", ".tsv")
+_TABLES = "To ask about each row of a table, use titan-console run"
 _JSON_ERRORS = {
     "Invalid control character at": "a line end or another control character inside a string",
     "Unterminated string starting at": "the file ends inside the string that begins here",
@@ -71,6 +76,9 @@ class RequestFile:
         """
         for line, value in _values(self._file, self.name):
             self.line = line
+            if is_request(value):
+                yield value
+                continue
             for request in _requests_in(value):
                 if not is_request(request):
                     check_format(request, f"{self.name} line {self.line}")
@@ -82,6 +90,8 @@ class RequestFile:
         try:
             yield
         except PayloadError as error:
+            if error.code == "no_requests":
+                raise PayloadError(f"{self.name} has no requests.", code=error.code) from error
             if error.position is None:
                 raise
             message = f"{self.name} line {self.line}: {error}"
@@ -122,19 +132,24 @@ class _Rest:
 
 def _lines(rest: _Rest) -> Iterator[tuple[int, object]]:
     """The value on each line, up to a line that is not one: that and all after it is left."""
-    longest, more = _LONG_LINE, rest.text
+    longest, is_more = _LONG_LINE, bool(rest.text)
     # A chunk of nothing but blanks is left too: who reads it counts them.
     while rest.text and not rest.text.isspace():
         *lines, last = rest.text.split(b"\n")
-        for at, line in enumerate(lines):
+        # A line may have 250 MB: nothing keeps it while its request is worked on, as `enumerate`
+        # would.
+        rest.text = b""
+        for at in range(len(lines)):
             try:
-                value: object = msgspec.json.decode(line)
+                value: object = msgspec.json.decode(lines[at])
             except (msgspec.DecodeError, RecursionError):
-                if line.strip():
-                    rest.text = b"\n".join((*lines[at:], last) if more else lines[at:])
+                if lines[at].strip():
+                    rest.text = b"\n".join((*lines[at:], last) if is_more else lines[at:])
                     return
             else:
+                lines[at] = b""
                 yield rest.line, value
+                del value
             rest.line += 1
         rest.text = last
         longest = _LONG_LINE if lines else longest
@@ -144,7 +159,9 @@ def _lines(rest: _Rest) -> Iterator[tuple[int, object]]:
             longest = 2 * len(last)
         del lines, last
         more = _take(rest.chunks, len(rest.text))
+        is_more = bool(more)
         rest.text += more or b"\n"
+        del more
 
 
 def _take(chunks: Iterator[bytes], least: int) -> bytes:
@@ -288,7 +305,11 @@ class _Text:
         begun = self._line_at(self._at)
         of = f" (the request begins in line {begun})" if self._line_at(error.pos) > begun else ""
         what = _JSON_ERRORS.get(error.msg, error.msg.lower())
-        self._fail(error.pos, f"not JSON: {what}{of}")
+        if error.msg == _NO_VALUE:
+            words = self._text[error.pos : error.pos + _SHOWN].split(maxsplit=1)
+            what += f", not {words[0]!r}" if words else ", but the file ends here"
+        table = f". {_TABLES}" if self._name.lower().endswith(_TABLE_NAMES) else ""
+        self._fail(error.pos, f"not JSON: {what}{of}{table}")
 
     def _fail_encoding(self, error: UnicodeDecodeError) -> NoReturn:
         bad: Any = error.object
@@ -359,7 +380,9 @@ def _check_kind(head: bytes, name: str) -> None:
     for magic, kind in _OTHER_FILES.items():
         if head.startswith(magic):
             raise PayloadError(
-                f"{name} is {kind}. Pass JSON; it may be compressed with gzip or zstd.",
+                f"{name} is {kind}. {_TABLES}."
+                if magic == _PARQUET
+                else f"{name} is {kind}. Pass JSON; it may be compressed with gzip or zstd.",
                 code="file_format",
             )
     if b"\0" in head[:_HEAD]:

@@ -1,18 +1,20 @@
 """Counts the requests that a name stands for by status, those of fallback files included."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.commands import follow_ups
 from core.delivery import results as delivery
 from core.intake import fallback_contents
-from state.db.reader import Reader, Source
+from state.db.opening import ledger_name, reader_if_any
+from state.db.reader import Source
 from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
-from state.files.lost_ledger import ledger_exists
+from state.files.lost_ledger import missing
 from state.model.errors import UnknownId
 from state.model.records import RequestStatus
 from state.queries import ledger_status
@@ -36,9 +38,14 @@ class RequestStatuses(Struct, frozen=True, kw_only=True):
         return sum(self.by_status.values())
 
     @property
+    def at_work(self) -> int:
+        """Number of requests that are queued or in flight."""
+        return sum(self.by_status.get(status, 0) for status in _UNFINISHED)
+
+    @property
     def unfinished(self) -> int:
         """Number of requests that are queued or in flight, or asked again by the next poll."""
-        return sum(self.by_status.get(status, 0) for status in _UNFINISHED) + self.follow_ups
+        return self.at_work + self.follow_ups
 
     @property
     def failed(self) -> int:
@@ -63,23 +70,24 @@ def of_name(folder: Folder, name: str, now: datetime) -> RequestStatuses:
     A batch that was not sent stands for its submission, where its requests are queued again. Raises
     FileNotFoundError where a poll imports a fallback file meanwhile.
     """
-    if not ledger_exists(folder.ledger):
-        files = fallback_contents.named(folder, name)
-        if files:
-            return _with_files(Counter(), files, 0)
-    with Reader(folder.ledger) as reader:
+    with reader_if_any(folder) as reader:
+        if reader is None:
+            files = fallback_contents.named(folder, name)
+            if not files:
+                raise missing(ledger_name(folder))
+            return _with_files(RequestStatuses(by_status={}), files)
         files = fallback_contents.waiting(reader, folder, name)
         try:
-            counts, again = _in_ledger(reader, name, now)
+            found = in_ledger(reader, name, now)
         except UnknownId:
             if not files:
                 raise
-            counts, again = Counter[RequestStatus](), 0
-    return _with_files(counts, files, again)
+            found = RequestStatuses(by_status={})
+    return _with_files(found, files)
 
 
-def _in_ledger(source: Source, name: str, now: datetime) -> tuple[Counter[RequestStatus], int]:
-    """The requests by status, and how many answers are asked for again."""
+def in_ledger(source: Source, name: str, now: datetime) -> RequestStatuses:
+    """As `of_name`, without fallback files. Raises UnknownId."""
     counts: Counter[RequestStatus] = Counter()
     again = 0
     for submission, batch in delivery.named(source, name):
@@ -89,12 +97,42 @@ def _in_ledger(source: Source, name: str, now: datetime) -> tuple[Counter[Reques
         again += sum(batch is None or answer.batch_key == batch.key for answer in due)
     if not counts:
         raise UnknownId(f"{name!r} has no requests.")
-    return counts, again
+    return RequestStatuses(by_status=counts, follow_ups=again)
 
 
-def _with_files(
-    counts: Counter[RequestStatus], files: list[FallbackFile], again: int
-) -> RequestStatuses:
+def _with_files(found: RequestStatuses, files: list[FallbackFile]) -> RequestStatuses:
+    counts = Counter(found.by_status)
     for file in files:
         counts.update(fallback_contents.statuses(file))
-    return RequestStatuses(by_status=counts, fallback_files=len(files), follow_ups=again)
+    return replace(found, by_status=counts, fallback_files=len(files))
+
+
+class WaitReport(Struct, frozen=True, kw_only=True):
+    """What the requests came to, as JSON. `by_status` has every request status."""
+
+    name: str
+    requests: int
+    by_status: dict[str, int]
+    finished: bool
+    settled: bool
+    fallback_files: int
+    follow_ups: int
+    waited_s: float
+    problems: list[str]
+
+
+def report(
+    name: str, found: RequestStatuses, *, waited_s: float, problems: Sequence[str]
+) -> WaitReport:
+    """The requests of that name, waited for so long, and the problems of the polls meanwhile."""
+    return WaitReport(
+        name=name,
+        requests=found.requests,
+        by_status={status.value: found.by_status.get(status, 0) for status in RequestStatus},
+        finished=found.is_finished,
+        settled=found.is_settled,
+        fallback_files=found.fallback_files,
+        follow_ups=found.follow_ups,
+        waited_s=round(waited_s, 1),
+        problems=list(problems),
+    )

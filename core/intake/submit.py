@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
@@ -33,13 +34,21 @@ from state.batches.output_schemas import SchemaColumns
 from state.batches.priming_records import stop_of
 from state.db.ledger import Ledger, Transaction
 from state.files.spool import SpoolWriter
-from state.model.errors import LedgerError
-from state.model.records import NewSubmission, OnFailure, SpooledRequest, Submission
+from state.files.spool_lane import lane_line
+from state.model.errors import COMMIT_UNKNOWN, LedgerError
+from state.model.records import (
+    DEFAULT_LANE,
+    NewSubmission,
+    OnFailure,
+    SpooledRequest,
+    Submission,
+)
 from state.operations import deadlines, pauses
 
 __all__ = ["SubmitOptions", "SubmitResult", "checked_lines", "new_submission", "store", "submit"]
 
 _KEY_LENGTH = 10
+_NO_SCHEMA = (None, None)
 
 
 class SubmitResult(Struct, frozen=True, kw_only=True):
@@ -62,6 +71,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     """
     rules = read(context.folder)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
+    context = context.on(resolved.lane)
     usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
     stats = RequestStats()
     primer = priming_plan.begin(
@@ -81,17 +91,29 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
         primer=primer if isinstance(primer, Primer) else None,
     )
     if not is_new:
-        return SubmitResult(submission=stored, repeated=True, problem=None)
+        return SubmitResult(
+            submission=stored,
+            repeated=True,
+            problem=None,
+            warnings=_other_lane(stored.lane, resolved.lane),
+        )
     warnings = warnings_for(
         stats,
         resolved,
         now=context.clock.now(),
         usual=usual,
-        priced=rules.prices,
+        priced=rules.prices_of(resolved.lane),
     )
     warnings = (*warnings, *priming_plan.lines(primer))
     problem = _send(context, stored)
     return SubmitResult(submission=stored, repeated=False, problem=problem, warnings=warnings)
+
+
+def _other_lane(lane: str, asked: str) -> tuple[str, ...]:
+    """Say that the requests of an earlier call stay on their lane."""
+    if lane == asked:
+        return ()
+    return (f"the requests of this call are on lane {lane} already; lane {asked} was not used.",)
 
 
 def checked_lines(
@@ -106,10 +128,13 @@ def checked_lines(
     Raises PayloadError, also where there is no request, and with `strict` for these too.
     """
     seen, rules = SeenIds(), Rules(resolved.betas, also_known=("custom_id",))
+    model, betas, cache, output = resolved.model, resolved.betas, resolved.cache, resolved.output
     for position, request in enumerate(requests, 1):
         try:
-            line = _checked_line(request, position, resolved, limits, seen)
-            problems = rules.problems(_params(request), line.model)
+            line = to_line(request, position, model, betas, limits, cache, output)
+            if earlier := seen.add(line.custom_id, position):
+                raise _duplicate(line.custom_id, earlier, position)
+            problems = () if line.is_plain else rules.problems(_params(request), line.model)
             if problems and resolved.strict:
                 raise refusal(line.custom_id, problems[0])
         except PayloadError as error:
@@ -128,24 +153,9 @@ def _params(request: object) -> dict[str, object]:
     return cast("dict[str, object]", fields.get("params", fields))
 
 
-def _checked_line(
-    request: object, position: int, resolved: ResolvedOptions, limits: Limits, seen: SeenIds
-) -> Line:
-    line = to_line(
-        request,
-        position=position,
-        model=resolved.model,
-        betas=resolved.betas,
-        limits=limits,
-        cache=resolved.cache,
-        output=resolved.output,
-    )
-    if earlier := seen.add(line.custom_id, position):
-        raise PayloadError(
-            f"Duplicate custom_id {line.custom_id!r} in requests {earlier} and {position}.",
-            code="duplicate_custom_id",
-        )
-    return line
+def _duplicate(custom_id: str, earlier: int, position: int) -> PayloadError:
+    message = f"Duplicate custom_id {custom_id!r} in requests {earlier} and {position}."
+    return PayloadError(message, code="duplicate_custom_id")
 
 
 def new_submission(
@@ -165,6 +175,7 @@ def new_submission(
         created_ts=created_ts,
         spool_file=f"{key}.jsonl",
         follow_ups=resolved.follow_ups,
+        lane=resolved.lane,
     )
 
 
@@ -186,15 +197,21 @@ def store(
     inside the transaction (import of fallback files). Budgets are checked unless something is
     already paid.
     """
+    new = replace(new, host=rules.host_of(new.job))
     budget_admission.estimate_sent(context)
     cap = rules.unbounded_nano(new.job)
     sums = CostSums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
     spool = SpoolWriter(
-        context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
+        context.folder.spool,
+        new.spool_file,
+        context.ledger.files,
+        crash_point=context.ledger.crash_point,
     )
     try:
         spooled = _spooled(context, lines, spool, answered, sums, stats, primer)
         with submissions.staged(context.ledger, spooled) as staged:
+            if rules.lanes or new.lane != DEFAULT_LANE:
+                spool.write(lane_line(new.lane))
             spool.finish()
 
             def before_commit(tx: Transaction, submission: Submission, is_new: bool) -> None:
@@ -220,7 +237,9 @@ def store(
 
 
 def _is_stored(ledger: Ledger, key: str, error: BaseException) -> bool:
-    """Whether the ledger refers to the spool file: a Ctrl-C may come after the commit."""
+    """Whether the ledger may refer to the spool file: a Ctrl-C may come after the commit."""
+    if isinstance(error, LedgerError) and error.code == COMMIT_UNKNOWN:
+        return True
     try:
         return submissions.is_known(ledger, key)
     except LedgerError:
@@ -249,12 +268,9 @@ def _spooled(
         part = submissions.NO_PART if is_paid else splitter.assign(line)
         betas = ",".join(line.betas) if line.betas else ""
         at_most = sums.add(as_marked(line) if primer else line, is_paid=is_paid)
-        yield SpooledRequest(
-            *(line.custom_id, offset, len(line.body), line.digest, part, betas),
-            *at_most,
-            line.model,
-            *schemas.of(line.schema),
-        )
+        schema = schemas.of(line.schema) if line.schema else _NO_SCHEMA
+        columns = (line.custom_id, offset, len(line.body), line.digest, part, betas)
+        yield SpooledRequest._make((*columns, *at_most, line.model, *schema))
         if position % 1000 == 0:
             context.progress("checking", position, 0)
 
@@ -275,16 +291,17 @@ def _send(context: Context, submission: Submission) -> str | None:
 
     With on_failure="sync", requests that the API definitely did not accept run now instead.
     """
-    paused = pauses.pause_of(context.ledger, submission.workflow)
-    if paused is not None:
-        return (
-            f"Workflow {paused.workflow} is paused since {paused.since_ts}: its requests stay"
-            " queued until `titan-console resume`."
-        )
-    queued = sending.queued_of(context.ledger, submission)
     try:
+        paused = pauses.pause_of(context.ledger, submission.workflow)
+        if paused is not None:
+            return (
+                f"Workflow {paused.workflow} is paused since {paused.since_ts}: its requests stay"
+                " queued until `titan-console resume`."
+            )
+        queued = sending.queued_of(context.ledger, submission)
         problems: list[str] = []
-        problem = send_queued(context, queued, problems) or next(iter(problems), None)
+        with context.lane_errors():
+            problem = send_queued(context, queued, problems) or next(iter(problems), None)
         if problem and submission.on_failure == OnFailure.SYNC:
             return run_synchronously(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:

@@ -28,7 +28,7 @@ class Rejected(Struct, kw_only=True):
 
 
 class RequestStats(Struct, kw_only=True):
-    """Counts over the requests. `batch_only` ones are too long to run synchronously.
+    """Counts over the requests. `batch_only` ones are too large to run synchronously.
 
     `rejected` are those that the API would reject, by the kind of their problem.
     """
@@ -42,7 +42,7 @@ class RequestStats(Struct, kw_only=True):
         """Count one request."""
         self.requests += 1
         self.models.add(line.model)
-        self.batch_only += model_limits.needs_batch(line.betas)
+        self.batch_only += model_limits.needs_batch(line.betas, len(line.body))
 
     def add_problems(self, custom_id: str, problems: Sequence[Problem]) -> None:
         """Count a request once for each kind of problem that it has."""
@@ -112,8 +112,8 @@ def _on_the_deadline(
         )
     if stats.batch_only:
         yield (
-            f"{stats.batch_only:,} of the requests have a max_tokens too large for a synchronous"
-            " call: they run only as a batch, even after the deadline."
+            f"{stats.batch_only:,} of the requests have a body or a max_tokens too large for a"
+            " synchronous call: they run only as a batch, even after the deadline."
         )
 
 

@@ -13,12 +13,13 @@ from state.recovery import backups
 def make_if_due(context: Context) -> str | None:
     """Make today's backup and remove old ones; returns why there is none.
 
-    A day is done once its file is there, so a backup that failed is tried again by each poll.
-    Copies that restores, rebuilds and migrations kept are removed by the same bounds; where daily
-    backups are switched off, the default number of them stays.
+    A day is done once its file is there, so a backup that failed is tried again by each poll. A
+    ledger in PostgreSQL is backed up by its server. Copies that restores, rebuilds and migrations
+    kept are removed by the same bounds; where daily backups are switched off, the default number of
+    them stays.
     """
     day = context.clock.now().date().isoformat()
-    if context.folder.has_backup_of(day):
+    if context.folder.ledger_url is not None or context.folder.has_backup_of(day):
         return None
     target = context.folder.backup_of(day)
     settings = titan_file.read(context.folder).backup

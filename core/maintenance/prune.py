@@ -40,13 +40,15 @@ def prune(context: Context, *, before: datetime, compress_before: datetime) -> P
     """Delete the files of submissions finished before one time, compress those before the other.
 
     Unsettled and undelivered submissions are never touched, and nothing is while a command is
-    open. Raises LedgerUnusable.
+    open. Files that hosts share are compressed already; of those on a disk, this deletes the ones
+    of this host. Raises LedgerUnusable.
     """
     done = Pruned(commands_open=not retention.is_idle(context.ledger))
     if done.commands_open:
         return done
     try:
         removed = _remove(context, to_text(before), done)
+        context.ledger.files.sweep()
         for path in _compressible(
             context.ledger, context.folder, to_text(compress_before), removed
         ):
@@ -71,6 +73,8 @@ def preview(
         return done
     old = retention.prunable(source, before_ts=to_text(before))
     done.submissions = len(old)
+    shared = [path for one in old for path in retention.stored_files(folder, one)]
+    done.files_removed, done.bytes_removed = source.files.occupied(shared)
     for form in _existing([path for one in old for path in _files_of(folder, one)]):
         done.files_removed += 1
         done.bytes_removed += form.stat().st_size
@@ -83,12 +87,15 @@ def preview(
 
 def _remove(context: Context, before_ts: str, done: Pruned) -> set[str]:
     """Mark the submissions first, so that a later call finds files that a kill left."""
-    old = retention.prunable(context.ledger, before_ts=before_ts)
+    old, files = retention.prunable(context.ledger, before_ts=before_ts), context.ledger.files
+    shared = [path for one in old for path in retention.stored_files(context.folder, one)]
+    done.files_removed, done.bytes_removed = files.occupied(shared)
     old = retention.mark_pruned(context.ledger, old, before_ts=before_ts)
     context.ledger.crash_point("prune:marked")
+    files.release(context.folder.spool / name for name in retention.edit_files(context.ledger))
     done.submissions = len(old)
-    files = [path for one in old for path in _files_of(context.folder, one)]
-    for form in _existing([*files, *_leftover_files(context)]):
+    local = [path for one in old for path in _files_of(context.folder, one)]
+    for form in _existing([*local, *_leftover_files(context)]):
         done.files_removed += 1
         done.bytes_removed += form.stat().st_size
         form.unlink()
@@ -128,7 +135,7 @@ def _compressible(
     source: Source, folder: Folder, before_ts: str, removed: set[str]
 ) -> Iterator[Path]:
     for one in retention.prunable(source, before_ts=before_ts):
-        if one.key in removed:
+        if one.key in removed or source.files.is_shared:
             continue
         bodies = [folder.spool / name for name in one.spool_files]
         results = (folder.results / file_name(key) for key in one.batch_keys)

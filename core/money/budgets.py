@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from core.config.money_settings import Budgets, Limit
 from core.errors import OverBudget
-from core.money.estimate import cost_bound
+from core.money.estimate import cost_bound, text_cost
 from core.money.pricing import PriceBook, dollars_text
 from core.requests.payload import Line
 from state.batches.budget_reservations import (
@@ -88,18 +88,21 @@ class CostSums(Struct, kw_only=True):
 
     def add(self, line: Line, *, is_paid: bool = False) -> tuple[int | None, int | None]:
         """Add one request, unless it is paid; what it can cost in a batch, and synchronously."""
-        found = cost_bound(self.prices, self.at, line, unbounded_nano=self.unbounded_nano)
-        batch, sync = found.at_most
-        if is_paid:
+        batch, sync = text_cost(self.prices, self.at, line) or self._cost_of(line, is_paid=is_paid)
+        if is_paid or batch is None or sync is None:
             return batch, sync
-        if batch is None or sync is None:
-            self.unpriced.update(filter(None, [found.unpriced]))
-            self.unbounded.update(filter(None, [found.unbounded]))
-            return None, None
         self.batch_nano += batch
         self.sync_nano += sync
-        self.least_nano = batch if self.least_nano is None else min(self.least_nano, batch)
+        if self.least_nano is None or batch < self.least_nano:
+            self.least_nano = batch
         return batch, sync
+
+    def _cost_of(self, line: Line, *, is_paid: bool) -> tuple[int | None, int | None]:
+        found = cost_bound(self.prices, self.at, line, unbounded_nano=self.unbounded_nano)
+        if not is_paid and None in found.at_most:
+            self.unpriced.update(filter(None, [found.unpriced]))
+            self.unbounded.update(filter(None, [found.unbounded]))
+        return found.at_most
 
     def wanted(self, workflow: str, tag: str, kind: BatchKind = BatchKind.BATCH) -> PlannedSpend:
         """What sending them in batches, or running them synchronously, adds."""
@@ -172,11 +175,15 @@ def check(
     """
     for limit, of_limit in _by_limit(budgets, wanted, day):
         _check_known(limit, of_limit)
-        before, adds = used(limit.scope), sum(one.nano for one in of_limit)
+        before, adds = _before(limit, used), sum(one.nano for one in of_limit)
         if adds > 0 and before.nano + adds > limit.nano:
             raise OverBudget(_said(limit, of_limit, before.nano, adds))
         if adds > 0 and before.unknown:
             raise OverBudget(_sent_unknown(limit, before.unknown), code="budget_without_bound")
+
+
+def _before(limit: Limit, used: Callable[[Scope], Used]) -> Used:
+    return Used(0) if limit.scope is None else used(limit.scope)
 
 
 def _check_known(limit: Limit, wanted: list[PlannedSpend]) -> None:
@@ -218,10 +225,13 @@ def numbers(
 ) -> Iterator[str]:
     """For a preview: each limit, what is used of it, and what this may add."""
     for limit, of_limit in _by_limit(budgets, wanted, day):
-        adds = sum(one.nano for one in of_limit)
+        adds = dollars_text(sum(one.nano for one in of_limit))
+        if limit.scope is None:
+            yield f"{limit.text}: this may cost {adds} of {dollars_text(limit.nano)}"
+            continue
         yield (
             f"{limit.text}: {dollars_text(used(limit.scope).nano)} of"
-            f" {dollars_text(limit.nano)} is spent or reserved, this may add {dollars_text(adds)}"
+            f" {dollars_text(limit.nano)} is spent or reserved, this may add {adds}"
         )
 
 
@@ -249,14 +259,15 @@ def _said(limit: Limit, wanted: list[PlannedSpend], before: int, adds: int) -> s
     least = min(one.least_nano for one in wanted)
     if least > limit.nano:
         one = f"is less than one request may cost ({dollars_text(least)})"
-        reason = f"The {limit.text} {one}: raise it in titan.toml, or lower max_tokens."
+        reason = f"The {limit.text} {one}: {limit.raised_by}, or lower max_tokens."
         allow = ""
     else:
-        reason, allow = f"Over the {limit.text}:", "; raise it in titan.toml to allow this"
+        reason, allow = f"Over the {limit.text}:", f"; {limit.raised_by} to allow this"
+    spent = f"{dollars_text(before)} is spent or reserved, this may add"
+    this = "this may cost" if allow else "This may cost"
+    costs = f"{spent if limit.scope else this} {dollars_text(adds)}{price}"
     return (
-        f"{reason} {dollars_text(before)} is spent or reserved, this may add"
-        f" {dollars_text(adds)}{price}, and the limit is {dollars_text(limit.nano)}{allow}."
-        f" {_not_done(wanted)}"
+        f"{reason} {costs}, and the limit is {dollars_text(limit.nano)}{allow}. {_not_done(wanted)}"
     )
 
 

@@ -77,7 +77,8 @@ def gain_of_sums(found: CachedTotals, prices: PriceBook) -> int | None:
     """What the cache gained in these answers, in nano-dollars.
 
     None where the sums do not tell it: unless the cost is that of all tokens at one list price and
-    in one region, to the rounding of each answer, the answers have several prices.
+    in one region, to the rounding of each answer, the answers have several prices, or those of a
+    lane.
     """
     count, tokens = found.answers, found.tokens
     at = from_text(f"{found.day}T00:00:00.000Z")
@@ -117,7 +118,7 @@ def _gain(rows: list[CacheUse], prices: PriceBook) -> CacheGain:
 
 def _pico(row: CacheUse, prices: PriceBook) -> int | None:
     """In pico-dollars: what reads saved minus what writes cost more than plain input."""
-    rates = prices.rates(
+    rates = prices.of(row.lane).rates(
         row.model,
         prompt_tokens=row.prompt_tokens,
         at=from_text(row.priced_ts),

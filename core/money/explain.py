@@ -85,7 +85,7 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
             sync_cost_nano=0,
             formula=f"{attempt.outcome}: only succeeded requests are billed",
         )
-    at, usage = from_text(attempt.priced_ts), attempt.usage
+    at, usage, prices = from_text(attempt.priced_ts), attempt.usage, prices.of(attempt.lane)
     charge = prices.charge(attempt.model, usage, at=at, kind=attempt.kind)
     known = charge.unpriced is None
     return Explanation(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.config.titan_tables import TitanToml, Workload
 from core.errors import TitanTomlError
 from core.money.pricing import PriceBook, Rates, dollars
+from state.model.records import DEFAULT_LANE
 
 _CENT = Decimal("0.01")
 _PICO_PER_DOLLAR = Decimal(10) ** 12
@@ -74,7 +75,8 @@ def forecast(
 ) -> Forecast:
     """Forecast a month at the prices of day `at`, multiplied by `scale`.
 
-    `measured` is by workflow. Raises TitanTomlError for a model without a price.
+    A job has the prices of its lane. `measured` is by workflow. Raises TitanTomlError for a model
+    without a price.
     """
     history = measured or {}
     rows = tuple(
@@ -106,8 +108,8 @@ def _row(
 ) -> Row:
     tokens_in = tokens_out = 0
     sync = cached = Decimal(0)
-    for name, model, month_in, month_out in _parts(titan_toml, workload):
-        rates = prices.rates(model, prompt_tokens=0, at=at)
+    for name, model, lane, month_in, month_out in _parts(titan_toml, workload):
+        rates = prices.of(lane).rates(model, prompt_tokens=0, at=at)
         if rates is None:
             raise TitanTomlError(
                 f"titan.toml: {name}: model {model!r} has no price;"
@@ -137,12 +139,13 @@ def _row(
 
 def _parts(
     titan_toml: TitanToml, workload: Workload
-) -> Iterable[tuple[str, str, Decimal, Decimal]]:
-    """Name, model, tokens in and tokens out of a month: as planned, else job by job."""
+) -> Iterable[tuple[str, str, str, Decimal, Decimal]]:
+    """Name, model, lane, tokens in and tokens out of a month: as planned, else job by job."""
     if workload.month_in is not None and workload.month_out is not None:
         yield (
             f"workload {workload.name}",
             workload.model,
+            DEFAULT_LANE,
             Decimal(workload.month_in),
             Decimal(workload.month_out),
         )
@@ -150,7 +153,7 @@ def _parts(
     for job in titan_toml.jobs_of(workload.name):
         runs = job.schedule.runs_a_month
         tokens_in, tokens_out = job.tokens_in or 0, job.tokens_out or 0
-        yield f"job {job.name}", job.model, tokens_in * runs, tokens_out * runs
+        yield f"job {job.name}", job.model, job.lane, tokens_in * runs, tokens_out * runs
 
 
 def _usd(rates: Rates, tokens_in: int, tokens_out: int, cache: Cache | None) -> Decimal:

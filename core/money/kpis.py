@@ -23,13 +23,15 @@ class Facts(Struct, frozen=True, kw_only=True):
     `fee_nano` is the part of the cost, and of the synchronous price, that is not for tokens.
 
     Tokens (in and out) are those of jobs that may be batched: `batch_tokens` in batches,
-    `sync_tokens` synchronously. `lost` requests expired or were missing from the results, but
+    `sync_tokens` synchronously, `unmoved_tokens` those of jobs without a record (see
+    `core.money.batchable`). `lost` requests expired or were missing from the results, but
     for those that a batch without results lost and another attempt answered; with `errored` ones
     they make up the error rate.
     """
 
     batch_tokens: int = 0
     sync_tokens: int = 0
+    unmoved_tokens: int = 0
     savings_nano: int = 0
     cost_nano: int = 0
     fee_nano: int = 0
@@ -66,7 +68,7 @@ class Kpi(Struct, frozen=True, kw_only=True):
 def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
     """All KPIs; the monthly targets are scaled to that many days."""
     month = days / MONTH_DAYS
-    tokens = facts.batch_tokens + facts.sync_tokens
+    tokens = facts.batch_tokens + facts.sync_tokens + facts.unmoved_tokens
     failed = facts.errored + facts.lost
     return (
         _floor("batch_share", "batch share", _ratio(facts.batch_tokens, tokens), _SHARE),
@@ -113,8 +115,20 @@ def _text(kpi: Kpi, value: float, *, more: int) -> str:
     if kpi.name in ("batch_share", "error_rate"):
         return f"{value:.{1 + more}%}"
     if kpi.name.endswith("_h"):
-        return f"{value:.{2 + more}f} h"
+        return hours_text(value, 2 + more)
     return f"${value:,.{2 + more}f}" if "usd" in kpi.name else f"{value:g}"
+
+
+def hours_text(hours: float, decimals: int = 2) -> str:
+    """Hours as text; less than one in minutes or seconds.
+
+    >>> [hours_text(hours) for hours in (0, 4 / 3600, 0.2, 3.5)]
+    ['0 s', '4 s', '12 min', '3.50 h']
+    """
+    seconds = round(hours * 3600)
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{hours:.{decimals}f} h"  # noqa: PLR2004 - an hour
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:

@@ -15,6 +15,7 @@ from core.errors import TitanTomlError
 from core.money.forecast import Measured
 from core.money.pricing import PriceBook
 from core.requests import retirements
+from state.model.records import DEFAULT_LANE
 
 _PICO_PER_DOLLAR = Decimal(10) ** 12
 
@@ -45,8 +46,9 @@ def compare(
     TitanTomlError for a model without a price.
     """
     found = list[ModelChange]()
-    for name, model, is_batched, tokens in _planned(titan_toml, job, measured or {}):
-        own, new = (_rate(prices, asked, at, tokens, is_batched) for asked in (model, other))
+    for name, model, lane, is_batched, tokens in _planned(titan_toml, job, measured or {}):
+        of_lane = prices.of(lane)
+        own, new = (_rate(of_lane, asked, at, tokens, is_batched) for asked in (model, other))
         found.append(
             ModelChange(
                 name=name,
@@ -60,7 +62,8 @@ def compare(
     return tuple(found)
 
 
-_Planned = tuple[str, str, bool, tuple[int, int] | None]
+# Name, model, lane, whether it is batched, tokens in and out of a month.
+_Planned = tuple[str, str, str, bool, tuple[int, int] | None]
 
 
 def _planned(
@@ -72,11 +75,12 @@ def _planned(
         workload = titan_toml.workloads.get(job.workload, Workload())
         tokens = _tokens(job, measured)
         if only is not None or tokens is not None:
-            yield job.name, job.model, workload.is_batched, tokens
+            yield job.name, job.model, job.lane, workload.is_batched, tokens
     for workload in titan_toml.workloads.values() if only is None else ():
         if workload.month_in is not None and workload.month_out is not None:
             tokens = (workload.month_in, workload.month_out)
-            yield workload.title or workload.name, workload.model, workload.is_batched, tokens
+            name = workload.title or workload.name
+            yield name, workload.model, DEFAULT_LANE, workload.is_batched, tokens
 
 
 def _tokens(job: Job, measured: Mapping[str, Measured]) -> tuple[int, int] | None:

@@ -6,26 +6,28 @@ the notes on genai-prices in docs/adr/0007.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
+from typing import Self
 
 from msgspec import Struct
 
 from core.config.money_settings import GAP, OwnPrices, Rates, own_rates
+from core.config.titan_tables import TitanToml
+from core.money.price_list import STEPS, PriceList
+from state.files.folder import Folder
+from state.files.package_cache import PackageCache
 from state.model.records import BatchKind
 from state.model.usage import UNKNOWN, Tokens, Usage
 
 __all__ = ["Charge", "PriceBook", "Rates", "dollars", "dollars_float"]
 
-# Models that the price list lacks, and the model whose prices apply to them.
-_SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 _DATE = re.compile(r"-\d{8}$")
-# Prompt sizes at which a price may change; looked up between these steps.
-_STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
 # A batch ends within 24 hours of its creation; one that is sent tomorrow, a day later.
 _BATCH_DAYS = (0, 1, 2)
-_PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
 _NANO_PER_DOLLAR = 1_000_000_000
 _CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
@@ -56,15 +58,50 @@ class Charge(Struct, frozen=True, kw_only=True):
 class PriceBook:
     """Looks up each model, day and step of prompt size once."""
 
-    def __init__(self, own: OwnPrices | None = None) -> None:
-        """`own` prices override the built-in list."""
+    def __init__(
+        self,
+        own: OwnPrices | None = None,
+        cache: PackageCache | None = None,
+        *,
+        lanes: Mapping[str, OwnPrices] = MappingProxyType({}),
+    ) -> None:
+        """`own` prices override the price list, which the `cache` keeps.
+
+        `lanes` have the prices of lanes that differ: see `of`.
+        """
         self._own = own or {}
+        self._list = PriceList(cache)
+        self._usual: PriceBook = self
+        self._lanes: dict[str, PriceBook] = {}
+        for name, prices in lanes.items():
+            self._lanes[name] = self._of_lane(prices)
         # Without date -> the latest dated name. Answers have that name, requests as a rule not.
         self._dated = {_DATE.sub("", name): name for name in sorted(self._own)}
         self._known: dict[tuple[str, str, int, bool], Rates | None] = {}
         # A faster cache: the attempts of a batch have one time and few models.
         self._last: dict[tuple[str, datetime, int, bool], Rates | None] = {}
         self._highest: dict[tuple[str, datetime, int], Rates | None] = {}
+
+    @classmethod
+    def of_rules(cls, rules: TitanToml, cache: PackageCache | None = None) -> Self:
+        """With the prices of titan.toml and of its lanes."""
+        lanes = {name: rules.prices_of(name) for name, lane in rules.lanes.items() if lane.prices}
+        return cls(rules.prices, cache, lanes=lanes)
+
+    @classmethod
+    def with_cache(cls, folder: Folder, rules: TitanToml) -> Self:
+        """Keeps in the folder what it looks up in the price list, which takes long to load."""
+        cache = PackageCache(folder.price_list, "genai_prices", data="data.py")
+        return cls.of_rules(rules, cache)
+
+    def of(self, lane: str) -> "PriceBook":
+        """The prices of that lane; the usual ones where it has none of its own."""
+        return self._lanes.get(lane, self._usual)
+
+    def _of_lane(self, own: OwnPrices) -> "PriceBook":
+        found = PriceBook(own)
+        found._list, found._usual, found._lanes = self._list, self, self._lanes
+        return found
 
     def price(
         self, model: str | None, usage: Usage | None, *, at: datetime, kind: BatchKind
@@ -100,7 +137,7 @@ class PriceBook:
         self, model: str, *, prompt_tokens: int, at: datetime, fast: bool = False
     ) -> Rates | None:
         """The standard rates for a prompt of that size at that time, or those of fast mode."""
-        step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
+        step = (prompt_tokens > STEPS[0]) + (prompt_tokens > STEPS[1])
         now = (model, at, step, fast)
         found = self._last.get(now)
         if found is None and now not in self._last:
@@ -117,7 +154,7 @@ class PriceBook:
 
         None if the model has no price on one of them.
         """
-        step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
+        step = (prompt_tokens > STEPS[0]) + (prompt_tokens > STEPS[1])
         now = (model, at, step)
         if now not in self._highest:
             if len(self._highest) > _MOST_LAST:
@@ -130,7 +167,7 @@ class PriceBook:
     def _look_up(self, model: str, step: int, at: datetime, *, fast: bool) -> Rates | None:
         own = self._own_rates(model, at)
         if own is None:
-            return _listed(model, step, at, fast=fast)
+            return self._list.rates(model, step, at, fast=fast)
         # titan.toml has no prices for fast mode.
         return None if fast or own is GAP else own
 
@@ -205,47 +242,6 @@ def prompt_tokens(usage: Tokens) -> int:
         + usage.cache_write_1h_tokens
         + usage.cache_read_tokens
     )
-
-
-def _listed(model: str, step: int, at: datetime, *, fast: bool) -> Rates | None:
-    """The rates of the price list; None also where it has no fast mode for the model."""
-    standard = _list_rates(model, step, at, {})
-    if not fast or standard is None:
-        return standard
-    found = _list_rates(model, step, at, {"speed": "fast"})
-    # The list gives the standard price for a mode that it does not know.
-    return None if found == standard else found
-
-
-def _list_rates(model: str, step: int, at: datetime, context: dict[str, str]) -> Rates | None:
-    from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only to look prices up
-    from genai_prices import calc_price  # noqa: PLC0415 - as above
-
-    reference = _SAME_PRICE.get(_DATE.sub("", model), model)
-    prompt = (50_000, 150_000, 500_000)[step]
-
-    def per_token(**kinds: int) -> int:
-        found = calc_price(
-            ListUsage(input_tokens=prompt, **kinds),
-            reference,
-            provider_id="anthropic",
-            genai_request_timestamp=at,
-            price_context=context,
-        )
-        price = found.output_price if "output_tokens" in kinds else found.input_price
-        tokens = kinds.get("output_tokens", prompt)
-        return int(price / tokens * 1_000_000 * _PICO_PER_DOLLAR_PER_MTOK)
-
-    try:
-        return Rates(
-            input=per_token(),
-            output=per_token(output_tokens=1_000_000),
-            cache_write_5m=per_token(cache_write_tokens=prompt),
-            cache_write_1h=per_token(cache_write_tokens=prompt, cache_write_1h_tokens=prompt),
-            cache_read=per_token(cache_read_tokens=prompt),
-        )
-    except LookupError:
-        return None
 
 
 def dollars(nano: int) -> Decimal:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from core.api.protocol import BatchApi
-from core.batches.account_check import WRONG_API
-from core.batches.engine_context import Context
+from core.batches.engine_context import WRONG_API, Context
 from core.batches.error_isolation import affects_all_items, reason_of, record
+from core.batches.lease_keeper import LeaseKeeper
 from core.batches.poll_time_limit import LeftWork, PollTimeLimit, left_by, rotated
 from core.errors import ApiError, SettingsError
 from core.poll import poll_steps
@@ -19,7 +19,7 @@ from core.reporting import notifier
 from core.text import pluralize
 from state.batches import leases
 from state.db import liveness_lock
-from state.model.errors import LedgerBusy, TitanError
+from state.model.errors import LeaseLost, LedgerBusy, TitanError
 from state.queries import batch_list, ledger_status
 
 POLL_LEASE = "poll"
@@ -34,40 +34,68 @@ def poll_once(context: Context) -> PollSummary:
     """
     with liveness_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
-        if not leases.acquire(
-            context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=bool(is_free)
-        ):
-            return PollSummary(ran=False, busy=_other_poll(context))
-        left = left_by(ledger_status.poller(context.ledger).last_summary)
-        poll_id = leases.begin_poll(context.ledger)
-        summary = PollSummary()
-        try:
-            run_steps(_limited(context, left), summary, first=_first_step(left))
-        except SettingsError as error:
-            _add_problems(error, summary)
-            raise
-        except Exception as error:
-            _note_stop(context, summary, error)
-            _add_problems(error, summary)
-            raise
-        except BaseException:
-            summary.error = "the process was stopped (Ctrl-C or SIGTERM)"
-            raise
-        finally:
+        fence = leases.acquire(
+            context.ledger,
+            POLL_LEASE,
+            context.instance_id,
+            until=until,
+            lock_id=_lock_id(context) if is_free else "",
+        )
+        if fence is None:
+            summary = PollSummary(ran=False, busy=_other_poll(context))
+            if is_free and context.ledger.is_shared:
+                _do_own(context, summary)
+            return summary
+        with context.ledger.fenced(fence), LeaseKeeper(context, fence, _LEASE) as keeper:
+            return _poll(context, keeper)
+
+
+def _lock_id(context: Context) -> str:
+    """Of the lock that each poll of this home keeps. The polls of a ledger file have one home."""
+    path = context.folder.poll_lock
+    return liveness_lock.place_id(path) if context.ledger.is_shared else path.name
+
+
+def _do_own(context: Context, summary: PollSummary) -> None:
+    """What only this host can do: the poll of another host leaves it alone."""
+    runner = _StepRunner(context, summary)
+    for step in poll_steps.OWN_STEPS:
+        runner.run(step)
+
+
+def _poll(context: Context, keeper: LeaseKeeper) -> PollSummary:
+    """One poll that has the lease. Raises LeaseLost once another poll has it; then all is its."""
+    left = left_by(ledger_status.poller(context.ledger).last_summary)
+    poll_id = leases.begin_poll(context.ledger)
+    summary = PollSummary()
+    try:
+        run_steps(_limited(context, left, keeper), summary, first=_first_step(left))
+    except SettingsError as error:
+        _add_problems(error, summary)
+        raise
+    except Exception as error:
+        _note_stop(context, summary, error)
+        _add_problems(error, summary)
+        raise
+    except BaseException:
+        summary.error = "the process was stopped (Ctrl-C or SIGTERM)"
+        raise
+    finally:
+        with suppress(LeaseLost):
             leases.end_poll(context.ledger, poll_id, summary.as_row(), summary.error)
             leases.release(context.ledger, POLL_LEASE, context.instance_id)
-        return summary
+    return summary
 
 
-def _limited(context: Context, left: LeftWork | None) -> Context:
+def _limited(context: Context, left: LeftWork | None, keeper: LeaseKeeper) -> Context:
     """With the time of this poll, which begins with what the last one left."""
     time = PollTimeLimit(
         context.clock,
         context.poll_max_min * 60.0,
         first={items.step: items.next for items in left.items} if left else {},
-        renew_lease=lambda: _renew_lease(context),
+        renew_lease=keeper.renew,
     )
-    return replace(context, time=time)
+    return replace(context, time=time, refused={})
 
 
 def _first_step(left: LeftWork | None) -> str:
@@ -115,6 +143,8 @@ def run_steps(context: Context, summary: PollSummary, *, first: str = "") -> Non
         runner.run(step)
     summary.open = batch_list.count_open(context.ledger)
     context.ledger.checkpoint()
+    for name, error in context.refused.items():
+        summary.error = summary.error or f"Lane {name}: {error}"
     if runner.settings_error is not None:
         summary.problems.append(str(runner.settings_error))
     summary.problems = list(dict.fromkeys(summary.problems))
@@ -132,7 +162,7 @@ class _StepRunner:
 
     def run(self, step: Step) -> None:
         """Raises what stops every step: the ledger, a full disk."""
-        _renew_lease(self._context)
+        self._context.time.renew_lease()
         try:
             step(self._context, self._summary)
         except SettingsError as error:
@@ -187,9 +217,3 @@ def _without_api(context: Context, error: SettingsError) -> Context:
         raise error
 
     return replace(context, api=refuse)
-
-
-def _renew_lease(context: Context) -> None:
-    leases.acquire(
-        context.ledger, POLL_LEASE, context.instance_id, until=context.clock.now() + _LEASE
-    )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from core.batches import priming_release
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
+from core.batches.lanes import for_each_lane
 from core.batches.read_retry import is_due
 from core.batches.refresh import refresh
 from core.batches.unresolved import stuck_policy
@@ -17,6 +18,7 @@ from core.config import titan_file
 from core.config.toml_reader import Problem
 from core.poll.poll_summary import PollSummary
 from core.reporting import notifier
+from core.requests.model_limits import MAX_CALL_BYTES
 from core.requests.payload import wire_overhead
 from core.text import pluralize
 from state.batches import batch_planning, remote_status, sending, stale_files, sync_runs
@@ -29,8 +31,12 @@ Step = Callable[[Context, PollSummary], None]
 
 
 def _refresh(context: Context, summary: PollSummary) -> None:
-    """Compare the ledger with the API's list of batches."""
-    summary.ended = refresh(context, summary.problems)
+    """Compare the ledger with the API's list of batches, lane by lane."""
+
+    def run(lane: Context, problems: list[str]) -> None:
+        summary.ended += refresh(lane, problems)
+
+    for_each_lane(context, summary.problems, run)
 
 
 def _import_fallback_files(context: Context, summary: PollSummary) -> None:
@@ -68,8 +74,8 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
     if commands.due(context.ledger, now=context.clock.now()):
         from core.batches.synchronous.sync_run import hold_reason
 
-        held = hold_reason(context)
-        summary.problems += [held] if held else []
+        lanes = map(context.on, remote_status.lanes_in_use(context.ledger))
+        summary.problems += filter(None, map(hold_reason, lanes))
 
 
 def _release_primed(context: Context, _summary: PollSummary) -> None:
@@ -85,22 +91,34 @@ def _send_primed(context: Context, summary: PollSummary) -> None:
 
 
 def _send(context: Context, summary: PollSummary) -> None:
-    """Put queued requests into batches, and send these."""
+    """Put queued requests into batches, and send these, lane by lane."""
+
+    def run(lane: Context, problems: list[str]) -> None:
+        _send_of_lane(lane, summary, problems)
+
+    for_each_lane(context, summary.problems, run)
+
+
+def _send_of_lane(context: Context, summary: PollSummary, problems: list[str]) -> None:
     batch_planning.plan_queued(
         context.ledger,
         max_requests=context.limits.max_requests,
         max_bytes=context.limits.max_bytes,
         wire_overhead=wire_overhead(),
+        max_call_bytes=MAX_CALL_BYTES,
+        lane=context.lane,
     )
-    queued = sending.queued(context.ledger)
+    queued = sending.queued(context.ledger, context.lane)
     if not queued:
         return
     from core.batches.send import send_queued
 
-    problem = send_queued(context, queued, summary.problems)
-    summary.sent += sending.count_accepted(context.ledger, queued)
+    try:
+        problem = send_queued(context, queued, problems)
+    finally:
+        summary.sent += sending.count_accepted(context.ledger, queued)
     if problem:
-        summary.problems.append(problem)
+        problems.append(problem)
 
 
 def _collect(context: Context, summary: PollSummary) -> None:
@@ -151,8 +169,9 @@ def _deliver(context: Context, summary: PollSummary) -> None:
         return
     from core.delivery.deliver import deliver_finished
 
-    summary.delivered, problems = deliver_finished(context)
-    summary.problems += problems
+    done = deliver_finished(context)
+    summary.delivered, summary.elsewhere = done.files, done.elsewhere
+    summary.problems += done.problems
 
 
 def _run_hooks(context: Context, summary: PollSummary) -> None:
@@ -166,8 +185,13 @@ def _run_hooks(context: Context, summary: PollSummary) -> None:
 
 
 def _clean_up(context: Context, _summary: PollSummary) -> None:
-    """Remove files of submissions that were never recorded, and of a rebuild that was killed."""
-    stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
+    """Remove files of submissions that were never recorded, and of a rebuild that was killed.
+
+    Where hosts share the ledger, also old copies of its files, and what was released in it.
+    """
+    now = context.clock.now()
+    stale_files.sweep(context.ledger, context.folder.spool, now)
+    stale_files.sweep_shared(context.ledger, context.folder, now, lambda: context.time.is_over)
     fresh = context.folder.fresh_ledger
     # None is being written: this process shares the lock that a rebuild holds alone.
     if fresh.exists():
@@ -177,13 +201,20 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
 
 
 def _check_configuration(context: Context, summary: PollSummary) -> None:
-    """Report the problems of titan.toml; first those that stop submissions, of all jobs or one."""
+    """Report the problems of titan.toml; first those that stop submissions, of all jobs or one.
+
+    Where hosts share the ledger, also in which tables theirs differ.
+    """
     titan_toml = titan_file.read(context.folder)
     stopping, found = titan_toml.submit_problems, titan_toml.poll_problems
     if found:
         more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""
         first = min(stopping or found, key=lambda problem: problem.path[:1] == ("jobs",))
         summary.problems.append(f"{first} {_effect(first, stopping)} until it is fixed.{more}")
+    if context.ledger.is_shared:
+        from core.reporting import host_report
+
+        summary.problems += host_report.note(context)
 
 
 def _effect(problem: Problem, stopping: Collection[Problem]) -> str:
@@ -248,6 +279,15 @@ STEPS: tuple[Step, ...] = (
     _clean_up,
     _back_up,
     _check_configuration,
+)
+# What is this host's own where hosts share the ledger, also while another host polls.
+OWN_STEPS: tuple[Step, ...] = (
+    _import_fallback_files,
+    _deliver,
+    _run_hooks,
+    _clean_up,
+    _check_configuration,
+    _update_mirrors,
 )
 # Run also after the time limit.
 LAST_STEPS: tuple[Step, ...] = (_report_failed, _report_stuck, _check_alerts, _update_mirrors)

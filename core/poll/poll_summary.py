@@ -15,6 +15,8 @@ class PollSummary(Struct, kw_only=True):
     `collected` count batches, `open` those that are still open. `results` counts new results,
     `failed` the requests that failed in the collected batches. `commands` holds a line for each
     command that finished, `delivered` the names of the files, `problems` what needs attention.
+    `elsewhere` says what other hosts are to deliver. Where another host polls, `ran` is False, and
+    this one has delivered what is its own.
     `left` is what the time limit left for the next poll; None where it was not reached.
     `error` is why the poll failed; None where it ran through, with problems or without.
     """
@@ -29,6 +31,7 @@ class PollSummary(Struct, kw_only=True):
     failed: int = 0
     commands: list[str] = field(default_factory=list[str])
     delivered: list[str] = field(default_factory=list[str])
+    elsewhere: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
     left: LeftWork | None = None
     #: Ids of the collected batches, for the poll itself.

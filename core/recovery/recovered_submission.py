@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.batches.engine_context import Context
+from core.config import titan_file
 from core.recovery import recovered_files
 from core.requests.payload import workflow_and_date
 from core.requests.supported_schema import schema_of_line
 from core.text import unreadable_lines
 from state.batches import submissions
 from state.batches.output_schemas import SchemaColumns
-from state.files import archive, fallback_file
+from state.files import archive, fallback_file, spool_lane
 from state.model.errors import AlreadySubmitted, LedgerError
-from state.model.records import NewSubmission, SpooledRequest, Submission
+from state.model.records import DEFAULT_LANE, NewSubmission, SpooledRequest, Submission
 from state.model.timestamps import to_text
 from state.recovery import fallback_import, recovered_batches
 from state.recovery import rebuild as rebuilding
@@ -121,7 +122,17 @@ def _new_submission(
         created_by=context.ledger.actor,
         created_ts=since,
         spool_file=spool.name,
+        lane=_lane(context, spool, batches, workflow),
     )
+
+
+def _lane(context: Context, spool: Path, batches: list[RecoveredBatch], workflow: str) -> str:
+    """That of its batches; where none is known, that in the spool file, else that of its job."""
+    known = (batch.lane for batch in batches if batch.lane not in (None, "recorded"))
+    if lane := next(filter(None, known), None) or spool_lane.lane_of(spool):
+        return lane
+    job = titan_file.read(context.folder).job_named([workflow])
+    return job.lane if job else DEFAULT_LANE
 
 
 def _written(context: Context, spool: Path) -> str:

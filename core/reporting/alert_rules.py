@@ -14,7 +14,7 @@ from core.money.kpis import Kpi, shown
 from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
 from state.batches.priming_records import Stop
-from state.model.records import Batch, Hold
+from state.model.records import DEFAULT_LANE, Batch, Hold
 from state.model.timestamps import from_text
 
 # These end only when an operator acts, however short they are.
@@ -94,7 +94,8 @@ def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
         return []
     errored = pluralize(observed.errors_a_day, "request")
     said = (
-        f"{errored} errored in the last 24 hours (limit {rules.errors_a_day:,});"
+        f"{errored} errored in the last 24 hours, including any replayed since"
+        f" (limit {rules.errors_a_day:,});"
         " see `titan-console errors`."
     )
     return [Condition(rule="errors", subject="day", message=said)]
@@ -152,7 +153,8 @@ def _holds(rules: AlertRules, observed: Observed) -> Iterator[Condition]:
         is_long = from_text(hold.until_ts) - observed.now > _LONG_HOLD
         own = is_on[rule]
         if (rules.spend_cap if own is None else own) and (is_long or rule != _RATE_LIMIT):
-            yield Condition(rule=rule, subject=hold.name, message=describe(hold))
+            subject = hold.name if hold.lane == DEFAULT_LANE else f"{hold.lane}: {hold.name}"
+            yield Condition(rule=rule, subject=subject, message=describe(hold))
 
 
 def _priming(observed: Observed) -> Iterator[Condition]:

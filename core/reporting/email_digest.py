@@ -95,7 +95,11 @@ def digest(
             batch_list.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
         ),
         poller=assess(ledger_status.poller(source), now, silent_after),
-        stopped=tuple(a.message for a in alerts.raised(source) if a.rule in _STOPPED),
+        stopped=tuple(
+            alert.message
+            for alert in alerts.raised(source)
+            if alert.rule in _STOPPED and not alert.is_silenced(to_text(now))
+        ),
     )
 
 

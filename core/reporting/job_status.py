@@ -46,6 +46,16 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     pause: Pause | None
     command: LastCommand | None
 
+    @property
+    def workflows(self) -> Sequence[str]:
+        """The workflows of its runs, and its own name."""
+        return tuple(dict.fromkeys((self.name, *(run.workflow for run in self.runs))))
+
+    @property
+    def failed(self) -> int:
+        """Failed requests of these runs that are not acknowledged."""
+        return sum(run.failed for run in self.runs)
+
 
 class JobOverview(Struct, frozen=True, kw_only=True):
     """Every job, the never-batch list with reasons, and the problems in titan.toml."""
@@ -122,12 +132,10 @@ def _sync_run_at(runs: Sequence[JobRun]) -> datetime | None:
 class JobStatusReport(Struct, frozen=True, kw_only=True):
     """What `jobs --json` adds to a job.
 
-    `lane`, `fallback_ts` and `on_settled_state` are the old names of `mode`, `sync_run_ts` and
-    `on_delivery_state`.
+    `fallback_ts` and `on_settled_state` are the old names of `sync_run_ts` and `on_delivery_state`.
     """
 
     mode: Mode
-    lane: Mode
     next_due_ts: str | None
     submit_from_ts: str | None
     sync_run_ts: str | None
@@ -147,7 +155,6 @@ def report(line: JobStatus) -> JobStatusReport:
     sync_run_ts = to_text(line.sync_run_at) if line.sync_run_at else None
     return JobStatusReport(
         mode=line.mode,
-        lane=line.mode,
         next_due_ts=to_text(line.window.due) if line.window else None,
         submit_from_ts=to_text(line.window.submit_from) if line.window else None,
         sync_run_ts=sync_run_ts,
@@ -173,7 +180,7 @@ def model_warnings(
             continue
         deadline = job.deadline_after(now)
         for warning in (
-            *model_limits.warnings_for([job.model], titan_toml.prices),
+            *model_limits.warnings_for([job.model], titan_toml.prices_of(job.lane)),
             *retirements.warnings_for([job.model], now=now, deadline=deadline),
         ):
             yield f"Job {job.name}: {warning}"

@@ -39,6 +39,7 @@ class BatchReport(Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     savings_usd: float | None
     error: str | None
+    lane: str
 
 
 class HookRunReport(Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ class OrphanReport(Struct, frozen=True, kw_only=True):
     request_count: int
     created_ts: str
     seen_ts: str
+    lane: str
 
 
 class TagReport(Struct, frozen=True, kw_only=True):
@@ -107,6 +109,7 @@ def batch(row: Batch) -> BatchReport:
         cost_usd=usd(row.cost_nano) if known else None,
         savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
         error=row.last_error,
+        lane=row.lane,
     )
 
 
@@ -142,6 +145,7 @@ def orphan(row: Orphan) -> OrphanReport:
         request_count=row.request_count,
         created_ts=row.remote_created_ts,
         seen_ts=row.seen_ts,
+        lane=row.lane,
     )
 
 

@@ -21,7 +21,7 @@ from core.config.settings import command_environment
 from core.delivery import run_command
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
-from core.reporting.history import History
+from core.reporting.history import History, fleet_in
 from core.reporting.poller_health import assess, silent_after
 from state.batches import orphans, priming_records, sending, stuck_batches
 from state.batches.orphans import OrphanVerdict
@@ -77,7 +77,7 @@ def _observe(
         errors_a_day=digest_figures.counts_since(ledger, to_text(now - _DAY)).failed,
         due=batch_list.due_before(ledger, to_text(horizon)) if rules.deadline_lead_h else (),
         holds=ledger_status.holds(ledger, now_ts=to_text(now)),
-        orphans=len(orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)),
+        orphans=orphans.count(ledger, OrphanVerdict.UNKNOWN),
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
@@ -126,13 +126,8 @@ def _over_budget(context: Context, problems: list[str]) -> list[tuple[str, str]]
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:
-    never = titan_file.read(context.folder).never_batch
-    history = History(
-        context.ledger,
-        since_day=_month_ago(context),
-        is_batchable=lambda workflow: never.reason_for([workflow]) is None,
-    )
-    return kpis(history.facts())
+    today, fleet = context.clock.now().date(), fleet_in(context.folder)
+    return kpis(History(context.ledger, fleet, today, days=MONTH_DAYS).facts())
 
 
 def _month_ago(context: Context) -> str:

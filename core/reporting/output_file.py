@@ -12,9 +12,9 @@ from state.files.folder import Folder, open_private_text, replace
 
 @contextmanager
 def open_output(
-    path: Path, folder: Folder, *, overwrite: bool
+    path: Path, folder: Folder, *, overwrite: bool, is_public: bool = False
 ) -> Generator[TextIOWrapper, None, None]:
-    """A new private file at that path, there only once it is complete.
+    """A new file at that path, there only once it is complete; private unless `is_public`.
 
     Raises InputError where a file is there already, unless `overwrite`, and always for a file
     under TITAN_HOME outside its exports, whatever name or link leads to it.
@@ -30,6 +30,8 @@ def open_output(
             return
         with open_private_text(part) as file:
             yield file
+        if is_public:
+            part.chmod(0o644)
         if overwrite:
             replace(part, target)
         else:

@@ -18,8 +18,9 @@ class QueuedReasons:
         """Read what may hold requests: pauses, holds and the last poll."""
         self._source = source
         self._pauses = {pause.workflow: pause for pause in pauses.paused(source)}
-        holds = {hold.name: hold for hold in ledger_status.holds(source, now_ts=now_ts)}
-        self._hold = next((holds[name] for name in SEND_HOLDS if name in holds), None)
+        self._holds = {
+            (hold.lane, hold.name): hold for hold in ledger_status.holds(source, now_ts=now_ts)
+        }
         poller = ledger_status.poller(source)
         self._blocked, self._poll_error = poller.blocked, poller.last_error
         self._problems = cast("list[str]", poller.last_summary.get("problems") or [])
@@ -33,30 +34,33 @@ class QueuedReasons:
             return f"waits for the prompt cache, until {until} at most"
         # Such as a budget that it exceeds.
         own = next((p for p in self._problems if p.startswith(f"{batch.key} ")), None)
-        return self._of(batch.workflow, own or batch.last_error)
+        return self._of(batch.workflow, own or batch.last_error, batch.lane)
 
     def of_returned(self, batch: Batch) -> str:
         """Why the requests that an unsent batch returned to the queue are not sent."""
         command = queued_requests.sync_of(self._source, batch)
-        return self._of_returned(batch.workflow, command, batch.last_error)
+        return self._of_returned(batch.workflow, command, batch.last_error, batch.lane)
 
     def of_requests(self, queued: QueuedRequests) -> str:
         """Why these requests are in no batch."""
         last_error = queued.not_sent and queued.not_sent.last_error
-        return self._of_returned(queued.workflow, queued.command, last_error)
+        return self._of_returned(queued.workflow, queued.command, last_error, queued.lane)
 
-    def _of_returned(self, workflow: str, command: str | None, last_error: str | None) -> str:
+    def _of_returned(
+        self, workflow: str, command: str | None, last_error: str | None, lane: str
+    ) -> str:
         if command:
             return f"waits for its synchronous run, {command}"
-        return self._of(workflow, last_error)
+        return self._of(workflow, last_error, lane)
 
-    def _of(self, workflow: str, last_error: str | None) -> str:
+    def _of(self, workflow: str, last_error: str | None, lane: str) -> str:
         if pause := self._pauses.get(workflow):
             return f"{pause.text}; to continue: titan-console resume {workflow}"
         if self._blocked:
             return f"no poll can be recorded: {self._blocked}"
-        if self._hold:
-            return f"on hold until {self._hold.until_ts}: {self._hold.reason}"
+        holds = (self._holds.get((lane, name)) for name in SEND_HOLDS)
+        if hold := next(filter(None, holds), None):
+            return f"on hold until {hold.until_ts}: {hold.reason}"
         reason = last_error or (self._poll_error and f"the last poll failed: {self._poll_error}")
         if reason:
             return f"{reason.rstrip('.')}; the next poll tries again"

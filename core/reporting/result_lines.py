@@ -34,7 +34,7 @@ def json_lines(source: Source, folder: Folder, name: str) -> Iterator[ResultLine
         for result in results(source, folder, name):
             yield ResultLine(_compact(result), result["outcome"] is not None)
         return
-    with LineReader(folder.results) as files:
+    with LineReader(folder.results, source.files) as files:
         for submission, _ in found:
             for row in result_rows.delivered_rows(source, submission):
                 line = to_line(row, _stored(files, row))

@@ -136,3 +136,38 @@ def report(found: Savings) -> SavingsReport:
             tokens_unpriced=found.cache.unpriced,
         ),
     )
+
+
+class SpendingReport(Struct, frozen=True, kw_only=True):
+    """Cost and savings of a workflow, a model or a day."""
+
+    attempts: int
+    succeeded: int
+    errored: int
+    tokens_in: int
+    tokens_out: int
+    web_searches: int
+    fee_usd: float | None
+    sync_usd: float | None
+    cost_usd: float | None
+    savings_usd: float | None
+    duplicate_spend_usd: float | None
+    unpriced: int
+
+
+def spending_report(row: Spending) -> SpendingReport:
+    """The sums of one row as JSON."""
+    return SpendingReport(
+        attempts=row.attempts,
+        succeeded=row.succeeded,
+        errored=row.errored,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        web_searches=row.web_searches,
+        fee_usd=usd(row.fee_nano),
+        sync_usd=usd(row.sync_cost_nano),
+        cost_usd=usd(row.cost_nano),
+        savings_usd=usd(row.savings_nano),
+        duplicate_spend_usd=usd(row.duplicate_nano),
+        unpriced=row.unpriced,
+    )

@@ -177,8 +177,8 @@ def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerRepor
 
 
 def _orphans(source: Source) -> OrphanCounts:
-    candidates = len(orphans.with_verdict(source, OrphanVerdict.CANDIDATE))
-    unknown = len(orphans.with_verdict(source, OrphanVerdict.UNKNOWN))
+    candidates = orphans.count(source, OrphanVerdict.CANDIDATE)
+    unknown = orphans.count(source, OrphanVerdict.UNKNOWN)
     return OrphanCounts(candidate=candidates, suspect=candidates, unknown=unknown)
 
 

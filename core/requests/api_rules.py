@@ -8,10 +8,21 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
 
-from core.requests.content_rules import content_problems, is_plain_text, marks_in
+from core.requests.content_rules import content_problems, is_plain, is_plain_text, marks_in
 from core.requests.json_access import as_dict, as_list, is_dict, is_list
 from core.requests.model_limits import takes_prefill, takes_thinking_budget
-from core.requests.rule_parts import EXTRA, Params, Problem, cache_problems, expected, one_of, words
+from core.requests.rule_parts import (
+    EXTRA,
+    Params,
+    Problem,
+    beta_field,
+    cache_problems,
+    expected,
+    has_beta,
+    needs_beta,
+    one_of,
+    words,
+)
 
 _FIELDS = words(
     """
@@ -30,6 +41,16 @@ _BETA_FIELDS = {
     "mcp_servers": ("mcp-client-",),
     "output_format": ("structured-outputs-",),
     "thread": ("message-threads-",),
+}
+# Types of tools that only the SDK's beta types have, with the beginning of their beta.
+_BETA_TOOLS = {
+    "advisor_20260301": "advisor-tool-",
+    "bash_20241022": "computer-use-",
+    "computer_20241022": "computer-use-",
+    "computer_20250124": "computer-use-",
+    "computer_20251124": "computer-use-",
+    "mcp_toolset": "mcp-client-",
+    "text_editor_20241022": "computer-use-",
 }
 _SDK_ARGUMENTS = words(
     """
@@ -58,6 +79,8 @@ _ELSEWHERE = {
 }
 _THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 _LEAST_BUDGET = 1024
+# Then the budget is that of all turns between tools, which may be more than max_tokens.
+_INTERLEAVED = ("interleaved-thinking-",)
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _MOST_MARKS = 4
@@ -83,8 +106,6 @@ _SERVER_KEYS = words(
     """
 )
 _NAMED_BY_SERVER = frozenset({"mcp_toolset", "browser_toolset", "computer_toolset"})
-# With only these, and messages of plain text, no rule applies: most requests.
-_PLAIN = frozenset({"custom_id", "max_tokens", "messages", "model", "system"})
 _PER_REQUEST = frozenset({"custom_id", "messages"})
 
 _Rule = Callable[[Params, str, Collection[str]], Iterator[Problem]]
@@ -106,10 +127,10 @@ class Rules:
 
     def problems(self, params: Params, model: str) -> Sequence[Problem]:
         """What the API rejects in these params, which are sent to that model."""
+        if is_plain(params):
+            return ()
         messages = as_list(params.get("messages"))
         is_text = is_plain_text(messages)
-        if is_text and params.keys() <= _PLAIN and type(params.get("system", "")) is str:
-            return ()
         beside = {name: params[name] for name in params if name not in _PER_REQUEST}
         beside["model"] = model
         if beside != self._last:
@@ -120,7 +141,7 @@ class Rules:
             return self._found
         return (
             *self._found,
-            *content_problems(messages),
+            *content_problems(messages, self._betas),
             *_prefill(messages, model),
             *_cache_marks(self._marks + marks_in(messages)),
         )
@@ -134,13 +155,13 @@ class Rules:
     def _unknown(self, params: Params) -> Iterator[Problem]:
         for name in params.keys() - self._known:
             needed = _BETA_FIELDS.get(name, ())
-            if not any(beta.startswith(needed) for beta in self._betas if needed):
+            if not has_beta(self._betas, needed):
                 yield Problem(f"field {name}", f"{name}: {EXTRA}", _hint(name, needed))
 
 
 def _hint(name: str, needed: tuple[str, ...]) -> str:
     if needed:
-        return f"It needs a beta header: {needed[0]}…"
+        return needs_beta(needed[0])
     if name in _SDK_ARGUMENTS:
         return "It is an argument of the SDK's call, not a parameter of a request."
     if name in _ELSEWHERE:
@@ -176,9 +197,8 @@ def _output(params: Params, _model: str, betas: Collection[str]) -> Iterator[Pro
     fields = as_dict(config)
     for name in fields.keys() - {"effort", "format", "task_budget"}:
         yield Problem(f"output_config.{name}", f"output_config.{name}: {EXTRA}")
-    if fields.get("task_budget") and not any(b.startswith("task-budgets-") for b in betas):
-        hint = _hint("task_budget", ("task-budgets-",))
-        yield Problem("output_config.task_budget", f"output_config.task_budget: {EXTRA}", hint)
+    if fields.get("task_budget"):
+        yield from beta_field("", "output_config.task_budget", "task-budgets-", betas)
     if fields.get("effort") is not None and fields["effort"] not in _EFFORTS:
         yield one_of("output_config.effort", _EFFORTS)
     wanted = fields.get("format")
@@ -211,14 +231,14 @@ def _thinking(params: Params, model: str, betas: Collection[str]) -> Iterator[Pr
     elif budget < _LEAST_BUDGET:
         text = f"Input should be greater than or equal to {_LEAST_BUDGET}"
         yield Problem("thinking budget", f"thinking.enabled.budget_tokens: {text}")
-    elif isinstance(most, int) and budget >= most and not _is_interleaved(betas):
+    elif isinstance(most, int) and budget >= most and not has_beta(betas, _INTERLEAVED):
         text = "`max_tokens` must be greater than `thinking.budget_tokens`"
         yield Problem("thinking budget", text)
 
 
-def _is_interleaved(betas: Collection[str]) -> bool:
-    """Whether the budget is that of all turns between tools, which may be more than max_tokens."""
-    return any(beta.startswith("interleaved-thinking-") for beta in betas)
+def _binding(params: Params, _model: str, betas: Collection[str]) -> Iterator[Problem]:
+    if as_dict(params.get("thinking")).get("block_binding"):
+        yield from beta_field("", "thinking.block_binding", "thinking-binding-controls-", betas)
 
 
 def _system(params: Params, _model: str, _betas: Collection[str]) -> Iterator[Problem]:
@@ -233,13 +253,13 @@ def _system(params: Params, _model: str, _betas: Collection[str]) -> Iterator[Pr
         yield from cache_problems(f"system.{at}", block)
 
 
-def _tools(params: Params, _model: str, _betas: Collection[str]) -> Iterator[Problem]:
+def _tools(params: Params, _model: str, betas: Collection[str]) -> Iterator[Problem]:
     tools = params.get("tools")
     if tools is not None and not is_list(tools):
         yield expected("tools", "list")
     names: set[object] = set()
     for at, tool in enumerate(map(as_dict, as_list(tools))):
-        yield from _tool(f"tools.{at}", tool)
+        yield from _tool(f"tools.{at}", tool, betas)
         name = tool.get("name")
         if isinstance(name, str) and name in names:
             yield Problem(
@@ -249,13 +269,15 @@ def _tools(params: Params, _model: str, _betas: Collection[str]) -> Iterator[Pro
     yield from _tool_choice(params, names)
 
 
-def _tool(where: str, tool: Params) -> Iterator[Problem]:
+def _tool(where: str, tool: Params, betas: Collection[str]) -> Iterator[Problem]:
     kind = tool.get("type") or "custom"
     family = _DATE.sub("", kind) if isinstance(kind, str) else ""
-    if family not in _TOOL_FAMILIES:
+    needed = _BETA_TOOLS.get(kind, "") if isinstance(kind, str) else ""
+    if family not in _TOOL_FAMILIES or not has_beta(betas, (needed,)):
         hint = "A function of OpenAI is a tool with a name and an input_schema here."
+        hint = needs_beta(needed) if needed else hint if kind == "function" else ""
         text = f"{where}: Input tag {kind!r:.80} found using 'type' does not match any known tool"
-        yield Problem("tool type", text, hint if kind == "function" else "")
+        yield Problem(f"tool type {kind!r:.80}" if needed else "tool type", text, hint)
         return
     known = _CUSTOM_KEYS if family == "custom" else _SERVER_KEYS
     for name in tool.keys() - known:
@@ -319,4 +341,4 @@ def _top_cache(params: Params, _model: str, _betas: Collection[str]) -> Iterator
     yield from cache_problems("", params)
 
 
-_RULES: tuple[_Rule, ...] = (_types, _output, _system, _thinking, _tools, _top_cache)
+_RULES: tuple[_Rule, ...] = (_types, _output, _system, _thinking, _binding, _tools, _top_cache)

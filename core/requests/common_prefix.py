@@ -168,7 +168,9 @@ def at_most(line: Line) -> Line:
     """The line as it costs most where it may be marked: all of it written to the cache."""
     if _OWN_MARK in line.body:
         return line
-    return line._replace(body=b'%b,"cache_control":%b}}' % (line.body[:-2], bytes(_MARK)))
+    return line._replace(
+        is_plain=False, body=b'%b,"cache_control":%b}}' % (line.body[:-2], bytes(_MARK))
+    )
 
 
 def _head(params: _Fields, blocks: Sequence[_Block]) -> str:

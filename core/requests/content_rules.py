@@ -1,13 +1,24 @@
 """What the API rejects in messages: their roles, content blocks, and tool calls without results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import cast
 
 from core.requests.json_access import as_dict, as_list, is_list
-from core.requests.rule_parts import EXTRA, Params, Problem, cache_problems, one_of, words
+from core.requests.rule_parts import (
+    EXTRA,
+    Params,
+    Problem,
+    beta_field,
+    cache_problems,
+    has_beta,
+    needs_beta,
+    one_of,
+    words,
+)
 
 _ROLES = ("user", "assistant", "system")
 _TURNS = ("user", "assistant")
+_PLAIN = frozenset({"max_tokens", "messages", "model", "system"})
 # A role and content, or a type and text.
 _PAIR = 2
 # Also those of betas.
@@ -21,6 +32,22 @@ _BLOCKS = words(
     web_fetch_tool_result web_search_tool_result
     """
 )
+# Types of blocks, and keys of messages, that only the SDK's beta types have, with the beginning of
+# their beta.
+_BETA_BLOCKS = {
+    "advisor_tool_result": "advisor-tool-",
+    "compaction": "compact-",
+    "fallback": "server-side-fallback-",
+    "mcp_tool_listing": "mcp-client-",
+    "mcp_tool_result": "mcp-client-",
+    "mcp_tool_use": "mcp-client-",
+    "tool_addition": "mid-conversation-tool-changes-",
+    "tool_removal": "mid-conversation-tool-changes-",
+}
+_BETA_KEYS = {
+    "clear_at": "mid-conversation-system-clear-at-",
+    "output_config": "mid-conversation-output-config-",
+}
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _SOURCES = {
     "image": ("base64", "url", "file"),
@@ -41,6 +68,15 @@ _OPENAI = {
     "input_image": "An image is {'type': 'image', 'source': {...}} here.",
     "file": "A file is {'type': 'document', 'source': {...}} here.",
 }
+
+
+def is_plain(params: Params) -> bool:
+    """Whether a request has nothing but text and what every request has: no rule applies then."""
+    return (
+        _PLAIN.issuperset(params)
+        and type(params.get("system", "")) is str
+        and is_plain_text(as_list(params.get("messages")))
+    )
 
 
 def is_plain_text(messages: Sequence[object]) -> bool:
@@ -70,15 +106,18 @@ def _are_texts(blocks: Sequence[object]) -> bool:
     return True
 
 
-def content_problems(messages: Sequence[object]) -> Iterator[Problem]:
+def content_problems(messages: Sequence[object], betas: Collection[str]) -> Iterator[Problem]:
     """The problems of each message, in their order."""
     last = len(messages) - 1
     wanted: list[str] = []
     for at, message in enumerate(map(as_dict, messages)):
         role, blocks = message.get("role"), list(map(as_dict, as_list(message.get("content"))))
         yield from _message(f"messages.{at}", message, is_last=at == last)
+        for name, beginning in _BETA_KEYS.items():
+            if message.get(name) is not None:
+                yield from beta_field(f"messages.{at}.", name, beginning, betas)
         for number, block in enumerate(blocks):
-            yield from _block(f"messages.{at}.content.{number}", block)
+            yield from _block(f"messages.{at}.content.{number}", block, betas)
         yield from _tool_results(at, blocks, wanted, role)
         wanted = _ids(blocks, "tool_use", "id") if role == "assistant" else []
     if wanted:
@@ -110,11 +149,13 @@ def marks_in(messages: Sequence[object]) -> int:
     )
 
 
-def _block(where: str, block: Params) -> Iterator[Problem]:
+def _block(where: str, block: Params, betas: Collection[str]) -> Iterator[Problem]:
     kind = block.get("type")
-    if not isinstance(kind, str) or kind not in _BLOCKS:
+    needed = _BETA_BLOCKS.get(kind, "") if isinstance(kind, str) else ""
+    if not isinstance(kind, str) or kind not in _BLOCKS or not has_beta(betas, (needed,)):
         text = f"Input tag {kind!r:.80} found using 'type' does not match any of the expected tags"
-        hint = _OPENAI.get(kind, "") if isinstance(kind, str) else ""
+        other = _OPENAI.get(kind, "") if isinstance(kind, str) else ""
+        hint = needs_beta(needed) if needed else other
         yield Problem(f"block {kind!r:.80}", f"{where}: {text}", hint)
         return
     if kind == "text" and not block.get("text"):

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
+# The most bytes of a synchronous call: 32 MB, and whether that is 2^20 is not documented.
+MAX_CALL_BYTES = 32_000_000
 _EXTENDED_OUTPUT = 300_000
 # The API's limits of max_tokens; for other models the API decides.
 _LIMITS = (("claude-haiku-4-5", 64_000), ("claude-", 128_000))
@@ -81,9 +83,12 @@ def betas_for(model: str, max_tokens: int, betas: tuple[str, ...]) -> tuple[str,
     return (*others, EXTENDED_OUTPUT_BETA) if needs_more else others
 
 
-def needs_batch(betas: tuple[str, ...]) -> bool:
-    """Whether it can run only in a batch: the API has extended output nowhere else."""
-    return EXTENDED_OUTPUT_BETA in betas
+def needs_batch(betas: tuple[str, ...], size: int) -> bool:
+    """Whether a request of so many bytes can run only in a batch, since a call is smaller.
+
+    The API has extended output nowhere else.
+    """
+    return EXTENDED_OUTPUT_BETA in betas or size > MAX_CALL_BYTES
 
 
 def warnings_for(models: Iterable[str], also_known: Iterable[str] = ()) -> list[str]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from core.errors import PayloadError
 from core.requests import cache_control, supported_schema
 from core.requests.cache_control import CachePolicy
+from core.requests.content_rules import is_plain
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_limit
 from core.requests.wire_id import LIMIT as CUSTOM_ID_LIMIT
 
@@ -22,7 +23,7 @@ _TAG_LIMIT = 200
 _SUBMIT_KEYS = frozenset(
     {"custom_id", "tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"}
 )
-_UNSUPPORTED_PARAMS = {
+_UNSUPPORTED = {
     "stream": "batches do not support streaming",
     "speed": "batches do not support fast mode",
     "temperature": "the API no longer accepts it",
@@ -43,7 +44,8 @@ class Line(NamedTuple):
     """One validated request: its custom_id, its JSON line as UTF-8, and the line's SHA-256.
 
     The same request has the same digest; the order of its keys counts, since a model may read it.
-    `betas` are the beta headers it is sent with, `schema` the JSON of its output's schema.
+    `betas` are the beta headers it is sent with, `schema` the JSON of its output's schema. Where it
+    `is_plain`, it has nothing but text, which needs no look for other rules and costs.
     """
 
     custom_id: str
@@ -53,6 +55,7 @@ class Line(NamedTuple):
     max_tokens: int
     betas: tuple[str, ...]
     schema: bytes | None = None
+    is_plain: bool = False
 
 
 def check_tag(tag: object) -> str:
@@ -86,7 +89,6 @@ def workflow_and_date(custom_id: str, tag: str, today: str) -> tuple[str, str]:
 
 def to_line(
     request: object,
-    *,
     position: int,
     model: str,
     betas: tuple[str, ...],
@@ -109,24 +111,32 @@ def to_line(
     named = f"Request '{custom_id}'"
     params = _params(fields, named)
     params.setdefault("model", model)
-    checked_model, max_tokens = _check_params(params, named)
-    if schema := _schema(params, output, named):
+    plain = is_plain(params)
+    if not plain:
+        _check_content(params, named)
+    checked_model = _model(params["model"], named)
+    max_tokens = _max_tokens(params.get("max_tokens"), checked_model, named)
+    schema = output if plain else _schema(params, output, named)
+    if schema:
         params = supported_schema.with_schema(params, schema)
     body = cache_control.apply_policy(_encoded(params, named), cache, named)
-    line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
+    # Joined, since `%` would take half as much memory again.
+    line = b"".join((b'{"custom_id":"', custom_id.encode(), b'","params":', body, b"}"))
     if len(line) + _MAX_OVERHEAD > limits.max_bytes:
         raise PayloadError(
             f"{named} is {len(line):,} bytes; the limit of a whole batch is {limits.max_bytes:,}.",
             code="request_too_large",
         )
+    # By position, which takes half the time.
     return Line(
-        custom_id=custom_id,
-        body=line,
-        digest=hashlib.sha256(line).digest(),
-        model=checked_model,
-        max_tokens=max_tokens,
-        betas=betas_for(checked_model, max_tokens, betas),
-        schema=schema,
+        custom_id,
+        line,
+        hashlib.sha256(line).digest(),
+        checked_model,
+        max_tokens,
+        betas_for(checked_model, max_tokens, betas),
+        schema,
+        plain and not schema,
     )
 
 
@@ -173,6 +183,7 @@ def parse_line(body: bytes, *, betas: tuple[str, ...]) -> Line:
         max_tokens=max_tokens,
         betas=betas_for(model, max_tokens, betas),
         schema=None if schema is None else msgspec.json.encode(schema),
+        is_plain=is_plain(msgspec.json.decode(body)["params"]),
     )
 
 
@@ -186,7 +197,10 @@ _MAX_OVERHEAD = wire_overhead() + len(b'{"requests":[]}')
 
 def _custom_id(value: object, position: int) -> str:
     if value is None:
-        raise PayloadError(f"Request {position}: custom_id is missing.", code="custom_id_missing")
+        raise PayloadError(
+            f"Request {position}: custom_id is missing; give each request a name of its own.",
+            code="custom_id_missing",
+        )
     if not isinstance(value, str) or not CUSTOM_ID.fullmatch(value):
         raise PayloadError(
             f"Request {position}: custom_id must be 1 to {CUSTOM_ID_LIMIT} letters, digits, '_' or"
@@ -219,21 +233,22 @@ def _params(fields: dict[str, object], named: str) -> dict[str, object]:
     return params  # pyright: ignore[reportUnknownVariableType]
 
 
-def _check_params(params: Mapping[str, object], named: str) -> tuple[str, int]:
-    """The model and max_tokens."""
-    if not _UNSUPPORTED_PARAMS.keys().isdisjoint(params):
+def _check_content(params: Mapping[str, object], named: str) -> None:
+    if not _UNSUPPORTED.keys().isdisjoint(params):
         _reject_unsupported(params, named)
     _check_messages(params.get("messages"), named)
-    model = params["model"]
-    if not isinstance(model, str) or not model:
+
+
+def _model(value: object, named: str) -> str:
+    if not isinstance(value, str) or not value:
         raise PayloadError(
-            f"{named}: model must be a non-empty string, not {model!r:.40}.", code="model_invalid"
+            f"{named}: model must be a non-empty string, not {value!r:.40}.", code="model_invalid"
         )
-    return model, _max_tokens(params.get("max_tokens"), model, named)
+    return value
 
 
 def _reject_unsupported(params: Mapping[str, object], named: str) -> None:
-    for key, why in _UNSUPPORTED_PARAMS.items():
+    for key, why in _UNSUPPORTED.items():
         if key in params and not (key == "stream" and params[key] is False):
             raise PayloadError(f"{named}: remove `{key}`: {why}.", code="unsupported_param")
 

@@ -1,6 +1,6 @@
 """What the rules of params and of content share: a problem, and how it is worded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from core.requests.json_access import as_dict
@@ -23,6 +23,22 @@ class Problem(NamedTuple):
 def words(text: str) -> frozenset[str]:
     """The words of a text."""
     return frozenset(text.split())
+
+
+def has_beta(betas: Collection[str], needed: tuple[str, ...]) -> bool:
+    """Whether one of the beta headers begins as needed."""
+    return needed == ("",) or any(beta.startswith(needed) for beta in betas if needed)
+
+
+def needs_beta(beginning: str) -> str:
+    """The hint for what only a beta header allows."""
+    return f"It needs a beta header: {beginning}…"
+
+
+def beta_field(where: str, name: str, beginning: str, betas: Collection[str]) -> Iterator[Problem]:
+    """The problem of a field that is there without its beta header."""
+    if not has_beta(betas, (beginning,)):
+        yield Problem(name, f"{where}{name}: {EXTRA}", needs_beta(beginning))
 
 
 def expected(where: str, what: str) -> Problem:

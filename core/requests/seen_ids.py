@@ -24,11 +24,13 @@ class SeenIds:
 
     def add(self, custom_id: str, position: int) -> int | None:
         """Add the id with its position, from 1 on; where it is known, return the earlier one."""
-        hashed, checked = hash(custom_id), crc32(custom_id.encode())
-        slot = self._slot(hashed, checked)
-        if self._positions[slot]:
-            return self._positions[slot]
-        self._hashes[slot], self._checks[slot], self._positions[slot] = hashed, checked, position
+        hashed, checked, positions = hash(custom_id), crc32(custom_id.encode()), self._positions
+        slot = hashed & self._mask
+        if positions[slot]:
+            slot = self._slot(hashed, checked)
+            if positions[slot]:
+                return positions[slot]
+        self._hashes[slot], self._checks[slot], positions[slot] = hashed, checked, position
         self._count += 1
         # Half of it stays free, so that few slots are tried for an id.
         if 2 * self._count > self._mask:

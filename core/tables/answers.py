@@ -57,9 +57,9 @@ def answers(
     source: Source, folder: Folder, tag: str, ids: bytes | bytearray, stats: AnswerStats
 ) -> Iterator[Answer]:
     """The answer to each id, in order. Raises Unfinished at the first that may still come."""
-    with LineReader(folder.results) as lines:
+    with LineReader(folder.results, source.files) as lines:
         for start in range(0, len(ids), _CHUNK):
-            names = _names(ids[start : start + _CHUNK])
+            names = names_of(ids[start : start + _CHUNK])
             found = _read(lines, result_rows.answer_rows(source, tag, set(names)))
             for name in names:
                 answer = found.get(name, _NEVER_ASKED)
@@ -71,7 +71,8 @@ def answers(
 _NEVER_ASKED = Answer(None, "not asked: run the same command again", is_failed=True)
 
 
-def _names(ids: bytes | bytearray) -> list[str]:
+def names_of(ids: bytes | bytearray) -> list[str]:
+    """The custom_ids of rows, one after the other."""
     return [ids[at : at + ID_BYTES].hex() for at in range(0, len(ids), ID_BYTES)]
 
 

@@ -25,7 +25,7 @@ from core.tables.source import Form, Source
 from core.tables.survey import Survey, check_columns
 from core.tables.template import Template
 from core.tables.text_writers import write_csv, write_jsonl
-from state.db.reader import Reader
+from state.db.opening import open_reader
 from state.db.reader import Source as Ledger
 from state.files.folder import Folder
 from state.model.errors import AlreadySubmitted
@@ -103,7 +103,7 @@ def submit(engine: Engine, table: Table) -> tuple[Survey, SubmitResult | None]:
 
     Raises what `core.intake.submit.submit` raises.
     """
-    with Reader(engine.context.folder.ledger) as reader:
+    with open_reader(engine.context.folder) as reader:
         survey = table.survey(reader)
         requests = survey.begin()
         if requests is None:

@@ -7,7 +7,7 @@ from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.db.staged import Staged
 from state.model.errors import AlreadySubmitted
-from state.model.records import Batch, NewSubmission, Submission
+from state.model.records import Batch, NewSubmission, Submission, of_lane
 
 
 def known(ledger: Ledger, remote_id: str) -> Batch | None:
@@ -16,13 +16,14 @@ def known(ledger: Ledger, remote_id: str) -> Batch | None:
     return to_batch(row) if row else None
 
 
-def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
+def mark_candidate(ledger: Ledger, remote: RemoteState, lane: str) -> Orphan:
     """Record that the batch may be of this ledger; an operator's word replaces earlier verdicts."""
     with ledger.transaction("candidate") as tx:
         ledger.execute(
-            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
-            " VALUES (?, 'candidate', ?, ?, ?)"
-            " ON CONFLICT (remote_id) DO UPDATE SET verdict = 'candidate', failures = 0",
+            "INSERT INTO orphans (lane, remote_id, verdict, request_count, remote_created_ts,"
+            " seen_ts) VALUES (?, ?, 'candidate', ?, ?, ?)"
+            " ON CONFLICT (remote_id, lane) DO UPDATE SET verdict = 'candidate', failures = 0",
+            lane,
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
@@ -35,6 +36,7 @@ def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
         remote_created_ts=remote.created_ts,
         seen_ts=tx.at,
         failures=0,
+        lane=lane,
     )
 
 
@@ -46,21 +48,26 @@ def store(
     Raises AlreadySubmitted if the tag has one of the custom_ids already.
     """
     with ledger.transaction("adopt") as tx:
-        if submissions.find_existing(ledger, staged, new.tag) is not None:
+        known = submissions.find_existing(ledger, staged, new.tag)
+        if known is not None:
             raise AlreadySubmitted(
-                f"The same custom_ids are already under tag {new.tag!r}: adopt the batch with"
-                " another --tag."
+                f"The same custom_ids are already in {known.key}{of_lane(known.lane)} under tag"
+                f" {new.tag!r}: adopt the batch with another --tag."
             )
         submission = submissions.insert(ledger, tx, staged, new)
         batch_id = _add_batch(ledger, tx, submission, remote, account)
         ledger.execute(
-            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
-            " VALUES (?, 'own', ?, ?, ?) ON CONFLICT (remote_id) DO UPDATE SET verdict = 'own'",
+            "INSERT INTO orphans (lane, remote_id, verdict, request_count, remote_created_ts,"
+            " seen_ts) VALUES (?, ?, 'own', ?, ?, ?)"
+            " ON CONFLICT (remote_id, lane) DO UPDATE SET verdict = 'own'",
+            new.lane,
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
             tx.at,
         )
+        # Another lane at the same API may list it, too.
+        ledger.execute("UPDATE orphans SET verdict = 'own' WHERE remote_id = ?", remote.remote_id)
         ledger.event(
             tx,
             "batch.adopted",
@@ -82,7 +89,7 @@ def _add_batch(
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, account, submission_id, tag, workflow, model, lane, kind,"
         " status, remote_id, identified_by, request_count, processing, created_ts, accepted_ts,"
-        " expires_ts) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " expires_ts) SELECT key, ?, ?, id, tag, workflow, model, lane, 'batch',"
         " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?"
         " FROM submissions WHERE id = ?",
         ledger.new_id(batch_planning.NONCE_LENGTH),

@@ -5,32 +5,47 @@ from collections.abc import Collection, Iterable, Iterator
 from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
-from state.db.sql_conditions import GOES_FIRST, QUEUED
-from state.files.answers_file import set_aside
+from state.db.sql_conditions import GOES_FIRST, IS_IN_BATCH, QUEUED
 from state.files.folder import Folder
+from state.files.unused_results import set_aside
 from state.model.id_list import IdList
-from state.model.records import Batch, BatchKind, BatchStatus, Submission
+from state.model.records import DEFAULT_LANE, Batch, BatchKind, BatchStatus, Submission
 
 NONCE_LENGTH = 8
+# Of a request `r` with its edit `e`.
+_LENGTH = "coalesce(e.body_length, r.body_length)"
+# No body is larger.
+_ANY_SIZE = 1 << 62
 
 
 def plan_queued(
-    ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
+    ledger: Ledger,
+    *,
+    max_requests: int,
+    max_bytes: int,
+    wire_overhead: int,
+    max_call_bytes: int = _ANY_SIZE,
+    lane: str = DEFAULT_LANE,
 ) -> list[Batch]:
-    """Add batches for all queued requests of workflows that are not paused, and return them.
+    """Add batches for the lane's queued requests of workflows that are not paused; returns them.
 
     The requests of a batch have one submission and the same betas. The first ones of a primed
-    submission are in batches of their own, before the others.
+    submission are in batches of their own, before the others. So are those above `max_call_bytes`:
+    they cannot run synchronously, so that a deadline has no use of a cancel of their batch.
     """
     if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
         return []
     added: list[int] = []
     with ledger.transaction("plan") as tx:
         for group in ledger.rows(
-            f"SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas, {GOES_FIRST} AS first"  # noqa: S608 - our own words
-            f" FROM requests r LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
-            " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
-            " WHERE s.id = r.submission_id) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 DESC"
+            f"SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas, {GOES_FIRST} AS first,"  # noqa: S608 - our own words
+            f" {_LENGTH} > ? AS large"
+            f" FROM requests r LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND EXISTS"
+            " (SELECT 1 FROM submissions s WHERE s.id = r.submission_id AND s.lane = ?"
+            " AND s.workflow NOT IN (SELECT workflow FROM pauses))"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3 DESC, 4",
+            max_call_bytes,
+            lane,
         ):
             submission = to_submission(
                 ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
@@ -39,13 +54,16 @@ def plan_queued(
             parts = list(
                 _parts(
                     ledger.tuples(
-                        "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
+                        f"SELECT r.id, {_LENGTH} FROM requests r"  # noqa: S608 - our own words
                         " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
                         " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ?"
-                        f" AND {GOES_FIRST} = ? ORDER BY r.id",
+                        f" AND {GOES_FIRST} = ? AND ({_LENGTH} > ?) = ? AND NOT {IS_IN_BATCH}"
+                        " ORDER BY r.id",
                         submission.id,
                         group["betas"],
                         group["first"],
+                        max_call_bytes,
+                        group["large"],
                     ),
                     max_requests,
                     max_bytes - wire_overhead,
@@ -102,8 +120,7 @@ def add_batch(
         else "sum(r.at_most_batch_nano)"
     )
     count, size, reserved = ledger.rows(
-        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}),"
-        f" coalesce({price}, 0) {queued}",
+        f"SELECT count(*), sum({_LENGTH} + {overhead:d}), coalesce({price}, 0) {queued}",
         listed,
     )[0]
     batch_id = insert_batch(
@@ -163,17 +180,18 @@ def insert_batch(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]
     key = unused_key(ledger, submission.key, number)
-    set_aside(Folder(ledger.path.parent), key)
-    return ledger.insert(
+    unused = set_aside(Folder(ledger.path.parent), key)
+    batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts,"
-        " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key,
         ledger.new_id(NONCE_LENGTH),
         submission.id,
         submission.tag,
         submission.workflow,
         submission.model,
+        submission.lane,
         BatchKind.SYNC if runner else BatchKind.BATCH,
         BatchStatus.SENDING if runner else BatchStatus.QUEUED,
         count,
@@ -186,3 +204,6 @@ def insert_batch(
         tx.at if runner else None,
         reserved_nano,
     )
+    for name in unused:
+        ledger.event(tx, "batch.file_set_aside", batch_id=batch_id, file=name)
+    return batch_id

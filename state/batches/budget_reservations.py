@@ -10,10 +10,11 @@ What was sent with a request whose greatest cost is not known reserves 0, and co
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from state.db.dialect import LISTED, THEN_JOIN, as_list, is_not
+from state.db.dialect import LISTED, LISTED_TEXTS, THEN_JOIN, as_list, is_not
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.sql_conditions import QUEUED, UNSENT, is_open
@@ -24,11 +25,20 @@ from state.model.records import OnFailure
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """What counts: what runs on a UTC day or later, of a workflow, under a tag."""
+    """What counts: what runs on a UTC day or later, of a workflow or of all others, under a tag."""
 
     day: str = ""
     workflow: str | None = None
     tag: str | None = None
+    but_workflows: tuple[str, ...] = ()
+
+
+class RequestNames(NamedTuple):
+    """What a request is counted under, and the lane of its submission."""
+
+    workflow: str
+    tag: str
+    lane: str
 
 
 class AtMost(Struct, frozen=True, kw_only=True):
@@ -159,6 +169,7 @@ def in_fallback_files(
                 and header.on_failure == OnFailure.SYNC
                 and header.created_ts >= scope.day
                 and scope.workflow in (None, header.workflow)
+                and header.workflow not in scope.but_workflows
                 and scope.tag in (None, header.tag)
                 and not (source and _is_imported(source, file.key))
             ):
@@ -172,7 +183,14 @@ def _is_imported(source: Source, key: str) -> bool:
 
 def _among(scope: Scope) -> tuple[str, list[str]]:
     """The condition on the workflow and tag of `b`, a batch or a submission."""
-    given = [("b.workflow = ?", scope.workflow), ("b.tag = ?", scope.tag)]
+    given = [
+        ("b.workflow = ?", scope.workflow),
+        ("b.tag = ?", scope.tag),
+        (
+            f"b.workflow NOT IN {LISTED_TEXTS}",
+            as_list(scope.but_workflows) if scope.but_workflows else None,
+        ),
+    ]
     return (
         "".join(f" AND {condition}" for condition, value in given if value is not None),
         [value for _, value in given if value is not None],
@@ -246,11 +264,11 @@ def not_estimated_in(source: Source, batch_id: int) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def names_of(source: Source, request_ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    """The workflow and the tag of each request."""
+def names_of(source: Source, request_ids: Collection[int]) -> dict[int, RequestNames]:
+    """The workflow, the tag and the lane of each request."""
     rows = source.rows(
-        "SELECT r.id, s.workflow, s.tag FROM requests r JOIN submissions s"  # noqa: S608 - our own words
+        "SELECT r.id, s.workflow, s.tag, s.lane FROM requests r JOIN submissions s"  # noqa: S608 - our own words
         f" ON s.id = r.submission_id WHERE r.id IN {LISTED}",
         as_list(request_ids),
     )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: RequestNames(row[1], row[2], row[3]) for row in rows}

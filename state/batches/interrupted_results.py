@@ -41,14 +41,19 @@ def _name(ledger: Ledger, part: Path) -> None:
     if batch is None:
         return
     is_unsent = batch["status"] in ("not_sent", "rejected")
-    if part.suffix != ".part" or is_unsent or _is_outdated(part, batch["results_bytes"]):
+    if part.suffix != ".part" or is_unsent or _is_outdated(ledger, part, batch["results_bytes"]):
         part.unlink(missing_ok=True)
     else:
         replace(part, part.with_suffix(""))
 
 
-def _is_outdated(part: Path, recorded_bytes: int) -> bool:
-    """Whether it has fewer results than the ledger records, and than the file beside it."""
+def _is_outdated(ledger: Ledger, part: Path, recorded_bytes: int) -> bool:
+    """Whether it has fewer results than the ledger records, and than the file beside it.
+
+    Where another host has collected the rest, that file is in the store.
+    """
     results, size = part.with_suffix(""), part.stat().st_size
-    is_short = results.suffix == ".jsonl" and size < recorded_bytes
-    return is_short and archive.exists(results) and archive.size(results) > size
+    if results.suffix != ".jsonl" or size >= recorded_bytes:
+        return False
+    is_stored = ledger.files.sizes([results]).get(results, 0) > size
+    return is_stored or (archive.exists(results) and archive.size(results) > size)

@@ -3,37 +3,77 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from state.db.ledger import Ledger
-from state.model.records import Hold
+from state.db.ledger import HELD, Fence, Ledger
+from state.model.records import DEFAULT_LANE, Hold
 from state.model.timestamps import from_text, to_text
 
 
 def acquire(
-    ledger: Ledger, name: str, holder: str, *, until: datetime, is_abandoned: bool = False
-) -> bool:
-    """Acquire or renew the lease for `holder`; False while another holder's lease is valid.
+    ledger: Ledger,
+    name: str,
+    holder: str,
+    *,
+    until: datetime,
+    lock_id: str = "",
+) -> Fence | None:
+    """Acquire or renew the lease for `holder`; None while another holder's lease is valid.
 
-    A lease expires by the monotonic clock of the machine, which a change of the time of day does
-    not affect. A lease from a later monotonic time is from before a restart of the machine, so its
-    holder is dead (docs/adr/0009). `is_abandoned`: the caller knows that the holder is dead.
+    A lease expires by the ledger's `monotonic` clock, which a change of the time of day does not
+    affect. Where that is the machine's, a lease from a later time is from before a restart, so its
+    holder is dead (docs/adr/0009). Where it is the database's, a failover may have set it back: the
+    lease then ends as late as one that begins now, unless its holder renews it.
+    `lock_id` names the lock that this process keeps: an earlier holder that kept the same one is
+    dead.
 
-    A lease only avoids duplicate work. Correctness does not depend on it: each write checks the
-    state that it changes.
+    Inside `ledger.fenced` with the result, each write first checks that the lease is still held.
     """
     with ledger.transaction("lease") as tx:
         now = ledger.monotonic()
-        lasts = (until - from_text(tx.at)).total_seconds()
+        expires_at = now + (until - from_text(tx.at)).total_seconds()
         taken = ledger.execute(
-            "INSERT INTO leases (name, holder, acquired_ts, expires_ts, acquired_at, expires_at)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,"
+            "INSERT INTO leases (name, holder, acquired_ts, expires_ts, acquired_at, expires_at,"
+            " epoch, lock_id) VALUES (?, ?, ?, ?, ?, ?, (SELECT value FROM revision), ?)"
+            " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,"
             " acquired_ts = excluded.acquired_ts, expires_ts = excluded.expires_ts,"
-            " acquired_at = excluded.acquired_at, expires_at = excluded.expires_at"
+            " acquired_at = excluded.acquired_at, expires_at = excluded.expires_at,"
+            " epoch = excluded.epoch, lock_id = excluded.lock_id"
             " WHERE leases.holder = excluded.holder OR leases.expires_at <= excluded.acquired_at"
-            " OR leases.acquired_at > excluded.acquired_at OR ?",
-            *(name, holder, tx.at, to_text(until), now, now + lasts, is_abandoned),
+            " OR (leases.acquired_at > excluded.acquired_at AND ? = 1)"
+            " OR (leases.lock_id = excluded.lock_id AND leases.lock_id <> '')",
+            *(name, holder, tx.at, to_text(until), now, expires_at, lock_id),
+            int(not ledger.is_shared),
         )
-    return bool(taken)
+        if not taken and ledger.is_shared:
+            ledger.execute(
+                "UPDATE leases SET acquired_at = ?, expires_at = ? WHERE name = ?"
+                " AND expires_at > ?",
+                *(now, expires_at, name, expires_at),
+            )
+        found = ledger.rows("SELECT epoch FROM leases WHERE name = ?", name)
+    return Fence(name=name, holder=holder, epoch=found[0][0]) if taken else None
+
+
+def renew(ledger: Ledger, fence: Fence, *, until: datetime) -> None:
+    """Let the lease last until then. Raises LeaseLost where another holder has it, or had it."""
+    with ledger.transaction("lease") as tx:
+        now = ledger.monotonic()
+        expires_at = now + (until - from_text(tx.at)).total_seconds()
+        renewed = ledger.execute(
+            "UPDATE leases SET acquired_ts = ?, expires_ts = ?, acquired_at = ?, expires_at = ?"
+            " WHERE name = ? AND holder = ? AND epoch = ?",
+            *(tx.at, to_text(until), now, expires_at),
+            *fence.terms(),
+        )
+    if not renewed:
+        raise ledger.lease_lost(fence)
+
+
+def check(ledger: Ledger, fence: Fence) -> None:
+    """Raise LeaseLost where another holder has the lease, or had it since."""
+    if not ledger.rows(f"SELECT 1 WHERE {HELD}", *fence.terms()):
+        raise ledger.lease_lost(fence)
 
 
 def release(ledger: Ledger, name: str, holder: str) -> None:
@@ -42,42 +82,51 @@ def release(ledger: Ledger, name: str, holder: str) -> None:
         ledger.execute("DELETE FROM leases WHERE name = ? AND holder = ?", name, holder)
 
 
-def set_hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
-    """Set or replace the hold `name`: the activity of that name waits until `until`."""
+def set_hold(
+    ledger: Ledger, name: str, *, until: datetime, reason: str, lane: str = DEFAULT_LANE
+) -> None:
+    """Set or replace the hold `name`: the lane's activity of that name waits until `until`."""
     with ledger.transaction("hold") as tx:
         ledger.execute(
-            "INSERT INTO holds (name, since_ts, until_ts, reason) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET since_ts = excluded.since_ts,"
+            "INSERT INTO holds (lane, name, since_ts, until_ts, reason) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (lane, name) DO UPDATE SET since_ts = excluded.since_ts,"
             " until_ts = excluded.until_ts, reason = excluded.reason",
+            lane,
             name,
             tx.at,
             to_text(until),
             reason,
         )
-        ledger.event(tx, "hold", subject=name, until=to_text(until), reason=reason)
+        ledger.event(tx, "hold", subject=name, until=to_text(until), reason=reason, **named(lane))
 
 
-def active_hold(ledger: Ledger, name: str) -> Hold | None:
-    """Return the hold `name` if it has not ended."""
+def active_hold(ledger: Ledger, name: str, lane: str = DEFAULT_LANE) -> Hold | None:
+    """Return the hold `name` of the lane if it has not ended."""
     row = ledger.row(
-        "SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ? AND until_ts > ?",
+        "SELECT * FROM holds WHERE lane = ? AND name = ? AND until_ts > ?",
+        lane,
         name,
         ledger.now_text(),
     )
     return Hold(**dict(row)) if row else None
 
 
-def last_hold(ledger: Ledger, name: str) -> Hold | None:
-    """Return the hold `name`, also if it has ended; None once it was lifted."""
-    row = ledger.row("SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ?", name)
+def last_hold(ledger: Ledger, name: str, lane: str = DEFAULT_LANE) -> Hold | None:
+    """Return the hold `name` of the lane, also if it has ended; None once it was lifted."""
+    row = ledger.row("SELECT * FROM holds WHERE lane = ? AND name = ?", lane, name)
     return Hold(**dict(row)) if row else None
 
 
-def end_hold(ledger: Ledger, name: str, *, reason: str) -> None:
-    """Delete the hold `name`, also if it has ended."""
+def end_hold(ledger: Ledger, name: str, *, reason: str, lane: str = DEFAULT_LANE) -> None:
+    """Delete the hold `name` of the lane, also if it has ended."""
     with ledger.transaction("hold") as tx:
-        if ledger.execute("DELETE FROM holds WHERE name = ?", name):
-            ledger.event(tx, "hold.lifted", subject=name, reason=reason)
+        if ledger.execute("DELETE FROM holds WHERE lane = ? AND name = ?", lane, name):
+            ledger.event(tx, "hold.lifted", subject=name, reason=reason, **named(lane))
+
+
+def named(lane: str) -> dict[str, Any]:
+    """The lane in an event, unless it is the default one."""
+    return {} if lane == DEFAULT_LANE else {"lane": lane}
 
 
 def begin_poll(ledger: Ledger) -> int:

@@ -1,15 +1,17 @@
 """Batches that the API lists and the ledger does not know, and the search for their origin."""
 
 from enum import StrEnum
+from itertools import groupby
 
 from msgspec import Struct
 
 from state.batches import batch_planning
+from state.batches.leases import named
 from state.batches.sending import RemoteState, bind_remote
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.model.records import Batch
+from state.model.records import DEFAULT_LANE, Batch
 
 
 class OrphanVerdict(StrEnum):
@@ -27,6 +29,20 @@ class OrphanVerdict(StrEnum):
     UNRESOLVED = "unresolved"
 
 
+# How much a verdict tells, where lanes of one account list a batch and differ: the later the more.
+_BY_WEIGHT = (
+    OrphanVerdict.UNKNOWN,
+    OrphanVerdict.UNRESOLVED,
+    OrphanVerdict.CANDIDATE,
+    OrphanVerdict.FOREIGN,
+    OrphanVerdict.OWN,
+)
+_TELLING = (
+    "verdict = ? AND NOT EXISTS (SELECT 1 FROM orphans p WHERE p.remote_id = orphans.remote_id"
+    " AND p.verdict IN ({}))"
+)
+
+
 class Orphan(Struct, frozen=True, kw_only=True):
     """A batch at the API whose id is in no batch row of the ledger."""
 
@@ -42,10 +58,12 @@ class Orphan(Struct, frozen=True, kw_only=True):
     seen_ts: str
     #: Failed attempts to read its results.
     failures: int
+    #: Lane whose API lists it; the default one where several do.
+    lane: str = DEFAULT_LANE
 
 
-def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
-    """Batch rows whose POST may have made a batch that the ledger does not know, oldest first.
+def unresolved(ledger: Ledger, lane: str, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
+    """The lane's rows whose POST may have made a batch that is not in the ledger, oldest first.
 
     These are: rows without an answer to their POST; rows that were not sent, rejected or identified
     by their nonce, until `since_ts`, because a duplicate can still appear in the list; and rows
@@ -54,11 +72,13 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'unconfirmed')"
+            "SELECT * FROM batches WHERE kind = 'batch' AND lane = ?"
+            " AND (status IN ('sending', 'unconfirmed')"
             " OR ((status IN ('not_sent', 'rejected')"
             " OR (identified_by = 'nonce' AND duplicate_of IS NULL))"
             " AND sent_ts IS NOT NULL AND (sent_ts > ? OR ended_ts > ?))"
             " OR (status = 'ended' AND duplicate_of IS NULL AND sent_ts > ?)) ORDER BY id",
+            lane,
             since_ts,
             since_ts,
             unlisted_ts,
@@ -66,18 +86,19 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
     ]
 
 
-def last_listing(source: Source) -> str | None:
-    """When the last complete listing began."""
-    rows = source.rows("SELECT started_ts FROM listings")
+def last_listing(source: Source, lane: str) -> str | None:
+    """When the last complete listing of the lane began."""
+    rows = source.rows("SELECT started_ts FROM listings WHERE lane = ?", lane)
     return rows[0][0] if rows else None
 
 
-def record_listing(ledger: Ledger, began_ts: str) -> None:
-    """Record that a complete listing began at `began_ts`."""
+def record_listing(ledger: Ledger, lane: str, began_ts: str) -> None:
+    """Record that a complete listing of the lane began at `began_ts`."""
     with ledger.transaction("record_listing"):
         ledger.execute(
-            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) "
-            " DO UPDATE SET started_ts = excluded.started_ts",
+            "INSERT INTO listings (lane, started_ts) VALUES (?, ?)"
+            " ON CONFLICT (lane) DO UPDATE SET started_ts = excluded.started_ts",
+            lane,
             began_ts,
         )
 
@@ -98,8 +119,11 @@ def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batc
     ]
 
 
-def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
-    """Those of the given ids that are a batch or an orphan of the ledger."""
+def known_remote_ids(ledger: Ledger, lane: str, remote_ids: list[str]) -> set[str]:
+    """Those of the given ids that are a batch of the ledger, or an orphan of the lane.
+
+    An orphan of another lane may come from a create of this one, where both are one API.
+    """
     known: set[str] = set()
     for start in range(0, len(remote_ids), 500):
         chunk = remote_ids[start : start + 500]
@@ -108,21 +132,27 @@ def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
             row[0]
             for row in ledger.rows(
                 f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608 - placeholders only
-                f" UNION ALL SELECT remote_id FROM orphans WHERE remote_id IN ({marks})",
+                " UNION ALL SELECT remote_id FROM orphans"
+                f" WHERE lane = ? AND remote_id IN ({marks})",
                 *chunk,
+                lane,
                 *chunk,
             )
         )
     return known
 
 
-def record_orphan(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
+def record_orphan(
+    ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict, lane: str = DEFAULT_LANE
+) -> None:
     """Record a batch of the API that the ledger did not know; a known one is left as it is."""
     with ledger.transaction("orphan") as tx:
         if ledger.execute(
-            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
-            " SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM batches WHERE remote_id = ?)"
-            " ON CONFLICT (remote_id) DO NOTHING",
+            "INSERT INTO orphans (lane, remote_id, verdict, request_count, remote_created_ts,"
+            " seen_ts) SELECT ?, ?, ?, ?, ?, ?"
+            " WHERE NOT EXISTS (SELECT 1 FROM batches WHERE remote_id = ?)"
+            " ON CONFLICT (remote_id, lane) DO NOTHING",
+            lane,
             remote.remote_id,
             verdict,
             remote.counts.total(),
@@ -130,22 +160,60 @@ def record_orphan(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -
             tx.at,
             remote.remote_id,
         ):
-            ledger.event(
-                tx,
-                "orphan.found",
-                subject=remote.remote_id,
-                verdict=verdict,
-                requests=remote.counts.total(),
-            )
+            (lanes,) = ledger.rows(
+                "SELECT count(*) FROM orphans WHERE remote_id = ?", remote.remote_id
+            )[0]
+            if lanes == 1:
+                ledger.event(
+                    tx,
+                    "orphan.found",
+                    subject=remote.remote_id,
+                    verdict=verdict,
+                    requests=remote.counts.total(),
+                    **named(lane),
+                )
 
 
-def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
-    """Every orphan with that verdict, oldest first."""
+def with_verdict(source: Source, verdict: OrphanVerdict, lane: str | None = None) -> list[Orphan]:
+    """Every orphan with that verdict, oldest first: of the lane, or of all, each batch once.
+
+    Ids of the API name one batch, so that one which two lanes list is of an account of both. Of its
+    verdicts, the one that tells most counts.
+    """
+    if lane is not None:
+        return _orphans(source, "verdict = ? AND lane = ?", verdict, lane)
+    condition, *others = _telling(verdict)
+    found = _orphans(source, condition, verdict, *others)
+    return [
+        min(rows, key=lambda row: row.lane != DEFAULT_LANE)
+        for _, rows in groupby(found, key=lambda row: row.remote_id)
+    ]
+
+
+def count(source: Source, verdict: OrphanVerdict) -> int:
+    """How many batches have that verdict; one that two lanes list counts once."""
+    condition, *others = _telling(verdict)
+    rows = source.rows(
+        f"SELECT count(DISTINCT remote_id) FROM orphans WHERE {condition}",  # noqa: S608 - our own words
+        verdict,
+        *others,
+    )
+    return int(rows[0][0])
+
+
+def _telling(verdict: OrphanVerdict) -> list[str]:
+    """The condition that no lane has a verdict of more weight, and its parameters but the first."""
+    more = _BY_WEIGHT[_BY_WEIGHT.index(verdict) + 1 :]
+    return [_TELLING.format(", ".join("?" * len(more)) or "NULL"), *more]
+
+
+def _orphans(source: Source, condition: str, *parameters: str) -> list[Orphan]:
     return [
         Orphan(**{**dict(row), "verdict": OrphanVerdict(row["verdict"])})  # pyright: ignore[reportArgumentType]
         for row in source.rows(
-            "SELECT * FROM orphans WHERE verdict = ? ORDER BY remote_created_ts, remote_id",
-            verdict,
+            f"SELECT * FROM orphans WHERE {condition}"  # noqa: S608 - our own words
+            " ORDER BY remote_created_ts, remote_id, lane",
+            *parameters,
         )
     ]
 
@@ -165,10 +233,11 @@ def record_verdict(
     with ledger.transaction("orphan") as tx:
         if ledger.execute(
             "UPDATE orphans SET verdict = ?, failures = CASE WHEN ? THEN 0 ELSE failures END"
-            " WHERE remote_id = ? AND verdict = 'candidate'",
+            " WHERE remote_id = ? AND lane = ? AND verdict = 'candidate'",
             verdict,
             may_return,
             orphan.remote_id,
+            orphan.lane,
         ):
             ledger.event(tx, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
 
@@ -178,8 +247,9 @@ def reopen_search(ledger: Ledger, orphan: Orphan) -> None:
     with ledger.transaction("orphan") as tx:
         if ledger.execute(
             "UPDATE orphans SET verdict = 'candidate', failures = 0 WHERE remote_id = ?"
-            " AND verdict = 'unresolved'",
+            " AND lane = ? AND verdict = 'unresolved'",
             orphan.remote_id,
+            orphan.lane,
         ):
             ledger.event(tx, "orphan.ended", subject=orphan.remote_id)
 
@@ -188,7 +258,9 @@ def record_failure(ledger: Ledger, orphan: Orphan) -> None:
     """Count a failed attempt to read the results of a candidate."""
     with ledger.transaction("orphan"):
         ledger.execute(
-            "UPDATE orphans SET failures = failures + 1 WHERE remote_id = ?", orphan.remote_id
+            "UPDATE orphans SET failures = failures + 1 WHERE remote_id = ? AND lane = ?",
+            orphan.remote_id,
+            orphan.lane,
         )
 
 
@@ -206,11 +278,15 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
     """
     with ledger.transaction("claim") as tx:
         taken = ledger.execute(
-            "UPDATE orphans SET verdict = 'own' WHERE remote_id = ? AND verdict = 'candidate'",
+            "UPDATE orphans SET verdict = 'own' WHERE remote_id = ? AND lane = ?"
+            " AND verdict = 'candidate'",
             orphan.remote_id,
+            orphan.lane,
         )
         if not taken or ledger.row("SELECT 1 FROM batches WHERE remote_id = ?", orphan.remote_id):
             return
+        # Another lane at the same API may list it, too.
+        ledger.execute("UPDATE orphans SET verdict = 'own' WHERE remote_id = ?", orphan.remote_id)
         if bind_remote(ledger, tx, batch.id, remote, batch.account, identified_by="nonce"):
             return
         (number,) = ledger.rows(
@@ -245,16 +321,17 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
         )
 
 
-def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
-    """Rows whose POST was made after `since_ts`, whatever their status.
+def sent_since(ledger: Ledger, lane: str, *, since_ts: str) -> list[Batch]:
+    """The lane's rows whose POST was made after `since_ts`, whatever their status.
 
     Also rejected ones: a proxy may have repeated the POST, and the rejection answers one of them.
     """
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE kind = 'batch' AND duplicate_of IS NULL"
+            "SELECT * FROM batches WHERE kind = 'batch' AND lane = ? AND duplicate_of IS NULL"
             " AND sent_ts > ? ORDER BY id",
+            lane,
             since_ts,
         )
     ]

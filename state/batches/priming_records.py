@@ -52,6 +52,7 @@ class PrimedRequests(Struct, frozen=True, kw_only=True):
     """
 
     workflow: str
+    lane: str
     is_written: bool
     until_ts: str
     blocks_by_head: dict[str, int]
@@ -123,7 +124,7 @@ def marks_of(source: Source, batch: Batch, now_ts: str) -> dict[str, int]:
 def of_requests(source: Source, request_ids: Collection[int]) -> list[PrimedRequests]:
     """Those of the requests whose submissions prime the cache, by submission."""
     rows = source.rows(
-        f"SELECT s.workflow, p.state, p.until_ts, p.prefixes, {array_of('r.id')} AS ids"  # noqa: S608 - our own words
+        f"SELECT s.workflow, s.lane, p.state, p.until_ts, p.prefixes, {array_of('r.id')} AS ids"  # noqa: S608 - our own words
         " FROM requests r JOIN primings p ON p.submission_id = r.submission_id"
         f" JOIN submissions s ON s.id = r.submission_id WHERE r.id IN {LISTED}"
         " AND p.state <> 'unprimed' GROUP BY p.submission_id, s.id"
@@ -133,6 +134,7 @@ def of_requests(source: Source, request_ids: Collection[int]) -> list[PrimedRequ
     return [
         PrimedRequests(
             workflow=row["workflow"],
+            lane=row["lane"],
             is_written=row["state"] == "primed",
             until_ts=row["until_ts"],
             blocks_by_head={one["head"]: one["blocks"] for one in json.loads(row["prefixes"])},

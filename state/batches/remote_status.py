@@ -9,25 +9,47 @@ from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.db.sql_conditions import is_open
-from state.model.records import Batch, BatchStatus
+from state.model.records import DEFAULT_LANE, Batch, BatchStatus
 from state.model.timestamps import to_text
 
 
-def open_at_api(ledger: Ledger) -> list[Batch]:
-    """Return the batches that the API is processing, oldest first."""
+def lanes_in_use(source: Source) -> list[str]:
+    """Return the lanes of titan.toml that batches or submissions name, the default one first."""
+    rows = source.rows(
+        "SELECT DISTINCT lane FROM batches WHERE lane <> 'anthropic' AND lane <> 'recorded'"
+        " UNION SELECT lane FROM submissions WHERE lane <> 'anthropic' ORDER BY 1"
+    )
+    return [DEFAULT_LANE, *(row[0] for row in rows)]
+
+
+def unfinished_by_lane(source: Source) -> dict[str, int]:
+    """Return the number of open batches of each lane but the default one."""
+    rows = source.rows(
+        f"SELECT lane, count(*) FROM batches WHERE {is_open()}"  # noqa: S608 - our own words
+        " AND lane <> 'anthropic' AND lane <> 'recorded' GROUP BY lane ORDER BY lane"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def open_at_api(ledger: Ledger, lane: str | None = None) -> list[Batch]:
+    """Return the batches, of the lane or of all, that the API is processing, oldest first."""
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE status IN ('in_progress', 'canceling') ORDER BY id"
+            "SELECT * FROM batches WHERE status IN ('in_progress', 'canceling')"
+            " AND lane = coalesce(?, lane) ORDER BY id",
+            lane,
         )
     ]
 
 
-def has_ended_since(ledger: Ledger, since_ts: str) -> bool:
-    """Return whether a batch of this ledger has ended at the API since `since_ts`."""
+def has_ended_since(ledger: Ledger, since_ts: str, lane: str = DEFAULT_LANE) -> bool:
+    """Return whether a batch of the lane has ended at the API since `since_ts`."""
     found = ledger.row(
-        "SELECT 1 FROM batches WHERE ended_ts > ? AND status = 'ended' AND kind = 'batch' LIMIT 1",
+        "SELECT 1 FROM batches WHERE ended_ts > ? AND status = 'ended' AND kind = 'batch'"
+        " AND lane = ? LIMIT 1",
         since_ts,
+        lane,
     )
     return found is not None
 
@@ -48,15 +70,18 @@ class AccountInUse(Struct, frozen=True, kw_only=True):
     batches: int
 
 
-def accounts_in_use(source: Source, *, since_ts: str) -> list[AccountInUse]:
-    """Return each account with open batches created since `since_ts`."""
+def accounts_in_use(
+    source: Source, *, since_ts: str, lane: str = DEFAULT_LANE
+) -> list[AccountInUse]:
+    """Return each account with open batches of the lane created since `since_ts`."""
     return [
         AccountInUse(server=row[0], account=row[1], batches=row[2])
         for row in source.rows(
-            "SELECT server, account, count(*) FROM batches WHERE created_ts > ?"  # noqa: S608 - our own words
+            "SELECT server, account, count(*) FROM batches WHERE created_ts > ? AND lane = ?"  # noqa: S608 - our own words
             f" AND coalesce(server, account) IS NOT NULL AND {is_open()}"
             " GROUP BY server, account ORDER BY server NULLS FIRST, account NULLS FIRST",
             since_ts,
+            lane,
         )
     ]
 

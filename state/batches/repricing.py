@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from state.batches import totals
+from state.batches import mirror_positions, totals
 from state.db.dialect import LISTED, as_list, is_same
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.files.folder import COST_LOG
 from state.model.records import Batch
 from state.model.usage import USAGE_COLUMNS, Usage, usage_in
 
@@ -108,9 +109,7 @@ def store(ledger: Ledger, batch: Batch, repriced: Sequence[CollectedAnswer]) -> 
             ),
         )
         totals.change(ledger, batch, ids, "+")
-        ledger.execute(
-            "UPDATE mirrors SET position = 0, bytes = 0 WHERE name = 'batch-cost-log.jsonl'"
-        )
+        mirror_positions.forget(ledger, COST_LOG)
         ledger.event(tx, "batch.repriced", batch_id=batch.id, answers=len(ids))
 
 

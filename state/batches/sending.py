@@ -9,7 +9,7 @@ from state.db.dialect import LISTED, LISTED_TEXTS, as_list, is_not
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.db.sql_conditions import WAITS
-from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
+from state.model.records import DEFAULT_LANE, Batch, BatchStatus, Counts, SentRequest, Submission
 
 _PAGE = 2000
 _UNACCEPTED = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
@@ -51,23 +51,27 @@ class BodySizes(Struct, frozen=True, kw_only=True):
     long_ids: list[str]
 
 
-def queued(ledger: Ledger) -> list[Batch]:
-    """Return the queued batches that nothing holds back, oldest first.
+def queued(ledger: Ledger, lane: str | None = None) -> list[Batch]:
+    """Return the queued batches, of the lane or of all, that nothing holds back, oldest first.
 
     A pause of the workflow does, and so do the first requests of a primed submission.
     """
     return [
         to_batch(row)
         for row in ledger.rows(
-            f"SELECT * FROM batches WHERE status = 'queued' AND {_MAY_BE_SENT} ORDER BY id"  # noqa: S608 - our own words
+            f"SELECT * FROM batches WHERE status = 'queued' AND {_MAY_BE_SENT}"  # noqa: S608 - our own words
+            " AND lane = coalesce(?, lane) ORDER BY id",
+            lane,
         )
     ]
 
 
-def last_rejected_workflow(ledger: Ledger) -> str | None:
-    """Return the workflow of the batch that was rejected last."""
+def last_rejected_workflow(ledger: Ledger, lane: str = DEFAULT_LANE) -> str | None:
+    """Return the workflow of the lane's batch that was rejected last."""
     row = ledger.row(
-        "SELECT workflow FROM batches WHERE status = 'rejected' ORDER BY id DESC LIMIT 1"
+        "SELECT workflow FROM batches WHERE status = 'rejected' AND lane = ?"
+        " ORDER BY id DESC LIMIT 1",
+        lane,
     )
     return str(row["workflow"]) if row else None
 
@@ -168,7 +172,7 @@ def mark_sending(  # noqa: PLR0913 - each is a column
             owner,
             account,
             server,
-            cache_marks,
+            int(cache_marks),
             tx.at,
             batch.id,
         )
@@ -227,6 +231,13 @@ def bind_remote(
         batch_id,
     )
     if moved:
+        # Another lane at the same API may have listed it in between.
+        ledger.execute(
+            "UPDATE orphans SET verdict = 'own' WHERE remote_id = ?"
+            " AND lane <> (SELECT lane FROM batches WHERE id = ?)",
+            remote.remote_id,
+            batch_id,
+        )
         ledger.event(
             tx,
             "batch.accepted",
@@ -335,11 +346,11 @@ def record_errors(
     """Inside a transaction: mark the attempts of a rejected batch, or one of them, as errored."""
     count = ledger.execute(
         "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?, error_message = ?,"
-        " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (? IS NULL OR request_id = ?)",
+        " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (? = 1 OR request_id = ?)",
         error_type,
         message,
         batch_id,
-        only,
+        int(only is None),
         only,
     )
     ledger.execute("UPDATE batches SET processing = 0, errored = ? WHERE id = ?", count, batch_id)

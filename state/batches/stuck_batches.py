@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from state.batches import totals
+from state.batches import mirror_positions, totals
 from state.db.dialect import LISTED, as_list, text_in
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.files.folder import COST_LOG
-from state.model.records import Batch
+from state.model.records import DEFAULT_LANE, Batch
 from state.model.timestamps import to_text
 
 _AT_THE_API = "status IN ('in_progress', 'canceling')"
@@ -80,13 +80,14 @@ def with_missing_requests(source: Source) -> list[Batch]:
     )
 
 
-def written_off(source: Source, *, accepted_after_ts: str) -> list[Batch]:
-    """Batches that were written off and whose results the API may still have, oldest first."""
+def written_off(source: Source, *, accepted_after_ts: str, lane: str = DEFAULT_LANE) -> list[Batch]:
+    """The lane's written-off batches whose results the API may still have, oldest first."""
     return _batches(
         source,
         "SELECT * FROM batches WHERE collection = 'deleted' AND remote_id IS NOT NULL"
-        " AND accepted_ts > ? ORDER BY id",
+        " AND accepted_ts > ? AND lane = ? ORDER BY id",
         accepted_after_ts,
+        lane,
     )
 
 
@@ -109,7 +110,7 @@ def reopen(ledger: Ledger, batch: Batch) -> bool:
             )
             if batch.counts.succeeded:
                 # The next poll writes the cost log anew, without the line of what it had.
-                ledger.execute("DELETE FROM mirrors WHERE name = ?", COST_LOG)
+                mirror_positions.forget(ledger, COST_LOG)
             ledger.event(tx, "batch.returned", batch_id=batch.id)
     return bool(changed)
 

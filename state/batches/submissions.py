@@ -10,11 +10,13 @@ from state.db.ledger import Ledger, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_submission
 from state.db.staged import Columns, Staged
+from state.files.folder import Folder
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     NewSubmission,
     SpooledRequest,
     Submission,
+    of_lane,
 )
 
 # The part of staged requests that are in no batch: a fallback file has their answers.
@@ -66,7 +68,7 @@ def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission 
     if not known:
         return None
     changed = source.rows(
-        f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
+        f"SELECT n.custom_id, s.key, s.lane FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id"
         " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.position LIMIT 1",
@@ -74,9 +76,9 @@ def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission 
     )
     if changed:
         raise AlreadySubmitted(
-            f"custom_id {changed[0]['custom_id']!r} is already in {changed[0]['key']} under"
-            f" tag {tag!r} with another body. Give the new request another custom_id,"
-            " or another tag."
+            f"custom_id {changed[0]['custom_id']!r} is already in"
+            f" {changed[0]['key']}{of_lane(changed[0]['lane'])} under tag {tag!r} with another"
+            " body. Give the new request another custom_id, or another tag."
         )
     submission = to_submission(
         source.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
@@ -123,14 +125,15 @@ def _give_tag(ledger: Ledger, tx: Transaction, submission: Submission, tag: str)
 
 def _some_are_known(source: Source, staged: Staged | str, tag: str, count: int) -> str:
     known = source.rows(
-        f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
+        f"SELECT n.custom_id, s.key, s.lane FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id ORDER BY n.position",
         tag,
     )
     return (
         f"{len(known)} of {count} requests are already under tag {tag!r}, the first is"
-        f" custom_id {known[0]['custom_id']!r} in {known[0]['key']}."
+        f" custom_id {known[0]['custom_id']!r} in"
+        f" {known[0]['key']}{of_lane(known[0]['lane'])}."
         " Leave them out, or submit all of them under another tag."
     )
 
@@ -219,7 +222,11 @@ def insert(
     *,
     status: str = "queued",
 ) -> Submission:
-    """Inside a transaction: store the submission and its staged requests with `status`."""
+    """Inside a transaction: store the submission and its staged requests with `status`.
+
+    Their spool file, which is uploaded where hosts share the ledger, is kept.
+    """
+    ledger.files.keep(Folder(ledger.path.parent).spool / new.spool_file)
     submission_id = _insert_submission(ledger, staged, new)
     output_schemas.add_staged(ledger, staged)
     ledger.execute(
@@ -246,8 +253,9 @@ def insert(
 def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> int:
     return ledger.insert(
         "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"  # noqa: S608 - our own words
-        " on_failure, request_count, created_by, created_ts, reask, continue_turns, on_max_tokens)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM {staged}), ?, ?, ?, ?, ?)",
+        " on_failure, request_count, created_by, created_ts, reask, continue_turns,"
+        " on_max_tokens, lane, host)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM {staged}), ?, ?, ?, ?, ?, ?, ?)",
         new.key,
         new.tag,
         new.workflow,
@@ -261,4 +269,6 @@ def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> in
         new.follow_ups.reask,
         new.follow_ups.continue_turns,
         new.follow_ups.on_max_tokens,
+        new.lane,
+        new.host or ledger.host,
     )

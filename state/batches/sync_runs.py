@@ -11,6 +11,7 @@ from state.batches.batch_planning import add_batch
 from state.batches.sending import mark_not_sent, return_to_queue
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
+from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import Batch, BatchKind, BatchStatus, Counts, Submission
 
@@ -19,20 +20,23 @@ _QUEUED = (
     " WHERE r.submission_id = ? AND r.status = 'queued'"
 )
 _BETAS = "coalesce(e.betas, r.betas)"
+_BYTES = "coalesce(e.body_length, r.body_length)"
 
 
-def waiting_betas(
+def waiting(
     ledger: Ledger, submission: Submission, *, only: Sequence[int] | None = None
-) -> list[str]:
-    """Return each set of beta headers of the queued requests, or of `only` these ids.
+) -> list[tuple[str, int]]:
+    """Return each set of betas of the queued requests, or of `only` these ids, with the most bytes.
 
     Requests with different beta headers need separate runs.
     """
     among, parameters = _among(only)
     rows = ledger.rows(
-        f"SELECT DISTINCT {_BETAS} {_QUEUED}{among} ORDER BY 1", submission.id, *parameters
+        f"SELECT {_BETAS}, max({_BYTES}) {_QUEUED}{among} GROUP BY 1 ORDER BY 1",
+        submission.id,
+        *parameters,
     )
-    return [str(row[0]) for row in rows]
+    return [(str(betas), int(largest)) for betas, largest in rows]
 
 
 def begin(
@@ -40,18 +44,25 @@ def begin(
     submission: Submission,
     *,
     runner: str,
+    max_bytes: int,
     betas: str = "",
     only: Sequence[int] | None = None,
     admit: Callable[[Sequence[int]], None] = lambda _ids: None,
 ) -> Batch | None:
     """Start a run with the queued requests of these betas, or `only` these ids; None if none is.
 
+    Larger bodies than `max_bytes` stay queued.
+
     `admit` gets their ids inside the transaction, and raises to reject the run.
     """
     among, parameters = _among(only)
     with ledger.transaction("sync_begin") as tx:
         rows = ledger.rows(
-            f"SELECT r.id {_QUEUED} AND {_BETAS} = ?{among}", submission.id, betas, *parameters
+            f"SELECT r.id {_QUEUED} AND {_BETAS} = ? AND {_BYTES} <= ?{among}",
+            submission.id,
+            betas,
+            max_bytes,
+            *parameters,
         )
         if not rows:
             return None
@@ -71,6 +82,17 @@ def unfinished(ledger: Ledger) -> list[Batch]:
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'sync' AND status = 'sending' ORDER BY id"
+        )
+    ]
+
+
+def uncollected(source: Source) -> list[Batch]:
+    """Return the runs whose answers, or some of them, are only in a file of their host."""
+    return [
+        to_batch(row)
+        for row in source.rows(
+            "SELECT * FROM batches WHERE kind = 'sync'"
+            " AND (status = 'sending' OR collection = 'pending') ORDER BY id"
         )
     ]
 

@@ -50,5 +50,7 @@ def change(ledger: Ledger, batch: Batch, ids: list[int], sign: str) -> None:
 
 
 def _change_day(ledger: Ledger, day: str, batch: Batch, sign: str) -> None:
+    if sign == "-":
+        ledger.execute(totals_sql.KEEP_PEAKS, batch.id)
     ledger.execute(totals_sql.change_daily_totals(sign), day, batch.id)
     ledger.execute("DELETE FROM daily_totals WHERE day = ? AND requests = 0", day)

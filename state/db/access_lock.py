@@ -6,6 +6,7 @@ from the dead.
 """
 
 import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,7 +72,24 @@ def exclusive(ledger: Path) -> Generator[None, None, None]:
         held.close()
 
 
+def _refuse_other_home(ledger: Path) -> None:
+    """Raise LedgerUnusable for a link to the ledger of another TITAN_HOME.
+
+    Its lock, its bodies and the limits of its titan.toml would not count here.
+    """
+    if not ledger.is_symlink():
+        return
+    real = Path(os.path.realpath(ledger))
+    if lock_file(real).exists():
+        raise LedgerUnusable(
+            f"The ledger {ledger} is a link to that of another TITAN_HOME, which has the files and"
+            f" limits that belong to it. Set TITAN_HOME={real.parent}, or remove the link.",
+            code="ledger_of_other_home",
+        )
+
+
 def _open(ledger: Path, timeout: float) -> "sqlite3.Connection":
+    _refuse_other_home(ledger)
     path = lock_file(ledger)
     try:
         make_private_file(path)

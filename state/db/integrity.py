@@ -1,12 +1,16 @@
 """The SQLite library in use, and what it says of the ledger's version and damage."""
 
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
 
-from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
+from state.db.connection import FIRST_SAFE_SQLITE, connect_read_only, sqlite3
+from state.db.marks import refusal
 from state.db.reader import Reader
-from state.db.sqlite_errors import reason
+from state.db.schema import mark_of
+from state.db.sqlite_errors import UNREADABLE, reason
+from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerError, LedgerUnusable
 
 
@@ -46,6 +50,23 @@ def is_older(path: Path) -> bool:
             raise
         return True
     return False
+
+
+def refuse_marked(path: Path) -> None:
+    """Raise LedgerUnusable for a ledger that was moved, and for an incomplete copy.
+
+    A backup in its place would send again what the other ledger sends.
+    """
+    try:
+        if not ledger_exists(path):
+            return
+        with closing(connect_read_only(path)) as connection:
+            mark = mark_of(connection)
+    except (*UNREADABLE, LedgerError):
+        # Damaged or lost: a restore is the remedy.
+        return
+    if mark is not None:
+        raise refusal(mark, path)
 
 
 def damage_text(error: LedgerError) -> str:

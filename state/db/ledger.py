@@ -5,8 +5,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -17,9 +17,10 @@ import msgspec
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
 from state.db.schema import open_current
 from state.db.sqlite_errors import ledger_errors
-from state.db.staged import POSITION, Columns, Staged
+from state.db.staged import POSITION, Columns, Staged, StagedInFile
+from state.files.file_store import LOCAL_FILES, FileStore
 from state.model.crash_points import no_crash_point
-from state.model.errors import LedgerUnusable
+from state.model.errors import LeaseLost, LedgerUnusable
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 # Four times what SQLite copies into the ledger by itself.
 _LONG_WAL = 1 << 24
+# Whether the lease is still that of its holder.
+HELD = "EXISTS (SELECT 1 FROM leases WHERE name = ? AND holder = ? AND epoch = ?)"
+_FENCED_REVISION = f"UPDATE revision SET value = value + 1 WHERE {HELD}"  # noqa: S608 - our own words
 # Crockford's alphabet: no two characters that look alike.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -45,8 +49,27 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class Fence(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease that the writes of a connection depend on."""
+
+    name: str
+    holder: str
+    epoch: int
+
+    def terms(self) -> tuple[str | int, ...]:
+        """The parameters of `HELD`."""
+        return self.name, self.holder, self.epoch
+
+
 class Ledger:
     """A connection to the ledger file. Use it on the thread that opened it."""
+
+    _EVENT = (
+        "INSERT INTO events (at, actor, kind, batch_id, subject, detail) VALUES (?, ?, ?, ?, ?, ?)"
+    )
+
+    # Whether processes of other hosts use it too. If not, `monotonic` is the machine's clock.
+    is_shared = False
 
     def __init__(
         self,
@@ -73,8 +96,65 @@ class Ledger:
         self._process = os.getpid()
         self._thread = get_ident()
         self._stagings = 0
-        with ledger_errors(path):
-            self.connection, self._access = open_current(path)
+        self._fence: Fence | None = None
+        #: Keeps the spool and results files for other hosts.
+        self.files: FileStore = LOCAL_FILES
+        with self._errors():
+            self._connect()
+
+    @property
+    def host(self) -> str:
+        """That of this process, as its actor names it; "" where no other host uses the ledger."""
+        who, _, _ = self.actor.rpartition(":")
+        return who.rpartition("@")[2] if self.is_shared else ""
+
+    @property
+    def name(self) -> str:
+        """What messages call the ledger."""
+        return str(self.path)
+
+    def _connect(self) -> None:
+        self.connection, self._access = open_current(self.path)
+
+    def _errors(self) -> AbstractContextManager[None]:
+        """Raises the ledger's error for what the database raises inside."""
+        return ledger_errors(self.path)
+
+    def _run(self, sql: str, parameters: "Parameters") -> "sqlite3.Cursor":
+        return self.connection.execute(sql, parameters)
+
+    def _begin(self) -> None:
+        self._run("BEGIN IMMEDIATE", ())
+        if self._fence is None:
+            self._run("UPDATE revision SET value = value + 1", ())
+        elif not self._run(_FENCED_REVISION, self._fence.terms()).rowcount:
+            raise self.lease_lost(self._fence)
+
+    def lease_lost(self, fence: Fence) -> LeaseLost:
+        """The error of an earlier holder, which names the present one."""
+        row = self._run("SELECT holder FROM leases WHERE name = ?", (fence.name,)).fetchone()
+        who = f"{row[0].rpartition('/')[0]} has" if row else "Another process has"
+        return LeaseLost(
+            f"{who} taken over the lease {fence.name!r} from this process, which gave no sign of"
+            " life for too long, as while it was suspended. It stops, and has written nothing"
+            " since."
+        )
+
+    @contextmanager
+    def fenced(self, fence: Fence) -> Generator[None, None, None]:
+        """Write inside only while that lease is held; each write raises LeaseLost otherwise."""
+        self._fence = fence
+        try:
+            yield
+        finally:
+            self._fence = None
+
+    def _commit(self) -> None:
+        self._run("COMMIT", ())
+
+    def _rollback(self) -> None:
+        if self.connection.in_transaction:
+            self._run("ROLLBACK", ())
 
     def __enter__(self) -> Self:
         """Use as `with Ledger(...) as ledger`."""
@@ -94,6 +174,10 @@ class Ledger:
         self.connection.close()
         self._access.close()
 
+    def clock_offset(self) -> timedelta:
+        """How far the clock that all hosts of the ledger share is ahead of the injected time."""
+        return timedelta()
+
     def now_text(self) -> str:
         """The injected time, as the ledger writes it."""
         return to_text(self._now())
@@ -102,36 +186,35 @@ class Ledger:
     def transaction(self, name: str) -> Generator[Transaction, None, None]:
         """Run the writes inside in one transaction.
 
-        Raises IllegalTransition when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
+        Raises IllegalTransition when a trigger or an index refuses, LedgerBusy, LeaseLost,
+        LedgerUnusable.
         """
         if get_ident() != self._thread:
             raise LedgerUnusable(
-                f"The ledger {self.path} was opened on another thread. Open one on each thread."
+                f"The ledger {self.name} was opened on another thread. Open one on each thread."
             )
         if os.getpid() != self._process:
             # SQLite's locks are those of the process that opened the file.
             raise LedgerUnusable(
-                f"The ledger {self.path} was opened before this process was forked."
+                f"The ledger {self.name} was opened before this process was forked."
                 " Open one in each process."
             )
         self.crash_point(f"{name}:begin")
-        with ledger_errors(self.path):
-            self.connection.execute("BEGIN IMMEDIATE")
+        with self._errors():
             try:
-                self.connection.execute("UPDATE revision SET value = value + 1")
+                self._begin()
                 yield Transaction(at=self.now_text())
                 self.crash_point(f"{name}:commit")
-                self.connection.execute("COMMIT")
+                self._commit()
             except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                self._rollback()
                 raise
         self.crash_point(f"{name}:done")
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query, read completely, since an open cursor would pin the WAL."""
-        with ledger_errors(self.path):
-            return self.connection.execute(sql, parameters).fetchall()
+        with self._errors():
+            return self._run(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: str | float | bytes | None) -> "Row | None":
         """The first row of a query, if there is one."""
@@ -140,11 +223,11 @@ class Ledger:
 
     def execute(self, sql: str, *parameters: str | float | bytes | None) -> int:
         """Run one statement inside a transaction, and return the number of rows it changed."""
-        return self.connection.execute(sql, parameters).rowcount
+        return self._run(sql, parameters).rowcount
 
     def insert(self, sql: str, *parameters: str | float | bytes | None) -> int:
         """Run one INSERT inside a transaction, and return the id of the row."""
-        return self.connection.execute(sql, parameters).lastrowid or 0
+        return self._run(sql, parameters).lastrowid or 0
 
     def next_id(self, table: str) -> int:
         """An id that no row of the table has, nor one above it, until the transaction ends."""
@@ -175,12 +258,15 @@ class Ledger:
         there is no space for it, IllegalTransition where two rows have one key.
         """
         self._stagings += 1
-        table = Staged(self.connection, self.path, f"staged_{self._stagings}", columns, key)
+        table = self._staging(f"staged_{self._stagings}", columns, key)
         try:
             table.add_rows(rows)
             yield table
         finally:
             table.drop()
+
+    def _staging(self, name: str, columns: Columns, key: str) -> Staged:
+        return StagedInFile(self.connection, self.path, name, columns, key)
 
     def shrink(self) -> None:
         """Return free space to the file system."""
@@ -210,8 +296,7 @@ class Ledger:
         **detail: object,
     ) -> None:
         """Append one event, inside a transaction."""
-        self.connection.execute(
-            "INSERT INTO events (at, actor, kind, batch_id, subject, detail)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (tx.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
+        self.execute(
+            self._EVENT,
+            *(tx.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
         )

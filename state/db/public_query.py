@@ -6,6 +6,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from state.db.connection import sqlite3
+from state.db.postgres.reader import PostgresReader
 from state.db.reader import Reader
 from state.db.sqlite_errors import ledger_error, reason
 from state.model.errors import QueryError
@@ -44,6 +45,10 @@ def select(
     `Reader.rows` raises otherwise. SQLite's memory is limited in the whole process from then on.
     """
     _refuse_odd_text(sql)
+    if isinstance(reader, PostgresReader):
+        with reader.select(sql, timeout_s=timeout_s, is_stopped=is_stopped) as (names, rows):
+            yield Selected(names, map(_checked, rows))
+        return
     connection = reader.connection
     ends_at = monotonic() + timeout_s
     connection.execute(f"PRAGMA hard_heap_limit={_MOST_MEMORY}")

@@ -1,6 +1,6 @@
 """Read-only access to the ledger, for screens and reports."""
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -10,6 +10,7 @@ from state.db.dialect import array_of
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
 from state.db.staged import POSITION, Columns, create_statement, insert_statement
+from state.files.file_store import LOCAL_FILES, FileStore
 from state.files.lost_ledger import require_ledger
 from state.model.errors import LedgerError
 from state.model.id_list import IdList
@@ -26,6 +27,11 @@ class Source(Protocol):
     """Runs queries on the ledger: a Reader, or the Ledger itself."""
 
     path: Path
+
+    @property
+    def files(self) -> FileStore:
+        """Has the spool and results files of other hosts."""
+        ...
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query."""
@@ -60,16 +66,33 @@ class Reader:
         Raises it, too, for one of another version, except with `any_version`: for a query that
         each of them answers.
         """
-        require_ledger(path)
         self.path = path
-        with ledger_errors(path, did="read"):
-            self.connection = connect_read_only(path)
+        #: Has the spool and results files of other hosts.
+        self.files: FileStore = LOCAL_FILES
+        self._connect(any_version=any_version)
+
+    @property
+    def name(self) -> str:
+        """What messages call the ledger."""
+        return str(self.path)
+
+    def _connect(self, *, any_version: bool) -> None:
+        require_ledger(self.path)
+        with self._errors():
+            self.connection = connect_read_only(self.path)
         try:
             if not any_version:
-                check_version(self.connection, path)
+                check_version(self.connection, self.path)
         except LedgerError:
             self.connection.close()
             raise
+
+    def _errors(self) -> AbstractContextManager[None]:
+        """Raises the ledger's error for what the database raises inside."""
+        return ledger_errors(self.path, did="read")
+
+    def _run(self, sql: str, parameters: "Parameters") -> "sqlite3.Cursor":
+        return self.connection.execute(sql, parameters)
 
     def __enter__(self) -> Self:
         """Use as `with Reader(...) as reader`."""
@@ -90,14 +113,14 @@ class Reader:
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query; no read transaction stays open afterwards."""
-        with ledger_errors(self.path, did="read"):
-            return self.connection.execute(sql, parameters).fetchall()
+        with self._errors():
+            return self._run(sql, parameters).fetchall()
 
     def tuples(
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":
         """Each row as a plain tuple. Read all rows at once: an open cursor pins the WAL."""
-        with ledger_errors(self.path, did="read"):
+        with self._errors():
             cursor = self.connection.cursor()
             cursor.row_factory = None
             yield from cursor.execute(sql, parameters)
@@ -106,7 +129,7 @@ class Reader:
         """Create a temporary table as `Ledger.staged` does, in memory; returns its name."""
         self.rows("PRAGMA temp_store=MEMORY")
         self.rows(create_statement("temp.staged_read", columns, POSITION))
-        with ledger_errors(self.path, did="read"):
+        with self._errors():
             self.connection.executemany(insert_statement("staged_read", columns), rows)
         return "staged_read"
 

@@ -35,6 +35,7 @@ _BATCH_PLAIN = (
 _SUBMISSION_PLAIN = (
     *("id", "key", "tag", "workflow", "job", "model", "work_date", "deadline_ts"),
     *("request_count", "created_by", "created_ts", "finished_ts", "delivered_ts"),
+    *("lane", "host"),
 )
 
 

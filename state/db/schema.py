@@ -5,11 +5,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.db import access_lock, tables_v1, tables_v2, totals_sql
+from state.db import access_lock, marks, tables_v1, tables_v2, totals_sql
 from state.db.connection import connect, prepare_folder, sqlite3
+from state.db.marks import Mark
 from state.db.sqlite_errors import ledger_errors, reason
 from state.db.statements import run_script
-from state.db.tables import OUTPUT, TABLES, TOTALS, TRIGGERS
+from state.db.tables import (
+    FENCES,
+    HOSTS,
+    LANES,
+    OUTPUT,
+    PEAKS,
+    SILENCES,
+    TABLES,
+    TOTALS,
+    TRIGGERS,
+)
 from state.db.views import REPLACE_VIEWS
 from state.files.folder import replace
 from state.files.lost_ledger import ledger_exists, missing, refuse_without_tables
@@ -20,9 +31,26 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 APPLICATION_ID = 0x5449544E  # "TITN"
-VERSION = 6
+VERSION = 11
 # The tables of the earlier versions; version 4 added only views.
-_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES, 4: TABLES, 5: TABLES + TOTALS}
+_PUBLISHED = {
+    1: tables_v1.TABLES,
+    2: tables_v2.TABLES,
+    3: TABLES,
+    4: TABLES,
+    5: TABLES + TOTALS,
+    6: TABLES + TOTALS + OUTPUT,
+    7: TABLES + TOTALS + OUTPUT + PEAKS,
+    8: TABLES + TOTALS + OUTPUT + PEAKS + SILENCES,
+    9: TABLES + TOTALS + OUTPUT + PEAKS + SILENCES + LANES,
+    10: TABLES + TOTALS + OUTPUT + PEAKS + SILENCES + LANES + FENCES,
+}
+# What each version adds that PostgreSQL's ledgers have, too; their first one was 9.
+STEPS = {10: FENCES, 11: HOSTS}
+# What creates a new ledger.
+NEWEST = _PUBLISHED[10] + HOSTS + TRIGGERS + REPLACE_VIEWS
+# Pages that are freed later go back to the disk a few at a time.
+_GIVE_BACK = "PRAGMA auto_vacuum=INCREMENTAL"
 # What else a user can do about a file that is no ledger of this program.
 _ANOTHER_FOLDER = "set TITAN_HOME to another folder"
 _ANOTHER_BACKUP = "choose another of `titan-console restore`"
@@ -96,6 +124,8 @@ def _version(
     ).fetchone()
     if application_id != APPLICATION_ID and not (application_id == 0 and is_empty):
         raise LedgerUnusable(f"{path} is a database of another program, not a ledger: {otherwise}.")
+    if version >= marks.MARKED and (mark := mark_of(connection)) is not None:
+        raise marks.refusal(mark, path)
     if version > VERSION:
         raise LedgerTooNew(
             f"The ledger {path} has schema version {version}; this titan-console supports up to"
@@ -104,6 +134,17 @@ def _version(
     if version < 0 or (version == 0 and not is_empty):
         raise _unknown_schema(path, otherwise=otherwise)
     return version
+
+
+def mark_of(connection: "sqlite3.Connection") -> Mark | None:
+    """The mark of a moved ledger or of an incomplete copy; None for any other database."""
+    application_id, version = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id),"
+        " (SELECT user_version FROM pragma_user_version)"
+    ).fetchone()
+    if application_id != APPLICATION_ID or version < marks.MARKED:
+        return None
+    return marks.mark_of(tuple(connection.execute(marks.READ).fetchone()))
 
 
 def _unknown_schema(path: Path, *, otherwise: str) -> LedgerUnusable:
@@ -126,8 +167,7 @@ def _migrate(path: Path) -> None:
             _check_shape(connection, before, path)
             if before:
                 back_up(connection, path.with_suffix(f".v{before}.bak"))
-            # Pages that are freed later go back to the disk a few at a time.
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute(_GIVE_BACK)
             connection.execute("PRAGMA journal_mode=WAL")
             _apply(connection, is_new=not before)
     except OSError as error:
@@ -137,6 +177,12 @@ def _migrate(path: Path) -> None:
             f"Cannot migrate the ledger {path}: {reason(error)}. It is unchanged; run"
             " `titan-console rebuild`."
         ) from error
+
+
+def create(connection: "sqlite3.Connection") -> None:
+    """Create the tables of a new ledger in an empty file that no other process uses."""
+    connection.execute(_GIVE_BACK)
+    _apply(connection, is_new=True)
 
 
 def _check_shape(
@@ -230,6 +276,31 @@ def m006_structured_output(db: "Database") -> None:
     run_script(db.conn, OUTPUT + REPLACE_VIEWS)
 
 
+def m007_peak_totals(db: "Database") -> None:
+    """What counters keep of the sums of a batch that is corrected."""
+    run_script(db.conn, PEAKS)
+
+
+def m008_alert_silences(db: "Database") -> None:
+    """Alerts that are acknowledged or muted."""
+    run_script(db.conn, SILENCES)
+
+
+def m009_lanes(db: "Database") -> None:
+    """Several ways to the API, each with its own holds, listings and unknown batches."""
+    run_script(db.conn, LANES + REPLACE_VIEWS)
+
+
+def m010_fences(db: "Database") -> None:
+    """What tells the writes of a lease's holder from those of an earlier one."""
+    run_script(db.conn, FENCES)
+
+
+def m011_hosts(db: "Database") -> None:
+    """Whose polls deliver a submission, and what the titan.toml of each host says."""
+    run_script(db.conn, HOSTS)
+
+
 # In order. A step's name is its record in the ledger, so it never changes.
 _STEPS: tuple[Callable[["Database"], None], ...] = (
     m001_first_tables,
@@ -238,6 +309,11 @@ _STEPS: tuple[Callable[["Database"], None], ...] = (
     m004_public_views,
     m005_batch_totals,
     m006_structured_output,
+    m007_peak_totals,
+    m008_alert_silences,
+    m009_lanes,
+    m010_fences,
+    m011_hosts,
 )
 
 
@@ -257,7 +333,7 @@ def _migrations(*, is_new: bool) -> "Migrations":
 
 
 def _newest_tables(db: "Database") -> None:
-    run_script(db.conn, TABLES + TOTALS + OUTPUT + TRIGGERS + REPLACE_VIEWS)
+    run_script(db.conn, NEWEST)
 
 
 def _nothing(_db: "Database") -> None:

@@ -38,6 +38,9 @@ REVIEW_REASON = f"CASE WHEN a.invalid IS NULL THEN a.stop_reason ELSE '{INVALID}
 SETTLED_REQUEST = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
 # Of a request `r`: its answer is to be reviewed.
 NEEDS_REVIEW = f"r.id IN (SELECT r.id FROM attempts a {SETTLED_REQUEST} WHERE {TO_REVIEW})"  # noqa: S608 - our own words
+# Of a request `r`: a batch has it, sent or not. It may also have an answer of another batch: of one
+# that it was taken out of, or of a duplicate.
+IS_IN_BATCH = "EXISTS (SELECT 1 FROM attempts ia WHERE ia.request_id = r.id AND ia.active = 1)"
 # Of `batches`: it waits for the first requests of a primed submission (`priming_records`).
 WAITS = (
     "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"  # noqa: S608 - our own words
@@ -62,6 +65,13 @@ def is_open(batches: str = "batches") -> str:
     return f"({batches}.status NOT IN ({_CLOSED}) OR {batches}.collection = 'pending')"
 
 
+# Batches that were rejected, canceled before they were sent, or finished.
+LISTED_AS_ENDED = (
+    "(status = 'rejected' OR (status = 'not_sent' AND canceled > 0) OR (status = 'ended'"
+    " AND collection NOT IN ('not_ready', 'pending')))"
+)
+
+
 # The batches that were not sent yet, and their requests that wait for it.
 UNSENT_BATCHES = f"SELECT ub.id FROM batches ub WHERE ub.status = 'queued' AND {is_open('ub')}"  # noqa: S608 - our own words
 UNSENT = (
@@ -71,4 +81,11 @@ UNSENT = (
 IN_FLIGHT = (
     "r.status = 'assigned' AND r.id IN (SELECT n.request_id FROM attempts n"  # noqa: S608 - as above
     f" WHERE n.active = 1 AND n.batch_id NOT IN ({UNSENT_BATCHES}))"
+)
+
+# Of a batch `b`. A submission is sent once, so its first request tells for all of them.
+IS_REPLAY = (
+    "b.kind = 'batch' AND EXISTS (SELECT 1 FROM attempts e WHERE e.batch_id < b.id"
+    " AND e.outcome IS NOT NULL AND e.request_id ="
+    " (SELECT min(f.request_id) FROM attempts f WHERE f.batch_id = b.id))"
 )

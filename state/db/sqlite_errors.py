@@ -6,11 +6,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from state.db.connection import BUSY_TIMEOUT_S, sqlite3
-from state.files.system_errors import Cause, cause, users_of
+from state.db.connection import locked, sqlite3
+from state.files.system_errors import Cause, cause
 from state.model.errors import (
     IllegalTransition,
-    LedgerBusy,
     LedgerError,
     LedgerUnusable,
     TooManyTerms,
@@ -51,10 +50,7 @@ def ledger_error(error: Exception, path: Path, *, did: str) -> LedgerError:
     if any(words in said for words in _TOO_LONG):
         return TooManyTerms(f"Too many names or terms at once ({said}): use fewer.")
     if _is_lock_timeout(error):
-        return LedgerBusy(
-            f"Another program locked the ledger {path} for {BUSY_TIMEOUT_S:.0f} s. Try again; if it"
-            f" stays locked, end that program: {users_of(path)}."
-        )
+        return locked(path)
     if found := _cause(error, path):
         return LedgerUnusable(f"The ledger {path} cannot be {did}: {found.text}.", code=found.code)
     if isinstance(error, sqlite3.OperationalError):

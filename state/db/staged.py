@@ -1,6 +1,7 @@
 """A table for the rows of one operation, on disk, so that a million of them take no memory."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -25,8 +26,26 @@ _TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB"}
 _SETTINGS = ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-4096")
 
 
-class Staged:
+class Staged(ABC):
     """A temporary table; `str()` is its name in a statement."""
+
+    _name: str
+
+    def __str__(self) -> str:
+        """The name of the table."""
+        return self._name
+
+    @abstractmethod
+    def add_rows(self, rows: "Iterable[Parameters]") -> None:
+        """Add the rows, all of them or, if one fails, none."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Delete the table and its rows."""
+
+
+class StagedInFile(Staged):
+    """A temporary table of SQLite, in a file of its own."""
 
     def __init__(
         self,
@@ -49,10 +68,6 @@ class Staged:
                 with suppress(OSError):
                     self._attach()
             connection.execute(create_statement(f"{self._schema}.{name}", columns, key))
-
-    def __str__(self) -> str:
-        """The name of the table."""
-        return self._name
 
     def _attach(self) -> None:
         """Make a database for the table in a file beside the ledger, which is deleted at once."""

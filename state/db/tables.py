@@ -1,5 +1,7 @@
 """The newest tables, and the transitions that their triggers allow."""
 
+from state.db.dialect import is_not
+
 # Those of versions 3 and 4.
 TABLES = """
 -- Counts the transactions, so that a screen can say how far behind it is.
@@ -425,6 +427,138 @@ ALTER TABLE submissions ADD COLUMN on_max_tokens TEXT NOT NULL DEFAULT 'review'
 CREATE INDEX commands_failed ON commands (id) WHERE state = 'failed';
 """
 
+# What version 7 added.
+PEAKS = """
+-- The highest sums that a corrected batch has had: counters of a monitoring system never go down.
+CREATE TABLE peak_totals (
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  model TEXT NOT NULL,
+  succeeded INTEGER NOT NULL,
+  errored INTEGER NOT NULL,
+  canceled INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_write_5m_tokens INTEGER NOT NULL,
+  cache_write_1h_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  fee_nano INTEGER NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  sync_cost_nano INTEGER NOT NULL,
+  duplicate_nano INTEGER NOT NULL,
+  PRIMARY KEY (batch_id, model)
+) STRICT, WITHOUT ROWID;
+"""
+
+# What version 8 added.
+SILENCES = """
+-- Alerts that an operator has seen: `until_ts` is null for one that is acknowledged until it is
+-- cleared, else it is muted until then, also if it is cleared and raised again.
+CREATE TABLE alert_silences (
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  until_ts TEXT,
+  who TEXT NOT NULL,
+  since_ts TEXT NOT NULL,
+  PRIMARY KEY (rule, subject)
+) STRICT, WITHOUT ROWID;
+"""
+
+# What version 9 added.
+LANES = """
+-- Where its batches are sent.
+ALTER TABLE submissions ADD COLUMN lane TEXT NOT NULL DEFAULT 'anthropic';
+CREATE INDEX submissions_of_lanes ON submissions (lane) WHERE lane <> 'anthropic';
+CREATE INDEX batches_of_lanes ON batches (lane) WHERE lane <> 'anthropic' AND lane <> 'recorded';
+
+-- One API may list a batch in two lanes.
+ALTER TABLE orphans RENAME TO orphans_of_one_lane;
+CREATE TABLE orphans (
+  lane TEXT NOT NULL,
+  remote_id TEXT NOT NULL,
+  verdict TEXT NOT NULL CHECK (verdict IN ('unknown', 'candidate', 'own', 'foreign', 'unresolved')),
+  request_count INTEGER NOT NULL,
+  remote_created_ts TEXT NOT NULL,
+  seen_ts TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (remote_id, lane)
+) STRICT, WITHOUT ROWID;
+INSERT INTO orphans (lane, remote_id, verdict, request_count, remote_created_ts, seen_ts, failures)
+  SELECT 'anthropic', remote_id, verdict, request_count, remote_created_ts, seen_ts, failures
+  FROM orphans_of_one_lane;
+DROP TABLE orphans_of_one_lane;
+
+ALTER TABLE holds RENAME TO holds_of_one_lane;
+CREATE TABLE holds (
+  lane TEXT NOT NULL,
+  name TEXT NOT NULL,
+  since_ts TEXT NOT NULL,
+  until_ts TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (lane, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO holds (lane, name, since_ts, until_ts, reason)
+  SELECT 'anthropic', name, since_ts, until_ts, reason FROM holds_of_one_lane;
+DROP TABLE holds_of_one_lane;
+
+-- When the last complete listing of a lane's batches began. A batch sent well before then has no
+-- duplicate that the ledger does not know.
+ALTER TABLE listings RENAME TO listings_of_one_lane;
+CREATE TABLE listings (
+  lane TEXT PRIMARY KEY,
+  started_ts TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO listings (lane, started_ts) SELECT 'anthropic', started_ts FROM listings_of_one_lane;
+DROP TABLE listings_of_one_lane;
+"""
+
+# Version 10.
+FENCES = """
+-- `epoch` grows with each holder, whose writes check that it is still theirs. `lock_id` names the
+-- lock that the holder keeps while it lives: a file of one host.
+ALTER TABLE leases ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN lock_id TEXT NOT NULL DEFAULT '';
+"""
+
+# Version 11.
+HOSTS = """
+-- Where several hosts share the ledger: the one whose polls deliver it; '' for any.
+ALTER TABLE submissions ADD COLUMN host TEXT NOT NULL DEFAULT '';
+
+-- Each host delivers files of its own, and runs their hooks.
+ALTER TABLE hook_runs RENAME TO hook_runs_of_one_host;
+CREATE TABLE hook_runs (
+  workflow TEXT NOT NULL,
+  work_date TEXT NOT NULL,
+  host TEXT NOT NULL,
+  file TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('due', 'running', 'done', 'failed', 'none')),
+  tries INTEGER NOT NULL DEFAULT 0,
+  command TEXT,
+  not_before_ts TEXT NOT NULL,
+  started_ts TEXT,
+  exit_code INTEGER,
+  problem TEXT,
+  PRIMARY KEY (workflow, work_date, host)
+) STRICT, WITHOUT ROWID;
+INSERT INTO hook_runs (workflow, work_date, host, file, state, tries, command, not_before_ts,
+  started_ts, exit_code, problem)
+  SELECT workflow, work_date, '', file, state, tries, command, not_before_ts, started_ts, exit_code,
+  problem FROM hook_runs_of_one_host;
+DROP TABLE hook_runs_of_one_host;
+CREATE INDEX hook_runs_open ON hook_runs (state, not_before_ts)
+  WHERE state NOT IN ('done', 'none');
+
+-- Each host's TITAN_HOME, and a checksum of each table of its titan.toml about money, as JSON.
+CREATE TABLE hosts (
+  name TEXT PRIMARY KEY,
+  home TEXT NOT NULL,
+  rules TEXT NOT NULL,
+  seen_ts TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 # A row never returns to an earlier status, so that one row is at most one POST.
 BATCH_TRANSITIONS = {
     "queued": ("sending", "not_sent", "rejected"),
@@ -446,6 +580,9 @@ _COMMAND_TRANSITIONS = {
 }
 
 
+_IS_EDITED = is_not("NEW.edit_id", "OLD.edit_id")
+
+
 def _guard(table: str, column: str, transitions: dict[str, tuple[str, ...]]) -> str:
     allowed = "\n    OR ".join(
         f"(OLD.{column} = '{old}' AND NEW.{column} IN ({', '.join(repr(new) for new in news)}))"
@@ -464,22 +601,22 @@ TRIGGERS = (
     + _guard("batches", "collection", COLLECTION_TRANSITIONS)
     + _guard("primings", "state", _PRIMING_TRANSITIONS)
     + _guard("commands", "state", _COMMAND_TRANSITIONS)
-    + """
+    + f"""
 CREATE TRIGGER batches_remote_id_is_final BEFORE UPDATE OF remote_id ON batches
-WHEN OLD.remote_id IS NOT NULL AND NEW.remote_id IS NOT OLD.remote_id
+WHEN OLD.remote_id IS NOT NULL AND {is_not("NEW.remote_id", "OLD.remote_id")}
 BEGIN SELECT RAISE(ABORT, 'illegal transition: batches.remote_id is final'); END;
 
 CREATE TRIGGER batches_are_kept BEFORE DELETE ON batches
 BEGIN SELECT RAISE(ABORT, 'illegal transition: batches are never deleted'); END;
 
 CREATE TRIGGER attempts_outcome_is_final BEFORE UPDATE OF outcome ON attempts
-WHEN OLD.outcome IS NOT NULL AND NEW.outcome IS NOT OLD.outcome AND OLD.outcome <> 'missing'
+WHEN OLD.outcome IS NOT NULL AND {is_not("NEW.outcome", "OLD.outcome")} AND OLD.outcome <> 'missing'
 BEGIN SELECT RAISE(ABORT, 'illegal transition: attempts.outcome is final'); END;
 
 CREATE TRIGGER requests_success_is_final BEFORE UPDATE OF status ON requests
 WHEN OLD.status = 'succeeded' AND NEW.status <> 'succeeded'
   -- A replay with an edited body asks again; the earlier answer stays as an attempt.
-  AND NOT (NEW.status = 'queued' AND NEW.edit_id IS NOT OLD.edit_id AND NEW.settled_by IS NULL)
+  AND NOT (NEW.status = 'queued' AND {_IS_EDITED} AND NEW.settled_by IS NULL)
 BEGIN SELECT RAISE(ABORT, 'illegal transition: a request that succeeded is final'); END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events

@@ -81,6 +81,31 @@ def change_daily_totals(sign: str) -> str:
     return _merge("daily_totals", ("day", "workflow", "model", "kind"), tuple(_SUMS), rows, sign)
 
 
+# What a counter counts: never less than before, whatever is corrected.
+COUNTED = (
+    *(one.value for one in Outcome),
+    *TOKENS,
+    *("fee_nano", "cost_nano", "sync_cost_nano", "duplicate_nano"),
+)
+
+
+def _keep_peaks() -> str:
+    higher = (
+        f"{name} = CASE WHEN excluded.{name} > peak_totals.{name}"
+        f" THEN excluded.{name} ELSE peak_totals.{name} END"
+        for name in COUNTED
+    )
+    columns = ", ".join(("batch_id", "model", *COUNTED))
+    return (
+        f"INSERT INTO peak_totals ({columns}) SELECT {columns} FROM batch_totals"  # noqa: S608 - our own words
+        " WHERE batch_id = ? ON CONFLICT (batch_id, model) DO UPDATE SET " + ", ".join(higher)
+    )
+
+
+# The sums of a batch before they are corrected. Parameter: the batch.
+KEEP_PEAKS = _keep_peaks()
+
+
 def _named(values: dict[str, str]) -> str:
     return ", ".join(f"{value} AS {name}" for name, value in values.items())
 

@@ -38,6 +38,7 @@ SELECT b.key AS batch_id, b.remote_id, s.key AS submission_id, b.tag, b.workflow
   b.kind, b.status, b.collection, b.request_count, b.processing, b.succeeded, b.errored,
   b.canceled, b.expired, b.created_ts, b.sent_ts, b.accepted_ts,
   b.ended_ts, b.collected_ts, b.expires_ts, b.deadline_ts, b.server,
+  b.lane,
   {_costs("b")}, {_usd("b.duplicate_nano", "duplicate_cost_usd")},
   b.duplicate_nano AS duplicate_cost_nano, b.unpriced, b.last_error AS error
 FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id""",

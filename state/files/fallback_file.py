@@ -22,6 +22,7 @@ from state.files.folder import Folder, make_private, open_private, replace
 from state.files.regular_file import open_regular
 from state.files.system_errors import cause
 from state.model.errors import FileUnusable
+from state.model.records import DEFAULT_LANE
 
 _PIECE = 1 << 18
 
@@ -44,6 +45,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reask: int = 0
     continue_turns: int = 0
     on_max_tokens: str = "review"
+    lane: str = DEFAULT_LANE
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -167,14 +169,18 @@ class FallbackFile(Struct, frozen=True):
             lock.release()
 
 
-def write(directory: Path, header: Header, lines: Iterable[bytes]) -> tuple[FallbackFile, bool]:
+def write(
+    directory: Path, header: Header, lines: Iterable[bytes], *, home: str = ""
+) -> tuple[FallbackFile, bool]:
     """Write a file atomically; False where the same requests are there already.
 
-    The name is derived from the content, so that a restarted job finds its file. Raises OSError.
+    The name is derived from the content, so that a restarted job finds its file; and from `home`
+    where another one may have a file of the same call, with paid answers of its own. Raises
+    OSError.
     """
     make_private(directory)
     part = directory / f"{os.getpid()}-{id(header):x}.part"
-    digest = hashlib.sha256(f"{header.tag}\0{header.betas}\0".encode())
+    digest = hashlib.sha256(f"{header.tag}\0{header.betas}\0{home}".encode(errors="replace"))
     try:
         with open_private(part) as file:
             file.write(msgspec.json.encode(header) + b"\n")

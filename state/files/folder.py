@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from state.files import windows_calls
 from state.files.regular_file import refuse_pipe
+from state.model.ledger_url import LedgerUrl
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -27,13 +28,18 @@ _BUFFER = 1 << 20
 
 
 class Folder(Struct, frozen=True):
-    """The paths under one TITAN_HOME."""
+    """The paths under one TITAN_HOME, and where its ledger is.
+
+    `state.db.opening` opens the ledger, in either database.
+    """
 
     root: Path
+    # None: in the file `ledger`.
+    ledger_url: LedgerUrl | None = None
 
     @property
     def ledger(self) -> Path:
-        """The SQLite ledger."""
+        """The SQLite ledger. There is none if the ledger is in PostgreSQL."""
         return self.root / "titan.db"
 
     @property
@@ -93,6 +99,16 @@ class Folder(Struct, frozen=True):
     def hook_lock(self, workflow: str) -> Path:
         """Locked while a delivery hook of that workflow runs; always empty."""
         return self.root / "hook-locks" / f"{safe_name(workflow)}.lock"
+
+    @property
+    def price_list(self) -> Path:
+        """The prices that were looked up in the package of all prices."""
+        return self.root / "price-list.json"
+
+    @property
+    def last_seen(self) -> Path:
+        """The newest transaction of this host in a ledger in PostgreSQL."""
+        return self.root / "ledger-seen.json"
 
     @property
     def exports(self) -> Path:

@@ -27,8 +27,8 @@ def require_ledger(ledger: Path) -> None:
         raise missing(ledger)
 
 
-def missing(ledger: Path) -> LedgerUnusable:
-    """The error of a TITAN_HOME that is new."""
+def missing(ledger: Path | str) -> LedgerUnusable:
+    """The error of a ledger that is to be created."""
     return LedgerUnusable(
         f"There is no ledger at {ledger} yet; the first submission or poll creates it.",
         code="ledger_missing",
@@ -40,6 +40,27 @@ def refuse_without_tables(ledger: Path) -> None:
     found = _found(ledger)
     if found:
         raise _lost(ledger, "without any table", found)
+
+
+def refuse_new_beside_work(folder: Folder, name: str) -> None:
+    """Raise LedgerUnusable for an empty database where the folder has data of an earlier ledger.
+
+    `name` is that of the database. A new ledger would send the same work a second time.
+    """
+    is_here = not _is_empty(folder.ledger)
+    found = ", ".join([*([folder.ledger.name] if is_here else []), *_kinds(folder)])
+    if not found:
+        return
+    remedy = (
+        f"copy {folder.ledger.name} into it with `titan-console ledger copy`"
+        if is_here
+        else "restore a backup of the database"
+    )
+    raise LedgerUnusable(
+        f"The database {name} has no ledger, but {folder.root} has data of one: {found}. Nothing"
+        f" was created; {remedy}, correct its address, or set TITAN_HOME to an empty folder.",
+        code="ledger_lost",
+    )
 
 
 def _lost(ledger: Path, state: str, found: str) -> LedgerUnusable:

@@ -2,7 +2,8 @@
 
 Each try writes its own file, which starts with a copy of the lines that the ledger has already.
 The file replaces the previous one inside the transaction of the try, so that two processes, or one
-that was suspended for hours, never write into each other's results.
+that was suspended for hours, never write into each other's results. In the shared store, the lines
+of a try continue those of the earlier ones in the same transaction.
 """
 
 import os
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from state.files.file_errors import file_error
+from state.files.file_store import FileStore, fetch
 from state.files.folder import make_private, open_private, replace
 from state.files.regular_file import open_regular
 from state.files.spool import LineReader
 from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, LedgerUnusable
+
+_BLOCK = 1 << 20
 
 
 def file_name(batch_key: str) -> str:
@@ -49,6 +53,7 @@ class ResultsFile:
         self,
         folder: Path,
         batch_key: str,
+        store: FileStore,
         *,
         committed_bytes: int,
         own: str,
@@ -57,22 +62,30 @@ class ResultsFile:
     ) -> None:
         """Start a file of this try, with `own` in its name and the committed lines in it.
 
-        `is_intact` says whether the file of the earlier tries has these lines. `is_restarted`: it
-        has not, is missing or too short, so that all lines are written again. Raises LedgerUnusable
-        when the file cannot be written.
+        `is_intact` says whether the file of the earlier tries has these lines; where it has not,
+        or is missing or too short, that of the store is used. `is_restarted`: there is none there
+        either, so that all lines are written again. Raises LedgerUnusable when the file cannot be
+        written.
         """
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
         self._own = folder / f"{file_name(batch_key)}.{own}.try"
+        self._store = store
         self._crash_point = crash_point
-        self._has_replaced_part = False
+        self._is_recorded = False
         try:
             make_private(folder)
             self._file = open_private(self._own)
             self.offset = self._copy_committed(committed_bytes, is_intact)
+            if self.offset < committed_bytes and fetch(store, self.path, to=self._part):
+                self.offset = self._copy_committed(committed_bytes, is_intact)
+            self.is_restarted = self.offset < committed_bytes
+            # Where the new lines of a stored file begin.
+            self._start = self.offset
+            if self.is_restarted and store.is_shared:
+                self._write_blank_lines(committed_bytes)
         except OSError as error:
             raise self._unusable(error) from error
-        self.is_restarted = self.offset < committed_bytes
 
     def _copy_committed(self, committed_bytes: int, is_intact: Callable[[BinaryIO], bool]) -> int:
         """Copy the committed lines, all or none. Returns their bytes."""
@@ -86,6 +99,12 @@ class ResultsFile:
         self._file.seek(offset)
         self._file.truncate()
         return offset
+
+    def _write_blank_lines(self, count: int) -> None:
+        """In the place of lost lines: a copy on another host is then too short, never another."""
+        for at in range(0, count, _BLOCK):
+            self._file.write(b"\n" * min(_BLOCK, count - at))
+        self.offset = count
 
     @property
     def part_name(self) -> str:
@@ -105,12 +124,13 @@ class ResultsFile:
         return offset
 
     def sync(self) -> None:
-        """Fsync the file."""
+        """Fsync the file, and upload what is new in it."""
         try:
             self._crash_point("results:fsync")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
+            self._store.upload(self._own, start=self._start)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -118,18 +138,27 @@ class ResultsFile:
         """Inside the transaction of this try: replace the previous partial file."""
         try:
             self._crash_point("results:replace_part")
-            replace(self._own, self._part)
-            self._has_replaced_part = True
+            self._store.keep(self._own, under=self.path)
+            if not self._store.is_shared:
+                replace(self._own, self._part)
+            self._is_recorded = True
         except OSError as error:
             raise self._unusable(error) from error
 
-    def finish(self) -> None:
-        """Rename the complete file, if it is this try's."""
-        if not self._has_replaced_part:
+    def finish(self, *, complete: bool) -> None:
+        """After the commit: give the file its name, if it is this try's.
+
+        Of a shared store no line is read from this disk before the commit: should that fail,
+        another host may store other lines there.
+        """
+        if not self._is_recorded or not (complete or self._store.is_shared):
             return
+        source = self._own if self._store.is_shared else self._part
         try:
             self._crash_point("results:rename")
-            replace(self._part, self.path)
+            replace(source, self.path if complete else self._part)
+            if complete and self._store.is_shared:
+                self._part.unlink(missing_ok=True)
         except FileNotFoundError:
             # Another poll has read the commit and renamed the file.
             return
@@ -141,6 +170,8 @@ class ResultsFile:
         try:
             self._file.close()
             self._own.unlink(missing_ok=True)
+            if not self._is_recorded:
+                self._store.discard(self._own)
         except OSError as error:
             raise self._unusable(error) from error
 

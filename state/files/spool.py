@@ -1,4 +1,4 @@
-"""Request bodies on disk: written and fsynced before the ledger refers to them."""
+"""Request bodies: on disk, fsynced, and in the shared store before the ledger refers to them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,8 +11,10 @@ from typing import Self
 from state.files import archive, windows_calls
 from state.files.archive import ArchivedFile
 from state.files.file_errors import file_error
+from state.files.file_store import FileStore
 from state.files.folder import make_private, open_private, replace
 from state.files.regular_file import require_regular
+from state.files.stored_file import StoredFile
 from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, FileUnusable, LedgerUnusable
@@ -22,10 +24,16 @@ class SpoolWriter:
     """One new spool file; gets its final name only when it is complete."""
 
     def __init__(
-        self, folder: Path, name: str, *, crash_point: Callable[[str], None] = no_crash_point
+        self,
+        folder: Path,
+        name: str,
+        store: FileStore,
+        *,
+        crash_point: Callable[[str], None] = no_crash_point,
     ) -> None:
         """Begin `<folder>/<name>`. Raises LedgerUnusable when the folder cannot be written."""
         self.path = folder / name
+        self._store = store
         self._part = folder / f"{name}.part"
         # The import of a fallback file writes the same file again where a kill came between.
         self._was_there = self.path.exists()
@@ -41,14 +49,15 @@ class SpoolWriter:
         """Append one line, given without its newline; returns its byte offset."""
         offset = self._offset
         try:
-            self._file.write(b"%b\n" % line)
+            self._file.write(line)
+            self._file.write(b"\n")
         except OSError as error:
             raise _unusable(self.path, error) from error
         self._offset += len(line) + 1
         return offset
 
     def finish(self) -> None:
-        """Fsync the file, then rename it."""
+        """Fsync the file, rename it, and upload it; the transaction that refers to it keeps it."""
         try:
             self._crash_point("spool:fsync")
             self._file.flush()
@@ -56,6 +65,7 @@ class SpoolWriter:
             self._file.close()
             self._crash_point("spool:rename")
             replace(self._part, self.path)
+            self._store.upload(self.path)
         except OSError as error:
             raise _unusable(self.path, error) from error
 
@@ -68,6 +78,7 @@ class SpoolWriter:
             self._part.unlink(missing_ok=True)
             if not self._was_there:
                 self.path.unlink(missing_ok=True)
+        self._store.discard(self.path)
 
 
 def may_begin_with(folder: Path, line: bytes) -> bool:
@@ -97,11 +108,12 @@ def _unusable(path: Path, error: OSError) -> LedgerUnusable:
 class LineReader:
     """Reads lines of JSONL files in one folder by offset; keeps the last file open."""
 
-    def __init__(self, folder: Path) -> None:
-        """For the files of that folder."""
+    def __init__(self, folder: Path, store: FileStore) -> None:
+        """For the files of that folder; those that are not on this disk come from the store."""
         self._folder = folder
+        self._store = store
         self._name = ""
-        self._file: _PlainFile | ArchivedFile | None = None
+        self._file: _PlainFile | ArchivedFile | StoredFile | None = None
 
     def __enter__(self) -> Self:
         """Use as `with LineReader(...) as lines`."""
@@ -126,11 +138,9 @@ class LineReader:
     def read(self, name: str, offset: int, length: int) -> bytes:
         """The bytes at that offset. Raises FileMissing where they are missing."""
         try:
-            if self._file is None or name != self._name:
-                self.close()
-                self._file = self._open(name)
-                self._name = name
-            line = self._file.read_at(offset, length)
+            line = self._opened(name).read_at(offset, length)
+            if len(line) != length and self._store.is_shared:
+                line = self._stored(name).read_at(offset, length)
         except OSError as error:
             path = self._folder / name
             raise FileMissing(f"Cannot read {path}: {cause(error, path).text}.") from error
@@ -141,13 +151,34 @@ class LineReader:
             )
         return line
 
-    def _open(self, name: str) -> "_PlainFile | ArchivedFile":
+    def _opened(self, name: str) -> "_PlainFile | ArchivedFile | StoredFile":
+        is_fetched = isinstance(self._file, StoredFile) and self._file.fetch_if_worthwhile()
+        if self._file is None or name != self._name or is_fetched:
+            self.close()
+            self._file = self._open(name)
+            self._name = name
+        return self._file
+
+    def _open(self, name: str) -> "_PlainFile | ArchivedFile | StoredFile":
         path = self._folder / name
         # Old files are compressed; a partly collected one still has its `.part` name.
         for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.compressed_path(path))):
             with suppress(FileNotFoundError):
                 return way()
-        return _PlainFile(self._folder / f"{name}.part")
+        try:
+            return _PlainFile(self._folder / f"{name}.part")
+        except FileNotFoundError:
+            if path not in self._store.sizes([path]):
+                raise
+            return StoredFile(self._store, path)
+
+    def _stored(self, name: str) -> StoredFile:
+        """The file in the store: the copy on this disk is from an earlier try to collect it."""
+        if not isinstance(self._file, StoredFile):
+            self.close()
+            self._file = StoredFile(self._store, self._folder / name)
+            self._name = name
+        return self._file
 
 
 class _PlainFile:
@@ -166,21 +197,24 @@ class _PlainFile:
         return self._file.read(length)
 
 
-def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
+def check_complete(folder: Path, ends: Mapping[str, int], store: FileStore) -> None:
     """Raise FileMissing unless each file exists with at least the bytes that the ledger needs.
 
     Raises FileUnusable where that cannot be told now.
     """
     for name, end in ends.items():
+        path, missing = folder / name, None
         try:
-            size = archive.size(folder / name)
+            size = archive.size(path)
         except FileNotFoundError as error:
-            raise FileMissing(f"Cannot read {folder / name}: {error.strerror}.") from error
+            size, missing = 0, error
         except OSError as error:
-            raise FileUnusable(
-                f"Cannot read {folder / name}: {cause(error, folder / name).text}."
-            ) from error
+            raise FileUnusable(f"Cannot read {path}: {cause(error, path).text}.") from error
+        if (size < end or missing) and (stored := store.sizes([path]).get(path)) is not None:
+            size, missing = stored, None
+        if missing is not None:
+            raise FileMissing(f"Cannot read {path}: {missing.strerror}.") from missing
         if size < end:
             raise FileMissing(
-                f"{folder / name} is shorter than recorded in the ledger.", code="file_truncated"
+                f"{path} is shorter than recorded in the ledger.", code="file_truncated"
             )

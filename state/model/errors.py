@@ -7,6 +7,7 @@ TitanError
      |   +- FileUnusable    a file beside the ledger cannot be read or written
      |       +- FileMissing     a file that the ledger refers to is missing or too short
      +- LedgerBusy          another program has locked the ledger for longer than the timeout
+     |   +- LeaseLost       another process has taken over what this one was doing
      +- IllegalTransition   a row may not change from one state to another
      +- TooManyTerms        a selection or filter is longer than a query can be
      +- QueryError          a SQL query of the user is invalid, writes or takes too long
@@ -29,6 +30,10 @@ class TitanError(Exception):
         """`code` where one class stands for several causes."""
         super().__init__(message)
         self.code = code or self.default_code
+
+
+# The code of a LedgerUnusable after a commit whose reply was lost: all of it is stored, or nothing.
+COMMIT_UNKNOWN = "commit_unknown"
 
 
 class LedgerError(TitanError):
@@ -65,6 +70,12 @@ class LedgerBusy(LedgerError):
     """Another program has held the ledger for longer than the busy timeout."""
 
     default_code = "ledger_locked"
+
+
+class LeaseLost(LedgerBusy):
+    """Another process has taken over the lease of this one, which must write no more."""
+
+    default_code = "lease_lost"
 
 
 class TooManyTerms(LedgerError):

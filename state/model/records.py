@@ -124,6 +124,15 @@ class FollowUps(Struct, frozen=True, kw_only=True):
     on_max_tokens: OnMaxTokens = OnMaxTokens.REVIEW
 
 
+# The lane of the environment's own account; titan.toml names the others.
+DEFAULT_LANE = "anthropic"
+
+
+def of_lane(lane: str) -> str:
+    """What a message says of the lane; nothing of the default one."""
+    return "" if lane == DEFAULT_LANE else f" of lane {lane}"
+
+
 # Final statuses of a batch.
 CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
 # Stop reasons of paid answers that a person should review: they may be refused or incomplete.
@@ -182,6 +191,9 @@ class NewSubmission(Struct, frozen=True, kw_only=True):
     #: File of the bodies, relative to the folder `spool`.
     spool_file: str
     follow_ups: FollowUps = FollowUps()
+    lane: str = DEFAULT_LANE
+    #: "" for the host that stores it.
+    host: str = ""
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -215,6 +227,10 @@ class Submission(Struct, frozen=True, kw_only=True):
     finished_ts: str | None
     #: When the results file was written. None: not written since `finished_ts`.
     delivered_ts: str | None
+    #: Lane of its batches.
+    lane: str = DEFAULT_LANE
+    #: Where hosts share the ledger: the one whose polls deliver it. "": any.
+    host: str = ""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -257,7 +273,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     workflow: str
     #: Model of the submission; an attempt has the model that answered.
     model: str
-    #: Source of the batch: `anthropic`, or `recorded` for calls reported with `record_sync`.
+    #: Where it was sent: `anthropic`, or a lane of titan.toml; `recorded` for calls reported with
+    #: `record_sync`.
     lane: str
     #: Batch or synchronous run.
     kind: BatchKind
@@ -431,3 +448,5 @@ class Hold(Struct, frozen=True, kw_only=True):
     reason: str
     #: When the hold was set.
     since_ts: str
+    #: Lane whose activity it stops.
+    lane: str = DEFAULT_LANE

@@ -1,6 +1,6 @@
 """Alerts: raised and cleared once each, and notified until the notification is delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
@@ -23,6 +23,15 @@ class Alert(Struct, frozen=True, kw_only=True):
     raised_ts: str
     #: When it was cleared. None: still raised.
     cleared_ts: str | None
+    #: Who acknowledged it. None: it is not, or it is muted.
+    acknowledged_by: str | None = None
+    #: Until when it is muted. None: it is not.
+    muted_until_ts: str | None = None
+
+    def is_silenced(self, now_ts: str) -> bool:
+        """Whether it is acknowledged, or muted at that time."""
+        is_muted = self.muted_until_ts is not None and self.muted_until_ts > now_ts
+        return is_muted or self.acknowledged_by is not None
 
 
 def raised(source: Source) -> list[Alert]:
@@ -31,16 +40,18 @@ def raised(source: Source) -> list[Alert]:
 
 
 def unnotified(source: Source, *, now_ts: str, latest_ts: str) -> list[Alert]:
-    """Alerts whose raising or clearing was not notified yet, and is due.
+    """Alerts whose raising or clearing was not notified yet, and is due; none that is silenced.
 
     A wait that ends after `latest_ts` was begun before the clock was set back.
     """
     return _alerts(
         source,
         "(notified_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND notified_cleared_ts IS NULL))"
-        " AND (not_before_ts IS NULL OR not_before_ts <= ? OR not_before_ts > ?)",
+        " AND (not_before_ts IS NULL OR not_before_ts <= ? OR not_before_ts > ?)"
+        " AND (s.rule IS NULL OR s.until_ts <= ?)",
         now_ts,
         latest_ts,
+        now_ts,
     )
 
 
@@ -72,6 +83,7 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
     if not new and not gone and not other:
         return 0, 0
     with ledger.transaction("alerts") as tx:
+        ledger.execute("DELETE FROM alert_silences WHERE until_ts <= ?", tx.at)
         for rule, subject in new:
             ledger.insert(
                 "INSERT INTO alerts (rule, subject, message, raised_ts) VALUES (?, ?, ?, ?)"
@@ -83,8 +95,56 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
             ledger.execute("UPDATE alerts SET message = ? WHERE id = ?", now[key], before[key].id)
         for alert in gone:
             ledger.execute("UPDATE alerts SET cleared_ts = ? WHERE id = ?", tx.at, alert.id)
+            if alert.is_silenced(tx.at):
+                _skip_notifications(ledger, alert, tx.at)
+            ledger.execute(
+                "DELETE FROM alert_silences WHERE rule = ? AND subject = ? AND until_ts IS NULL",
+                *(alert.rule, alert.subject),
+            )
             ledger.event(tx, "alert.cleared", subject=alert.subject, rule=alert.rule)
     return len(new), len(gone)
+
+
+def silence(ledger: Ledger, ids: Collection[int], *, who: str, until_ts: str | None) -> int:
+    """Acknowledge raised alerts, or mute them until then; returns how many there were."""
+    found = [alert for alert in raised(ledger) if alert.id in ids]
+    with ledger.transaction("alerts_silenced") as tx:
+        for alert in found:
+            ledger.execute(
+                "INSERT INTO alert_silences (rule, subject, until_ts, who, since_ts)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (rule, subject) DO UPDATE SET"
+                " until_ts = excluded.until_ts, who = excluded.who, since_ts = excluded.since_ts",
+                *(alert.rule, alert.subject, until_ts, who, tx.at),
+            )
+            kind = "alert.muted" if until_ts else "alert.acknowledged"
+            ledger.event(tx, kind, subject=alert.subject, rule=alert.rule, until=until_ts)
+    return len(found)
+
+
+def unsilence(ledger: Ledger, ids: Collection[int]) -> int:
+    """Notify of these raised alerts again; returns how many were silenced."""
+    found = [
+        alert
+        for alert in raised(ledger)
+        if alert.id in ids and (alert.acknowledged_by or alert.muted_until_ts)
+    ]
+    with ledger.transaction("alerts_unsilenced") as tx:
+        for alert in found:
+            ledger.execute(
+                "DELETE FROM alert_silences WHERE rule = ? AND subject = ?",
+                *(alert.rule, alert.subject),
+            )
+            ledger.event(tx, "alert.unmuted", subject=alert.subject, rule=alert.rule)
+    return len(found)
+
+
+def _skip_notifications(ledger: Ledger, alert: Alert, at: str) -> None:
+    """Of an alert whose raising was not sent, the clearing is not sent either."""
+    ledger.execute(
+        "UPDATE alerts SET notified_raised_ts = ?, notified_cleared_ts = ?"
+        " WHERE id = ? AND notified_raised_ts IS NULL",
+        *(at, at, alert.id),
+    )
 
 
 def record_notified(ledger: Ledger, alert: Alert) -> None:
@@ -117,7 +177,10 @@ def first_day(source: Source) -> str | None:
 
 def _alerts(source: Source, where: str, *values: str) -> list[Alert]:
     rows = source.rows(
-        "SELECT id, rule, subject, message, raised_ts, cleared_ts FROM alerts"  # noqa: S608 - our own words
+        "SELECT id, alerts.rule, alerts.subject, message, raised_ts, cleared_ts,"  # noqa: S608 - our own words
+        " CASE WHEN s.until_ts IS NULL THEN s.who END AS acknowledged_by,"
+        " s.until_ts AS muted_until_ts FROM alerts"
+        " LEFT JOIN alert_silences s ON s.rule = alerts.rule AND s.subject = alerts.subject"
         f" WHERE {where} ORDER BY id",
         *values,
     )

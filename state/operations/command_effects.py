@@ -8,7 +8,7 @@ from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source, listed
 from state.db.rows import to_submission
-from state.db.sql_conditions import ACKNOWLEDGED, REVIEW_REASON, STATUS
+from state.db.sql_conditions import ACKNOWLEDGED, IS_IN_BATCH, REVIEW_REASON, STATUS
 from state.model.id_list import IdList
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
@@ -53,8 +53,9 @@ def requeue(
 ) -> int:
     """Queue failed requests for a new batch, with the command's edit where it has one.
 
-    Succeeded requests are queued only with an edit. Returns how many were queued; requests that
-    another command has queued meanwhile are not changed. `admit` gets those that are queued, and
+    Succeeded requests are queued only with an edit, and while no other batch has them: that one is
+    withdrawn, or ends. Returns how many were queued; requests that another command has queued
+    meanwhile are not changed. `admit` gets those that are queued, and
     raises to reject them.
     """
     with ledger.transaction("requeue") as tx:
@@ -72,7 +73,7 @@ def _to_requeue(ledger: Ledger, command_id: int, request_ids: Collection[int]) -
         ledger,
         f"SELECT r.id FROM requests r WHERE r.id IN {LISTED} AND (r.status IN {_FAILED}"  # noqa: S608 - our own words
         " OR (r.status = 'succeeded' AND EXISTS (SELECT 1 FROM edits e"
-        " WHERE e.command_id = ? AND e.request_id = r.id))) ORDER BY r.id",
+        f" WHERE e.command_id = ? AND e.request_id = r.id) AND NOT {IS_IN_BATCH})) ORDER BY r.id",
         as_list(request_ids),
         command_id,
     )
@@ -135,10 +136,22 @@ def failed_in_batches(ledger: Ledger, request_ids: Collection[int]) -> list[int]
             f"SELECT r.id FROM requests r WHERE r.status IN {_FAILED}"  # noqa: S608 - our own words
             f" AND r.id IN {LISTED} AND 'batch' = (SELECT b.kind FROM attempts a"
             " JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
-            " ORDER BY a.batch_id DESC LIMIT 1)",
+            " ORDER BY a.batch_id DESC LIMIT 1) ORDER BY r.id",
             as_list(request_ids),
         )
     ]
+
+
+def count_run_synchronously(ledger: Ledger, request_ids: Collection[int], *, since_ts: str) -> int:
+    """How many of the requests ran in a synchronous run that began since then."""
+    rows = ledger.rows(
+        f"SELECT count(DISTINCT a.request_id) FROM attempts a {THEN_JOIN} batches b"  # noqa: S608 - our own words
+        f" ON b.id = a.batch_id WHERE a.request_id IN {LISTED} AND b.kind = 'sync'"
+        " AND b.created_ts >= ?",
+        as_list(request_ids),
+        since_ts,
+    )
+    return int(rows[0][0])
 
 
 def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
@@ -227,6 +240,14 @@ def names_of(source: Source, request_id: int) -> tuple[str | None, str, str]:
         request_id,
     )[0]
     return row["job"], row["workflow"], row["tag"]
+
+
+def lane_of(source: Source, request_id: int) -> str:
+    """The lane of the request's submission."""
+    return source.rows(
+        "SELECT s.lane FROM requests r JOIN submissions s ON s.id = r.submission_id WHERE r.id = ?",
+        request_id,
+    )[0][0]
 
 
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from state.batches import output_schemas
 from state.db.dialect import LISTED, as_list, is_not, text_in, with_text
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source, listed
+from state.files.folder import Folder
 from state.model.errors import LedgerError, UnknownId
 from state.model.id_list import IdList
 from state.model.timestamps import to_text
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _KEY_LENGTH = 8
 _WORKFLOWS = "workflows"
+# How the outcome of a command begins that found nothing left to change.
+NOTHING_TO_DO = "nothing to do: "
 
 
 class Action(StrEnum):
@@ -140,6 +143,11 @@ class Command(Struct, frozen=True, kw_only=True):
         return cast("list[str]", self.options.get(_WORKFLOWS, []))
 
     @property
+    def changed_nothing(self) -> bool:
+        """Whether it ended without a change, because there was nothing left to change."""
+        return (self.outcome or "").startswith(NOTHING_TO_DO)
+
+    @property
     def waits(self) -> str | None:
         """Why its last step could not run, recorded by `record_wait`; None without a reason."""
         return cast("str | None", self.options.get("waits"))
@@ -184,6 +192,9 @@ def enqueue(
             command_id,
             as_list(items),
         )
+        spool = Folder(ledger.path.parent).spool
+        for name in dict.fromkeys(edit.spool_file for edit in new.edits):
+            ledger.files.keep(spool / name)
         output_schemas.add(ledger, (e.schema for e in new.edits if e.schema is not None))
         ledger.executemany(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"

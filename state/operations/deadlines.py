@@ -1,11 +1,11 @@
 """Submissions with a deadline to meet, and the usual turnaround of their workflows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
 
-from state.db.dialect import has_part, text_in
+from state.db.dialect import LISTED, as_list, has_part, text_in
 from state.db.reader import Source
 from state.model.timestamps import from_text
 
@@ -62,22 +62,54 @@ def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
     ]
 
 
-def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
+class PassedDeadline(Struct, frozen=True, kw_only=True):
+    """The number of requests with that deadline, and whether a synchronous run was requested."""
+
+    deadline_ts: str
+    has_sync_run: bool
+    requests: int
+
+
+def passed(source: Source, request_ids: Collection[int], *, now_ts: str) -> list[PassedDeadline]:
+    """The deadlines of these requests that have passed, earliest first."""
+    rows = source.rows(
+        "SELECT s.deadline_ts, EXISTS (SELECT 1 FROM commands c WHERE c.action = 'sync'"  # noqa: S608 - our own words
+        f" AND {text_in('c.options', 'submission')} = s.key) AS has_sync_run,"
+        " count(*) AS requests FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        f" WHERE r.id IN {LISTED} AND s.deadline_ts <= ? GROUP BY s.id, s.key, s.deadline_ts"
+        " ORDER BY s.deadline_ts, s.id",
+        as_list(request_ids),
+        now_ts,
+    )
+    return [
+        PassedDeadline(
+            deadline_ts=row["deadline_ts"],
+            has_sync_run=bool(row["has_sync_run"]),
+            requests=row["requests"],
+        )
+        for row in rows
+    ]
+
+
+def unsettled(source: Source, submission_id: int, *, but_for: str, max_bytes: int) -> list[int]:
     """The requests of the submission without an answer that are not acknowledged.
 
-    Left out are requests with the beta `but_for`, canceled ones, those that the API rejected as
-    invalid, and those that ran synchronously before and may have been paid for.
+    Left out are requests with the beta `but_for`, larger ones than `max_bytes`, canceled ones,
+    those that the API rejected as invalid, and those that ran synchronously before and may have
+    been paid for.
     """
     rows = source.rows(
         "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"  # noqa: S608 - our own words
         " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'dismissed', 'canceled')"
         f" AND NOT {has_part('coalesce(e.betas, r.betas)')}"
+        " AND coalesce(e.body_length, r.body_length) <= ?"
         " AND NOT (r.status = 'errored' AND coalesce((SELECT a.error_type = 'invalid_request_error'"
         " OR (b.kind = 'sync' AND a.error_type NOT IN ('overloaded_error', 'rate_limit_error'))"
         " FROM attempts a JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
         " AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1), false)) ORDER BY r.id",
         submission_id,
         but_for,
+        max_bytes,
     )
     return [int(row[0]) for row in rows]
 

@@ -33,16 +33,33 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
     ]
 
 
+def waiting(source: Source) -> list[Submission]:
+    """Each finished, undelivered submission, oldest first."""
+    return [
+        to_submission(row)
+        for row in source.rows(
+            "SELECT * FROM submissions WHERE delivered_ts IS NULL AND finished_ts IS NOT NULL"
+            " ORDER BY id"
+        )
+    ]
+
+
 def record_delivery(
-    ledger: Ledger, submissions: list[Submission], name: str, *, publish: Callable[[], None]
+    ledger: Ledger,
+    submissions: list[Submission],
+    name: str,
+    *,
+    publish: Callable[[], None],
+    is_ours: Callable[[Submission], bool] = lambda _: True,
 ) -> bool:
     """Rename the results file to its final name, and record the delivery.
 
-    False if a submission changed since `finished` returned `submissions`; the delivery stays due.
+    False if a submission changed since `finished` returned `submissions`, of which those were
+    taken that are this host's; the delivery stays due.
     """
     with ledger.transaction("delivered") as tx:
         first = submissions[0]
-        now = finished(ledger, first.workflow, first.work_date)
+        now = list(filter(is_ours, finished(ledger, first.workflow, first.work_date)))
         if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
             return False
         publish()

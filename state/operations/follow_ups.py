@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from state.db.dialect import THEN_JOIN
 from state.db.reader import Source
-from state.db.sql_conditions import REVIEW_REASON, TO_REVIEW
+from state.db.sql_conditions import IS_IN_BATCH, REVIEW_REASON, TO_REVIEW
 from state.model.records import INVALID, FollowUps, OnMaxTokens
 from state.operations.failures import REPLAYABLE
 
@@ -68,7 +68,8 @@ def incomplete(
 ) -> list[IncompleteAnswer]:
     """Answers collected since then whose submission asks again for such, by request id.
 
-    Those with a failed command are left out, and those that an operator has accepted.
+    Those with a failed command are left out, those that an operator has accepted, and those whose
+    request is in another batch.
     """
     rows = source.rows(
         f"SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, {REVIEW_REASON} AS reason,"  # noqa: S608 - our own words
@@ -80,10 +81,10 @@ def incomplete(
         " AND r.settled_by = a.batch_id JOIN batches b ON b.id = a.batch_id"
         f" JOIN submissions s ON s.id = r.submission_id WHERE {TO_REVIEW} AND {_WANTED}"
         " AND r.status = 'succeeded' AND b.collection = 'collected' AND b.collected_ts >= ?"
-        " AND (? IS NULL OR s.id = ?) AND a.result_offset IS NOT NULL"
-        f" AND NOT {_STOPPED} AND NOT {_FAILED} ORDER BY r.id",
+        " AND (? = 1 OR s.id = ?) AND a.result_offset IS NOT NULL"
+        f" AND NOT {IS_IN_BATCH} AND NOT {_STOPPED} AND NOT {_FAILED} ORDER BY r.id",
         since_ts,
-        submission_id,
+        int(submission_id is None),
         submission_id,
     )
     return [

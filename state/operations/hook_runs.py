@@ -31,6 +31,8 @@ class HookRun(Struct, frozen=True, kw_only=True):
     workflow: str
     #: Day of the file, `YYYY-MM-DD`.
     work_date: str
+    #: Host that delivered it. "": the ledger is not shared, or any host.
+    host: str
     #: Name of the delivered file.
     file: str
     #: State of the command.
@@ -50,42 +52,53 @@ class HookRun(Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = (
-    "workflow, work_date, file, state, tries, command, not_before_ts, started_ts, exit_code,"
+    "workflow, work_date, host, file, state, tries, command, not_before_ts, started_ts, exit_code,"
     " problem"
 )
+# Of this host: each runs the commands of what it delivered.
+_OURS = "(host = ? OR host = '' OR ? = '')"
 
 
 def enqueue(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
     """Make the command of this file due, inside the transaction of its delivery."""
     ledger.execute(
-        "INSERT INTO hook_runs (workflow, work_date, file, state, not_before_ts)"
-        " VALUES (?, ?, ?, 'due', ?) ON CONFLICT (workflow, work_date) DO UPDATE SET"
+        "INSERT INTO hook_runs (workflow, work_date, host, file, state, not_before_ts)"
+        " VALUES (?, ?, ?, ?, 'due', ?) ON CONFLICT (workflow, work_date, host) DO UPDATE SET"
         " file = excluded.file, state = 'due', tries = 0, not_before_ts = excluded.not_before_ts,"
         " started_ts = NULL, exit_code = NULL, problem = NULL",
         workflow,
         work_date,
+        ledger.host,
         file,
         ledger.now_text(),
     )
 
 
-def due(source: Source, now_ts: str) -> list[HookRun]:
-    """The commands to run now: due, or started by a poll that has not recorded their end."""
-    return _where(source, "state = 'running' OR (state = 'due' AND not_before_ts <= ?)", now_ts)
+def due(ledger: Ledger, now_ts: str) -> list[HookRun]:
+    """The commands of this host to run now: due, or started by a poll that was killed."""
+    return _where(
+        ledger,
+        f"(state = 'running' OR (state = 'due' AND not_before_ts <= ?)) AND {_OURS}",
+        *(now_ts, ledger.host, ledger.host),
+    )
 
 
-def has_unfinished(source: Source) -> bool:
-    """Whether any command is due, running or failed."""
-    return bool(source.rows("SELECT 1 FROM hook_runs WHERE state NOT IN ('done', 'none') LIMIT 1"))
+def has_unfinished(ledger: Ledger) -> bool:
+    """Whether any command of this host is due, running or failed."""
+    rows = ledger.rows(
+        f"SELECT 1 FROM hook_runs WHERE state NOT IN ('done', 'none') AND {_OURS} LIMIT 1",  # noqa: S608 - our own words
+        *(ledger.host, ledger.host),
+    )
+    return bool(rows)
 
 
-def failed(source: Source) -> list[HookRun]:
-    """Commands that failed in each of their tries."""
-    return _where(source, "state = 'failed'")
+def failed(ledger: Ledger) -> list[HookRun]:
+    """Commands of this host that failed in each of their tries."""
+    return _where(ledger, f"state = 'failed' AND {_OURS}", ledger.host, ledger.host)
 
 
 def failing(source: Source) -> list[HookRun]:
-    """Commands that failed at least once and have not succeeded since."""
+    """Commands of any host that failed at least once and have not succeeded since."""
     return _where(source, "state = 'failed' OR (state = 'due' AND tries > 0)")
 
 
@@ -107,16 +120,20 @@ def start(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookR
     with ledger.transaction("hook-begin") as tx:
         moved = ledger.execute(
             "UPDATE hook_runs SET state = 'running', tries = tries + 1, command = ?,"
-            " started_ts = ?, not_before_ts = ? WHERE workflow = ? AND work_date = ?"
+            " started_ts = ?, not_before_ts = ? WHERE workflow = ? AND work_date = ? AND host = ?"
             " AND state = ? AND tries = ? AND not_before_ts = ?",
-            *(command, tx.at, until_ts, run.workflow, run.work_date),
+            *(command, tx.at, until_ts, run.workflow, run.work_date, run.host),
             *(run.state, run.tries, run.not_before_ts),
         )
         if not moved:
             return None
         if run.state == RunState.RUNNING:
             _event(ledger, tx, "hook.interrupted", run)
-        begun = _where(ledger, "workflow = ? AND work_date = ?", run.workflow, run.work_date)[0]
+        begun = _where(
+            ledger,
+            "workflow = ? AND work_date = ? AND host = ?",
+            *(run.workflow, run.work_date, run.host),
+        )[0]
         _event(ledger, tx, "hook.started", begun)
     return begun
 
@@ -142,9 +159,8 @@ def retry(ledger: Ledger, run: HookRun) -> None:
     with ledger.transaction("hook-again") as tx:
         if _move(ledger, run, RunState.DUE, tx.at):
             ledger.execute(
-                "UPDATE hook_runs SET tries = 0 WHERE workflow = ? AND work_date = ?",
-                run.workflow,
-                run.work_date,
+                "UPDATE hook_runs SET tries = 0 WHERE workflow = ? AND work_date = ? AND host = ?",
+                *(run.workflow, run.work_date, run.host),
             )
 
 
@@ -160,10 +176,10 @@ def _move(
     return bool(
         ledger.execute(
             "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"  # noqa: S608 - our own words
-            " WHERE workflow = ? AND work_date = ? AND state = ? AND tries = ?"
+            " WHERE workflow = ? AND work_date = ? AND host = ? AND state = ? AND tries = ?"
             f" AND {is_same('started_ts')}",
             *(state, not_before_ts, exit_code, problem),
-            *(run.workflow, run.work_date, run.state, run.tries, run.started_ts),
+            *(run.workflow, run.work_date, run.host, run.state, run.tries, run.started_ts),
         )
     )
 
@@ -190,7 +206,7 @@ def _event(
 def _where(source: Source, condition: str, *parameters: str) -> list[HookRun]:
     rows = source.rows(
         f"SELECT {_COLUMNS} FROM hook_runs WHERE {condition}"  # noqa: S608 - our own words
-        " ORDER BY not_before_ts NULLS FIRST, workflow, work_date",
+        " ORDER BY not_before_ts NULLS FIRST, workflow, work_date, host",
         *parameters,
     )
     return [HookRun(**{**dict(row), "state": RunState(row["state"])}) for row in rows]  # pyright: ignore[reportArgumentType]

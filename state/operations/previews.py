@@ -9,12 +9,13 @@ from state.db.ledger import Ledger
 
 
 class ModelGroup(Struct, frozen=True, kw_only=True):
-    """Requests of one workflow and model, and what they can cost at most, in nano-dollars.
+    """Requests of one workflow, lane and model, and what they can cost at most, in nano-dollars.
 
     Of `unknown` ones that is not known. `is_primed`: a submission primes the cache for some.
     """
 
     workflow: str
+    lane: str
     model: str
     requests: int
     batch_nano: int
@@ -24,10 +25,11 @@ class ModelGroup(Struct, frozen=True, kw_only=True):
 
 
 def by_model(ledger: Ledger, request_ids: Collection[int]) -> list[ModelGroup]:
-    """The requests by workflow and model."""
+    """The requests by workflow, lane and model."""
     # By submission first, which are few: it is read for each of them, not for each request.
     rows = ledger.rows(
-        "SELECT s.workflow, coalesce(x.model, s.model) AS model, sum(x.requests) AS requests,"  # noqa: S608 - our own words
+        "SELECT s.workflow, s.lane, coalesce(x.model, s.model) AS model,"  # noqa: S608 - our own words
+        " sum(x.requests) AS requests,"
         " sum(x.batch_nano) AS batch_nano, sum(x.sync_nano) AS sync_nano,"
         " sum(x.unknown) AS unknown,"
         " count(*) FILTER (WHERE s.id IN (SELECT submission_id FROM primings"
@@ -38,12 +40,13 @@ def by_model(ledger: Ledger, request_ids: Collection[int]) -> list[ModelGroup]:
         " count(*) FILTER (WHERE r.at_most_batch_nano IS NULL) AS unknown"
         " FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.id IN {LISTED} GROUP BY 1, 2) x JOIN submissions s ON s.id = x.submission_id"
-        " GROUP BY 1, 2 ORDER BY 1, 2",
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         as_list(request_ids),
     )
     return [
         ModelGroup(
             workflow=row["workflow"],
+            lane=row["lane"],
             model=row["model"],
             requests=row["requests"],
             batch_nano=row["batch_nano"],

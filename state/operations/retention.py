@@ -1,12 +1,17 @@
 """Submissions whose bodies can be deleted, and the record that they were."""
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.sql_conditions import TO_DO, is_open
+from state.files.answers_file import answers_file
+from state.files.folder import Folder
+from state.files.results_file import file_name
 
 
 class PrunableSubmission(Struct, frozen=True, kw_only=True):
@@ -84,15 +89,29 @@ def _with_files(
     )
 
 
+def stored_files(folder: Folder, old: PrunableSubmission) -> Iterator[Path]:
+    """The files of the submission that hosts share."""
+    for name in old.spool_files:
+        yield folder.spool / name
+    for key in old.batch_keys:
+        yield folder.results / file_name(key)
+        yield answers_file(folder, key)
+
+
 def mark_pruned(
     ledger: Ledger, old: list[PrunableSubmission], *, before_ts: str
 ) -> list[PrunableSubmission]:
-    """Record that the bodies are deleted; returns the submissions that can still be pruned."""
+    """Record that the bodies are deleted; returns the submissions that can still be pruned.
+
+    Where hosts share them, they are in the store no more once this is recorded.
+    """
     with ledger.transaction("pruned") as tx:
         if not is_idle(ledger):
             return []
         still = {found.id for found in prunable(ledger, before_ts=before_ts)}
         marked = [one for one in old if one.id in still]
+        folder = Folder(ledger.path.parent)
+        ledger.files.release(path for one in marked for path in stored_files(folder, one))
         for one in marked:
             ledger.execute(
                 "UPDATE submissions SET pruned_ts = ? WHERE id = ?",

@@ -68,6 +68,8 @@ class SelectedGroup(Struct, frozen=True, kw_only=True):
     reviewed: bool
     has_body: bool
     betas: tuple[str, ...]
+    #: Larger than a synchronous call may be.
+    is_large: bool
 
 
 _SELECTED = (
@@ -77,9 +79,15 @@ _SELECTED = (
 
 
 def groups(
-    source: Source, wanted: Filter, *, custom_ids: Iterable[str] | None = None
+    source: Source,
+    wanted: Filter,
+    *,
+    max_bytes: int,
+    custom_ids: Iterable[str] | None = None,
 ) -> list[SelectedGroup]:
     """The selected requests by what decides their eligibility; only those with the `custom_ids`.
+
+    Those whose body has more than `max_bytes` are large.
 
     Half a million requests are a few groups, so that none of them becomes a Python object. Raises
     UnknownId for an unknown name.
@@ -90,12 +98,14 @@ def groups(
         parameters.append(as_list(custom_ids))
     rows = source.rows(
         f"SELECT {array_of('id')} AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
-        f" reviewed, has_body, betas FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
+        f" reviewed, has_body, betas, is_large FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
         f" {REVIEW_REASON} AS stop_reason, coalesce(a.reviewed, 0) AS reviewed,"
         " coalesce(e.body_length,"
         f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"
+        f" coalesce(e.body_length, r.body_length) > {max_bytes:d} AS is_large,"
         f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id) r"
-        " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas ORDER BY min(id)",
+        " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas, is_large"
+        " ORDER BY min(id)",
         *parameters,
     )
     return [
@@ -107,6 +117,7 @@ def groups(
             reviewed=bool(row["reviewed"]),
             has_body=bool(row["has_body"]),
             betas=tuple(row["betas"].split(",")) if row["betas"] else (),
+            is_large=bool(row["is_large"]),
         )
         for row in rows
     ]
@@ -190,7 +201,7 @@ _NAMED = (
     f"r.id IN (SELECT n.id FROM requests n WHERE n.submission_id IN {LISTED}"  # noqa: S608 - our own words
     f" UNION SELECT x.request_id FROM attempts x WHERE x.batch_id IN {LISTED}"
     f" UNION SELECT n.id FROM requests n WHERE n.tag IN {LISTED_TEXTS}"
-    f" UNION {LISTED[1:-1]})"
+    f" UNION SELECT value FROM {LISTED} listed)"
 )
 _SUBMISSIONS = f"SELECT key, id FROM submissions WHERE key IN {LISTED_TEXTS}"  # noqa: S608 - our own words
 _BATCHES = (

@@ -42,6 +42,12 @@ def batch(source: Source, name: str) -> Batch | None:
     return to_batch(rows[0]) if rows else None
 
 
+def submitted_by(source: Source, batch: Batch) -> str:
+    """The process that submitted its requests, with its host; "" for an adopted batch."""
+    rows = source.rows("SELECT created_by FROM submissions WHERE id = ?", batch.submission_id)
+    return str(rows[0][0]) if rows else ""
+
+
 def models_of(source: Source, batch_key: str) -> Mapping[str, int]:
     """How many requests of the batch name each model, most first."""
     rows = source.rows(

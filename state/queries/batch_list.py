@@ -9,7 +9,7 @@ from state.db.dialect import contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
-from state.db.sql_conditions import is_open
+from state.db.sql_conditions import LISTED_AS_ENDED, is_open
 from state.model.errors import UnknownId
 from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import (
@@ -62,7 +62,7 @@ class BatchMatches(Struct, frozen=True, kw_only=True):
 
 def matching(source: Source, terms: Sequence[Term], now: datetime) -> BatchMatches:
     """The batches that match all terms; open ones oldest first, the others last ended first."""
-    where = all_of(terms, lambda term: _one(term, now))
+    where = condition(terms, now)
     open_ones = Where(f"{_OPEN} AND {where.sql}", where.parameters)
     others = Where(f"NOT {_OPEN} AND {where.sql}", where.parameters)
     return BatchMatches(
@@ -71,6 +71,11 @@ def matching(source: Source, terms: Sequence[Term], now: datetime) -> BatchMatch
         open_count=_count(source, open_ones),
         others_count=_count(source, others),
     )
+
+
+def condition(terms: Sequence[Term], now: datetime) -> Where:
+    """All terms as a condition on `batches`."""
+    return all_of(terms, lambda term: _one(term, now))
 
 
 def _capped(source: Source, where: Where, order: str) -> list[Batch]:
@@ -133,11 +138,7 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
     Newest first.
     """
     return _select(
-        source,
-        "status = 'rejected' OR (status = 'not_sent' AND canceled > 0) OR (status = 'ended'"
-        " AND collection NOT IN ('not_ready', 'pending'))"
-        " ORDER BY ended_ts DESC NULLS LAST, id DESC LIMIT ?",
-        limit,
+        source, f"{LISTED_AS_ENDED} ORDER BY ended_ts DESC NULLS LAST, id DESC LIMIT ?", limit
     )
 
 

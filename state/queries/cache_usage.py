@@ -27,6 +27,7 @@ class CacheUse(Struct, frozen=True, kw_only=True):
     batch_key: str
     tag: str
     workflow: str
+    lane: str
     kind: BatchKind
     collected_ts: str
     priced_ts: str
@@ -115,7 +116,7 @@ def of_batches(source: Source, keys: Iterable[str]) -> list[CacheUse]:
 
 def _rows(source: Source, condition: str, parameter: str) -> list[CacheUse]:
     rows = source.rows(
-        "SELECT b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"  # noqa: S608 - our own words
+        "SELECT b.key AS batch_key, b.tag, b.workflow, b.lane, b.kind, b.collected_ts,"  # noqa: S608 - our own words
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.cache_marks AS is_primed,"
         " coalesce(b.cost_nano, 0) AS cost_nano, t.model, t.prompt_step AS step,"
         f" {_SHARED}, t.answers, t.cache_write_5m_tokens AS written_5m,"

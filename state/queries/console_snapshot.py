@@ -1,6 +1,6 @@
 """Everything the console's first screen shows, read in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from state.db.rows import to_batch
 from state.db.sql_conditions import QUEUED, RETURNED, is_open
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
-from state.operations import alerts, commands
+from state.operations import alerts, commands, pauses
 from state.operations.alerts import Alert
 from state.operations.commands import Command
 from state.queries import batch_list, error_list, ledger_status
@@ -45,11 +45,14 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     saved_today: Saved
     saved_30d: Saved
     poller: ledger_status.Poller
+    poll_interval: timedelta | None
     holds: Sequence[Hold]
     alerts: Sequence[Alert]
     commands: Sequence[Command]
     newest_event_id: int
     newest_event_ts: str | None
+    #: The paused workflows.
+    paused: Collection[str]
     #: Why a batch is queued or a command has not ended, by their keys.
     reasons: Mapping[str, str]
 
@@ -83,9 +86,11 @@ def _read(source: Source, now: datetime) -> Snapshot:
         saved_today=_saved(source, now),
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
         poller=ledger_status.poller(source),
+        poll_interval=ledger_status.median_poll_interval(source),
         holds=ledger_status.holds(source, now_ts=now_text),
         alerts=alerts.raised(source),
         commands=commands.open_and_recent(source, latest=COMMANDS_SHOWN),
+        paused=frozenset(pause.workflow for pause in pauses.paused(source)),
         newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,
         reasons={},

@@ -1,6 +1,7 @@
 """Checks of the files: permissions, disk use, and what of them is missing or unreadable."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -68,11 +69,9 @@ def missing_results(source: Source, folder: Folder) -> list[str]:
         " AND b.results_bytes > 0 AND s.pruned_ts IS NULL ORDER BY b.id DESC LIMIT ?",
         _LATEST,
     )
-    return [
-        row["key"]
-        for row in rows
-        if _size(folder.results / file_name(row["key"])) < row["results_bytes"]
-    ]
+    needed = {folder.results / file_name(row["key"]): row["results_bytes"] for row in rows}
+    missing = _too_short(source, needed)
+    return [row["key"] for row in rows if folder.results / file_name(row["key"]) in missing]
 
 
 def missing_bodies(source: Source, folder: Folder) -> list[str]:
@@ -88,7 +87,17 @@ def missing_bodies(source: Source, folder: Folder) -> list[str]:
         " LEFT JOIN edits e ON e.id = a.edit_id WHERE a.active = 1"
         f" AND a.batch_id IN ({UNSENT_BATCHES})) bodies GROUP BY name ORDER BY name"
     )
-    return [row["name"] for row in rows if _size(folder.spool / row["name"]) < row["needed"]]
+    return [
+        path.name
+        for path in _too_short(source, {folder.spool / name: needed for name, needed in rows})
+    ]
+
+
+def _too_short(source: Source, needed: Mapping[Path, int]) -> list[Path]:
+    """The files with fewer bytes than these, on this disk and in the store that hosts share."""
+    local = [path for path, size in needed.items() if _size(path) < size]
+    stored = source.files.sizes(local)
+    return [path for path in local if stored.get(path, 0) < needed[path]]
 
 
 def _size(path: Path) -> int:

@@ -4,9 +4,12 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.db.dialect import prefix_pattern, starts_with
+from state.db.dialect import contains, pattern, prefix_range, starts_with
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
+
+# A part of a name is looked for among that many of each kind.
+_NEWEST = 20_000
 
 
 class MatchKind(StrEnum):
@@ -38,43 +41,60 @@ def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
     )
     return [
         *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
-        *_tags(source, "tag = ?", name, limit),
-        *_requests(source, "custom_id = ?", name, limit),
+        *_tags(source, "tag = ?", (name,), limit),
+        *_requests(source, "custom_id = ?", (name,), limit),
     ]
 
 
 def prefixed(source: Source, text: str, *, limit: int = 8) -> list[Match]:
     """Matches that start with the text, at most `limit` of each kind."""
-    pattern = prefix_pattern(text)
+    names = prefix_range(text)
     batches = source.rows(
         f"SELECT key, tag, status FROM batches WHERE {starts_with('key')}"  # noqa: S608 - our own words
         f" OR {starts_with('remote_id')} ORDER BY id DESC LIMIT ?",
-        pattern,
-        pattern,
+        *names,
+        *names,
         limit,
     )
     return [
-        *_tags(source, starts_with("tag"), pattern, limit),
+        *_tags(source, starts_with("tag"), names, limit),
         *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
-        *_requests(source, starts_with("custom_id"), pattern, limit),
+        *_requests(source, starts_with("custom_id"), names, limit),
     ]
 
 
-def _tags(source: Source, where: str, parameter: str, limit: int) -> list[Match]:
+def containing(source: Source, text: str, *, limit: int = 8) -> list[Match]:
+    """Matches that contain the text, among the newest ones: at most `limit` of each kind."""
+    like = pattern(text)
+    batches = source.rows(
+        "SELECT key, tag, status FROM batches WHERE id > (SELECT max(id) FROM batches) - ?"  # noqa: S608 - our own words
+        f" AND ({contains('key')} OR {contains('remote_id')}) ORDER BY id DESC LIMIT ?",
+        *(_NEWEST, like, like, limit),
+    )
+    recent = "id > (SELECT max(id) FROM submissions) - ?"
+    of_requests = "r.id > (SELECT max(id) FROM requests) - ?"
+    return [
+        *_tags(source, f"{recent} AND {contains('tag')}", (_NEWEST, like), limit),
+        *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
+        *_requests(source, f"{of_requests} AND {contains('r.custom_id')}", (_NEWEST, like), limit),
+    ]
+
+
+def _tags(source: Source, where: str, names: tuple[str | int, ...], limit: int) -> list[Match]:
     rows = source.rows(
         "SELECT tag, sum(request_count) AS requests FROM submissions"  # noqa: S608 - our own words
         f" WHERE {where} GROUP BY tag ORDER BY max(id) DESC LIMIT ?",
-        parameter,
+        *names,
         limit,
     )
     return [Match(MatchKind.TAG, r["tag"], r["tag"], f"{r['requests']:,} requests") for r in rows]
 
 
-def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Match]:
+def _requests(source: Source, where: str, names: tuple[str | int, ...], limit: int) -> list[Match]:
     rows = source.rows(
         f"SELECT r.custom_id, r.tag, {STATUS} AS status FROM requests r WHERE {where}"  # noqa: S608 - our own words
         " ORDER BY r.id DESC LIMIT ?",
-        parameter,
+        *names,
         limit,
     )
     return [Match(MatchKind.REQUEST, row["custom_id"], row["tag"], row["status"]) for row in rows]

@@ -42,6 +42,12 @@ def volumes(source: Source, *, since_day: str) -> list[Volume]:
     return [Volume(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
+def last_days(source: Source) -> dict[str, str]:
+    """The last UTC day on which each workflow had a result."""
+    rows = source.rows("SELECT workflow, max(day) FROM daily_totals GROUP BY workflow")
+    return {row[0]: row[1] for row in rows}
+
+
 class Turnaround(NamedTuple):
     """Seconds from submission to results of one batch, and the UTC day of its results."""
 

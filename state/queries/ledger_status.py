@@ -176,7 +176,7 @@ def poller(source: Source) -> Poller:
 
 def holds(source: Source, *, now_ts: str) -> list[Hold]:
     """The holds in force at that time."""
-    rows = source.rows("SELECT * FROM holds WHERE until_ts > ? ORDER BY name", now_ts)
+    rows = source.rows("SELECT * FROM holds WHERE until_ts > ? ORDER BY lane, name", now_ts)
     return [Hold(**dict(row)) for row in rows]
 
 

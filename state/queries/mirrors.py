@@ -2,18 +2,20 @@
 
 The ledger records each file's position: the last event in it, and its length then. Bytes beyond
 that length after a crash are cut off, so each line is written once; a file that was removed or
-truncated by another program is rewritten.
+truncated by another program is rewritten. Where hosts share the ledger, each has files of its own,
+and other hosts do not wait while one writes them.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.batches import possible_duplicate_charges, request_ranges
 from state.db.ledger import Ledger
+from state.db.liveness_lock import place_id, try_lock
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
@@ -30,6 +32,7 @@ from state.queries.event_list import events_from
 if TYPE_CHECKING:
     from state.db.reader import Row
 
+_ALL = 1 << 62
 _ENDED = ("batch.collected", "batch.rejected", "batch.canceled_unsent")
 
 
@@ -87,7 +90,7 @@ def _update_jobs(ledger: Ledger, folder: Folder, newest: int) -> None:
 
 def _is_written(ledger: Ledger, path: Path, event: int) -> bool:
     """Whether the mirror, which is as long as it was left, has the lines up to that event."""
-    row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+    row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", _name(ledger, path))
     is_whole = row is not None and path.exists() and path.stat().st_size >= row["bytes"]
     return is_whole and row is not None and row["position"] >= event
 
@@ -96,7 +99,7 @@ def _update(
     ledger: Ledger,
     folder: Folder,
     path: Path,
-    lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
+    lines: "Callable[[Ledger, Folder, range], Iterator[dict[str, object]]]",
     newest: int,
 ) -> None:
     try:
@@ -115,31 +118,49 @@ def _write(
     ledger: Ledger,
     folder: Folder,
     path: Path,
-    lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
+    lines: "Callable[[Ledger, Folder, range], Iterator[dict[str, object]]]",
 ) -> None:
     make_private(folder.root)
     with suppress(FileNotFoundError):
         require_regular(path)
-    with ledger.transaction("mirror"):
-        row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+    with _alone(ledger, path) as is_alone:
+        if not is_alone:
+            return
+        row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", _name(ledger, path))
         position, length = (row["position"], row["bytes"]) if row else (0, 0)
+        (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
         with open_private(path, append=True) as mirror:
             if not _is_end_of_line(path, length):
                 position = length = 0
             mirror.truncate(length)
-            for line in lines(ledger, folder, position):
+            for line in lines(ledger, folder, range(position + 1, newest + 1)):
                 mirror.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             mirror.flush()
             os.fsync(mirror.fileno())
             ledger.crash_point("mirror:written")
-            ledger.execute(
-                "INSERT INTO mirrors (name, position, bytes)"
-                " VALUES (?, (SELECT coalesce(max(id), 0) FROM events), ?)"
-                " ON CONFLICT (name) DO UPDATE SET position = excluded.position,"
-                " bytes = excluded.bytes",
-                path.name,
-                mirror.tell(),
-            )
+            with ledger.transaction("mirror") if ledger.is_shared else nullcontext():
+                ledger.execute(
+                    "INSERT INTO mirrors (name, position, bytes) VALUES (?, ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET position = excluded.position,"
+                    " bytes = excluded.bytes",
+                    *(_name(ledger, path), newest, mirror.tell()),
+                )
+
+
+@contextmanager
+def _alone(ledger: Ledger, path: Path) -> Generator[bool, None, None]:
+    """Keep other processes from writing the file; False where one of this host writes it."""
+    if ledger.is_shared:
+        with try_lock(path.with_suffix(".lock")) as is_free:
+            yield is_free is not False
+    else:
+        with ledger.transaction("mirror"):
+            yield True
+
+
+def _name(ledger: Ledger, path: Path) -> str:
+    """The name of the mirror in the ledger: each host has files of its own."""
+    return f"{place_id(path.parent)}/{path.name}" if ledger.is_shared else path.name
 
 
 def _is_end_of_line(path: Path, length: int) -> bool:
@@ -150,11 +171,12 @@ def _is_end_of_line(path: Path, length: int) -> bool:
 
 
 def _batches_after(
-    ledger: Source, position: int, kinds: tuple[str, ...] | None
+    ledger: Source, events: range, kinds: tuple[str, ...] | None
 ) -> Iterator[tuple[str, Batch]]:
-    """Each batch with such an event after the position, once, with the time of its first event."""
+    """Each batch with such an event among these, once, with the time of its first event."""
     seen: set[str] = set()
-    while page := events_from(ledger, after_id=position):
+    position = events.start - 1
+    while page := [e for e in events_from(ledger, after_id=position) if e.id < events.stop]:
         for event in page:
             key = event.batch_key
             if key is None or key in seen or (kinds and event.kind not in kinds):
@@ -164,15 +186,15 @@ def _batches_after(
         position = page[-1].id
 
 
-def _job_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict[str, object]]:
-    for line in _job_lines_without_imports(ledger, folder, position):
+def _job_lines(ledger: Ledger, folder: Folder, events: range) -> Iterator[dict[str, object]]:
+    for line in _job_lines_without_imports(ledger, folder, events):
         yield line | {"fallback_imports": _fallback_imports(ledger, str(line["batch_id"]))}
 
 
 def _job_lines_without_imports(
-    ledger: Ledger, _folder: Folder, position: int
+    ledger: Ledger, _folder: Folder, events: range
 ) -> Iterator[dict[str, object]]:
-    for _at, batch in _batches_after(ledger, position, None):
+    for _at, batch in _batches_after(ledger, events, None):
         results = f"/v1/messages/batches/{batch.remote_id}/results"
         yield {
             "batch_id": batch.key,
@@ -193,6 +215,7 @@ def _job_lines_without_imports(
             # For `rebuild`: with these, what is still at the API is found again, with its requests.
             "nonce": batch.nonce,
             "account": batch.account,
+            "lane": batch.lane,
             "requests": request_ranges.of_batch(ledger, batch),
             "betas": ",".join(batch.betas),
             "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
@@ -209,9 +232,9 @@ def _fallback_imports(ledger: Ledger, batch_key: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict[str, object]]:
-    with LineReader(folder.spool) as bodies:
-        for at, batch in _batches_after(ledger, position, _ENDED):
+def _error_lines(ledger: Ledger, folder: Folder, events: range) -> Iterator[dict[str, object]]:
+    with LineReader(folder.spool, ledger.files) as bodies:
+        for at, batch in _batches_after(ledger, events, _ENDED):
             for row in ledger.rows(
                 "SELECT r.custom_id, coalesce(e.spool_file, r.spool_file) AS spool_file,"
                 " coalesce(e.body_offset, r.body_offset) AS body_offset,"
@@ -244,13 +267,13 @@ def _params(bodies: LineReader, row: "Row") -> object:
 
 def cost_lines(source: Source) -> Iterator[dict[str, object]]:
     """Every line that belongs in the cost log now."""
-    return _cost_lines(source, None, 0)
+    return _cost_lines(source, None, range(1, _ALL))
 
 
 def _cost_lines(
-    ledger: Source, _folder: Folder | None, position: int
+    ledger: Source, _folder: Folder | None, events: range
 ) -> Iterator[dict[str, object]]:
-    for at, batch in _batches_after(ledger, position, ("batch.collected",)):
+    for at, batch in _batches_after(ledger, events, ("batch.collected",)):
         if batch.collected_ts is None:
             # It was reopened, and has a line when it is collected again.
             continue

@@ -32,6 +32,8 @@ class QueuedRequests(Struct, frozen=True, kw_only=True):
     command: str | None
     #: The last batch of the submission that was not sent. None: there is none.
     not_sent: Batch | None
+    #: Lane of the submission.
+    lane: str
 
 
 def sync_of(source: Source, batch: Batch) -> str | None:
@@ -57,8 +59,9 @@ def sync_of(source: Source, batch: Batch) -> str | None:
 def without_batch(source: Source) -> list[QueuedRequests]:
     """Every queued request that is in no batch, by submission, oldest first."""
     rows = source.rows(
-        f"SELECT q.*, s.key, s.tag, s.workflow, s.created_ts, c.key AS command, (SELECT max(b.id)"  # noqa: S608 - our own words
-        f" FROM batches b WHERE b.submission_id = s.id AND {RETURNED}) AS batch_id"
+        f"SELECT q.*, s.key, s.tag, s.workflow, s.created_ts, s.lane, c.key AS command,"  # noqa: S608 - our own words
+        f" (SELECT max(b.id) FROM batches b WHERE b.submission_id = s.id AND {RETURNED})"
+        " AS batch_id"
         f" FROM (SELECT r.submission_id, ({_COMMAND}) AS command_id, count(*) AS count"
         f" FROM requests r WHERE {QUEUED} GROUP BY 1, 2) q JOIN submissions s"
         " ON s.id = q.submission_id LEFT JOIN commands c ON c.id = q.command_id ORDER BY s.id,"
@@ -80,6 +83,7 @@ def without_batch(source: Source) -> list[QueuedRequests]:
             count=row["count"],
             command=row["command"],
             not_sent=batches.get(row["batch_id"]),
+            lane=row["lane"],
         )
         for row in rows
     ]

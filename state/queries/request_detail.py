@@ -10,7 +10,8 @@ from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
 from state.model.usage import Usage, usage_in
 
 _AS_THEY_ARE = (
-    *("batch_key", "remote_id", "tag", "workflow", "requested_model", "model", "error_type"),
+    *("batch_key", "remote_id", "tag", "workflow", "lane"),
+    *("requested_model", "model", "error_type"),
     *(
         "error_message",
         "stop_reason",
@@ -43,6 +44,8 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     tag: str
     #: Workflow of the batch.
     workflow: str
+    #: Lane of the batch.
+    lane: str
     #: Batch or synchronous run.
     kind: BatchKind
     #: Status of the batch.
@@ -137,6 +140,12 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
         found = settling or ended or self.attempts
         return found[-1] if found else None
 
+    @property
+    def current(self) -> AttemptRecord | None:
+        """The attempt that the request waits for, else the effective one."""
+        active = [a for a in self.attempts if a.is_active]
+        return active[-1] if active else self.effective
+
 
 def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
     """The request with that tag and custom_id."""
@@ -176,7 +185,7 @@ def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
 
 def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[AttemptRecord, ...]:
     rows = source.rows(
-        "SELECT a.*, b.key AS batch_key, b.remote_id, b.tag, b.workflow, b.kind,"  # noqa: S608 - our own words
+        "SELECT a.*, b.key AS batch_key, b.remote_id, b.tag, b.workflow, b.lane, b.kind,"  # noqa: S608 - our own words
         f" b.status AS batch_status, {REQUESTED_MODEL} AS requested_model, b.created_ts, b.sent_ts,"
         " b.accepted_ts, b.ended_ts, b.collected_ts, b.last_error AS batch_error,"
         " coalesce(e.spool_file, r.spool_file) AS spool_file,"

@@ -1,14 +1,14 @@
 """Lists of requests: which ones a filter finds, in which order, and the rows to show."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
 from state.db import effective_attempt
-from state.db.dialect import array_of, contains, pattern
+from state.db.dialect import LISTED, array_of, as_list, contains, pattern
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import (
@@ -77,9 +77,12 @@ class Query(Struct, frozen=True):
         )
 
 
-def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
-    """The ids of all matching requests, in order."""
-    if not query.terms and query.order in (SortOrder.NEWEST, SortOrder.AGE):
+def ids(
+    source: Source, query: Query, now: datetime, *, among: Collection[int] | None = None
+) -> Sequence[int]:
+    """The ids of all matching requests, in order; of those in `among`, if it is given."""
+    is_of_all = among is None and not query.terms
+    if is_of_all and query.order in (SortOrder.NEWEST, SortOrder.AGE):
         found = newest_first(source)
         return found if query.is_newest_first else found[::-1]
     where = condition(query.terms, now)
@@ -91,7 +94,9 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
     # One string for all ids: SQLite builds it without the GIL, so the screen stays responsive.
     rows = source.rows(
         f"SELECT {array_of('id')} FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
-        f" WHERE {where.sql} ORDER BY {order}) found",
+        f" WHERE {'' if among is None else f'r.id IN {LISTED} AND '}{where.sql}"
+        f" ORDER BY {order}) found",
+        *(() if among is None else (as_list(among),)),
         *where.parameters,
     )
     return parse_ids(rows[0][0])

@@ -87,12 +87,12 @@ def results(
         page = source.rows(
             f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, b.key AS batch_key, a.*"  # noqa: S608 - our own words
             f" {_OF_SUBMISSION}"
-            " AND (? IS NULL OR EXISTS (SELECT 1"
+            " AND (? = 1 OR EXISTS (SELECT 1"
             " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
             " ORDER BY r.id LIMIT ?",
             submission.id,
             last,
-            batch.id if batch else None,
+            int(batch is None),
             batch.id if batch else None,
             _PAGE,
         )
@@ -163,7 +163,7 @@ _OF_IDS = (
 class ExportRow(NamedTuple):
     """A request with the attempt that counts, its usage and its line. Money in nano-dollars.
 
-    Status, kind and outcome are the values of the enums; tokens are None without an attempt.
+    Status, kind and outcome are the values of the enums; tokens are 0 without an attempt.
     """
 
     request_id: int
@@ -181,12 +181,12 @@ class ExportRow(NamedTuple):
     invalid: str | None
     error_type: str | None
     error_message: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    cache_read_tokens: int | None
-    web_searches: int | None
+    input_tokens: int
+    output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_read_tokens: int
+    web_searches: int
     inference_geo: str | None
     service_tier: str | None
     speed: str | None
@@ -207,23 +207,23 @@ class ExportRow(NamedTuple):
         return FileSpan(file_name(self.batch_key), self.result_offset, self.result_length)
 
 
-def all_request_ids(source: Source) -> Iterator[int]:
-    """The id of every request, oldest first."""
-    last = 0
-    while page := source.rows(
-        "SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?", last, _PAGE
-    ):
-        yield from (row[0] for row in page)
-        last = page[-1][0]
-
-
-def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
-    """These requests in this order; unknown ids are left out."""
+def export_rows(source: Source, ids: Iterable[int] | None = None) -> Iterator[ExportRow]:
+    """These requests in this order, without unknown ids; by default all, oldest first."""
+    if ids is None:
+        yield from _all_export_rows(source)
+        return
     left = iter(ids)
     while page := list(islice(left, _PAGE)):
-        rows = map(ExportRow._make, list(source.tuples(_EXPORTED, as_list(page))))
+        rows = map(ExportRow._make, list(source.tuples(_LISTED, as_list(page))))
         found = {row.request_id: row for row in rows}
         yield from (found[number] for number in page if number in found)
+
+
+def _all_export_rows(source: Source) -> Iterator[ExportRow]:
+    last = 0
+    while page := [ExportRow._make(row) for row in source.tuples(_NEXT, last, _PAGE)]:
+        yield from page
+        last = page[-1].request_id
 
 
 # The columns are the fields of `ExportRow`.
@@ -231,12 +231,16 @@ _EXPORTED = (
     f"SELECT r.id, r.custom_id, r.tag, s.workflow, {STATUS}, a.outcome,"  # noqa: S608 - our own words
     f" b.key, b.remote_id, b.kind, coalesce(a.model, {REQUEST_MODEL}),"
     " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id),"
-    " a.stop_reason, a.invalid, a.error_type, a.error_message, a.input_tokens, a.output_tokens,"
-    " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.web_searches,"
+    " a.stop_reason, a.invalid, a.error_type, a.error_message, coalesce(a.input_tokens, 0),"
+    " coalesce(a.output_tokens, 0), coalesce(a.cache_write_5m_tokens, 0),"
+    " coalesce(a.cache_write_1h_tokens, 0), coalesce(a.cache_read_tokens, 0),"
+    " coalesce(a.web_searches, 0),"
     " a.inference_geo, a.service_tier, a.speed, coalesce(a.fee_nano, 0), a.unpriced,"
     " a.cost_nano, a.sync_cost_nano, s.created_ts, b.ended_ts, a.result_offset, a.result_length"
     " FROM requests r JOIN submissions s ON s.id = r.submission_id"
     f" {effective_attempt.JOIN}"
     " LEFT JOIN batches b ON b.id = a.batch_id"
-    f" WHERE r.id IN {LISTED}"
+    " WHERE r.id "
 )
+_LISTED = f"{_EXPORTED} IN {LISTED}"
+_NEXT = f"{_EXPORTED} > ? ORDER BY r.id LIMIT ?"

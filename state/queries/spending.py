@@ -15,7 +15,7 @@ from state.model.records import BatchKind, Outcome
 from state.model.usage import TOKENS, USAGE_COLUMNS, Usage, usage_in
 
 _PRICED_PLAIN = (
-    *("custom_id", "tag", "workflow", "batch_key", "model"),
+    *("custom_id", "tag", "workflow", "batch_key", "lane", "model"),
     *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "priced_ts", "collected_ts"),
 )
 # Grouping -> its SQL on the totals `t` of batches `b`.
@@ -95,6 +95,7 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     batch_key: str
+    lane: str
     kind: BatchKind
     outcome: Outcome
     model: str
@@ -153,7 +154,7 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
     """Every ended attempt of a custom_id, of TAG/CUSTOM_ID, or of a batch's key or remote id."""
     tag, _, custom_id = name.rpartition("/")
     rows = source.rows(
-        "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"  # noqa: S608 - our own words
+        "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.lane, b.kind, a.outcome,"  # noqa: S608 - our own words
         f" {ATTEMPT_MODEL} AS model, {_usage_columns()}, a.cost_nano, a.fee_nano,"
         " a.sync_cost_nano, a.unpriced, a.duplicate,"
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.collected_ts"

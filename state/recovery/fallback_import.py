@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from state.batches import batch_planning, sync_runs
-from state.db.dialect import LISTED, as_list
+from state.db.dialect import LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.model.records import Counts, Submission
@@ -116,7 +116,7 @@ def _add_run(
     )
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, id, ? FROM requests"  # noqa: S608 - our own words
-        f" WHERE submission_id = ? AND custom_id IN {LISTED}",
+        f" WHERE submission_id = ? AND custom_id IN {LISTED_TEXTS}",
         batch_id,
         int(is_new),
         submission.id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from state.batches import batch_planning, possible_duplicate_charges, submissions, totals
-from state.batches.sending import finish_submission
+from state.batches.sending import finish_submission, settle_by_earlier_answers
 from state.db import access_lock
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.ledger import Ledger, Transaction
@@ -156,12 +156,13 @@ def add_batch(
             "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, betas, request_count,"
             " processing, watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
-            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?,"
-            " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
+            " SELECT ?, ?, ?, id, ?, tag, workflow, model, coalesce(?, lane), ?, ?, ?, ?, ?, ?, ?,"
+            " ?, 'lost', ?, ?, ? FROM submissions WHERE id = ?",
             _unused_key(ledger, found),
             nonce,
             found.account,
             original["id"] if original else None,
+            found.lane,
             found.kind,
             status,
             found.remote_id,
@@ -225,11 +226,13 @@ def _add_past_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
 
 
 def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
+    # The batch has the newest body that the ledger knows: it is of later.
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"  # noqa: S608 - our own words
-        " CASE WHEN r.status <> 'succeeded' AND NOT EXISTS (SELECT 1 FROM attempts a"
-        " WHERE a.request_id = r.id AND a.active = 1) THEN 1 ELSE 0 END"
-        f" FROM requests r WHERE r.id IN {LISTED}",
+        "INSERT INTO attempts (batch_id, request_id, active, edit_id)"  # noqa: S608 - our own words
+        " SELECT ?, id, is_active, CASE WHEN is_active = 1 THEN edit_id END FROM"
+        " (SELECT r.id, r.edit_id, CASE WHEN r.status <> 'succeeded' AND NOT EXISTS"
+        " (SELECT 1 FROM attempts a WHERE a.request_id = r.id AND a.active = 1)"
+        f" THEN 1 ELSE 0 END AS is_active FROM requests r WHERE r.id IN {LISTED}) found",
         batch_id,
         request_ids,
     )
@@ -287,7 +290,7 @@ def _add_lost_batch(
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " collection, request_count, last_error, created_ts, ended_ts, collected_ts, cost_nano,"
-        " sync_cost_nano) SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " sync_cost_nano) SELECT ?, ?, id, tag, workflow, model, lane, 'batch',"
         " 'ended', 'collected', (SELECT count(*) FROM requests WHERE submission_id = s.id"
         " AND status = 'queued'), ?, created_ts, ?, ?, 0, 0 FROM submissions s WHERE id = ?",
         key,
@@ -298,8 +301,8 @@ def _add_lost_batch(
         submission_id,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, active, outcome, cost_nano, sync_cost_nano)"
-        " SELECT ?, id, 0, 'missing', 0, 0 FROM requests"
+        "INSERT INTO attempts (batch_id, request_id, active, edit_id, outcome, cost_nano,"
+        " sync_cost_nano) SELECT ?, id, 0, edit_id, 'missing', 0, 0 FROM requests"
         " WHERE submission_id = ? AND status = 'queued'",
         batch_id,
         submission_id,
@@ -308,6 +311,7 @@ def _add_lost_batch(
         "UPDATE requests SET status = 'missing' WHERE submission_id = ? AND status = 'queued'",
         submission_id,
     )
+    settle_by_earlier_answers(ledger, batch_id)
     lost = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
     totals.add(ledger, tx, lost)
     ledger.event(tx, "batch.collected", batch_id=batch_id, problem=reason)

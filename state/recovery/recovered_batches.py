@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from state.db.reader import Reader
-from state.files import archive
+from state.files import archive, spool_lane
 from state.files.folder import Folder
 from state.files.lost_ledger import backup_files
 from state.files.regular_file import read_regular
@@ -39,6 +39,8 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     remote_id: str | None = None
     nonce: str | None = None
     account: str | None = None
+    # None: an old line.
+    lane: str | None = None
     # Runs of body offsets in the spool file, in order. None: an old line, or too many runs.
     requests: list[tuple[_Offset, _Offset]] | None = None
     betas: str = ""
@@ -199,7 +201,7 @@ def bodies(
             found = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             offset += len(line)
-            if unreadable is not None:
+            if unreadable is not None and spool_lane.parse_lane(line) is None:
                 unreadable.append(number)
             continue
         model = (found.params or {}).get("model")

@@ -6,22 +6,20 @@ gateway saw of both is compared.
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import anthropic
-import httpx2
 import pytest
 from support.api.certificates import Certificates, made_in
-from support.api.mock_transport import a_body
-from support.api.recording_gateway import Arrived, Gateway, a_gateway
+from support.api.compared_calls import LONG, differing, make_calls, make_sdk_calls, table
+from support.api.recording_gateway import Gateway, a_gateway
+from support.api.transports import body_of, params
 from support.error_codes import code_is
 
 from core.api.client import AnthropicApi
 from core.api.credentials import Credentials
-from core.api.protocol import BatchApi, Body
 from core.bootstrap import open_api
 from core.config.settings import from_environment
 from core.errors import ApiError, SettingsError, Unauthorized
@@ -29,13 +27,6 @@ from core.redaction import HIDDEN, redact
 
 KEY, TOKEN = "sk-ant-of-the-account", "token-of-the-gateway"
 BASE = {"ANTHROPIC_API_KEY": KEY}
-_REQUEST: dict[str, Any] = {
-    "model": "claude-haiku-4-5",
-    "max_tokens": 64,
-    "messages": [{"role": "user", "content": "Hello."}],
-}
-_BETA = ("output-300k-2026-03-24",)
-_LONG = 30_000
 # `{gateway}` and `{port}` are those of the gateway.
 PLAIN = {"ANTHROPIC_BASE_URL": "{gateway}"}
 FAR = {"ANTHROPIC_BASE_URL": "http://api.corp.test:4000", "TITAN_ALLOW_HTTP": "api.corp.test"}
@@ -76,37 +67,6 @@ ENVIRONMENTS: dict[str, Mapping[str, str]] = {
     | {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "example.com, 127.0.0.1"},
     "a proxy for nothing": PLAIN | BASE | {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": "*"},
 }
-_CALLS: dict[str, tuple[Callable[[BatchApi], object], Callable[[anthropic.Anthropic], object]]] = {
-    "create": (
-        lambda api: api.create(a_body(betas=_BETA)),
-        lambda sdk: sdk.messages.batches.create(
-            requests=json.loads(b"".join(a_body().pieces()))["requests"],
-            extra_headers={"anthropic-beta": ",".join(_BETA)},
-        ),
-    ),
-    "list": (
-        lambda api: api.list_page(limit=7),
-        lambda sdk: sdk.messages.batches.list(limit=7),
-    ),
-    "retrieve": (
-        lambda api: api.retrieve("msgbatch_1"),
-        lambda sdk: sdk.messages.batches.retrieve("msgbatch_1"),
-    ),
-    "cancel": (
-        lambda api: api.cancel("msgbatch_1"),
-        lambda sdk: sdk.messages.batches.cancel("msgbatch_1"),
-    ),
-    "message": (
-        lambda api: api.run_one(_REQUEST),
-        lambda sdk: sdk.post("/v1/messages", cast_to=httpx2.Response, body=_REQUEST),
-    ),
-    "long message": (
-        lambda api: api.run_one(_REQUEST | {"max_tokens": _LONG}),
-        lambda sdk: _streamed(sdk, _REQUEST | {"max_tokens": _LONG}),
-    ),
-}
-# What differs between two programs, and between two calls of one.
-_OWN = ("user-agent", "content-length", "transfer-encoding", "accept", "connection")
 
 
 @pytest.fixture(autouse=True)
@@ -117,41 +77,10 @@ def _no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyr
         monkeypatch.setenv(name, str(tmp_path))
 
 
-def _streamed(sdk: anthropic.Anthropic, params: dict[str, Any]) -> object:
-    with sdk.messages.stream(**params) as stream:
-        return stream.get_final_message()
-
-
-def _table(calls: list[Arrived]) -> list[tuple[object, ...]]:
-    """A row for each call: what a gateway may look at."""
-    return [
-        (
-            *(call.method, call.path, call.host, call.proxied),
-            {
-                name: value
-                for name, value in call.headers.items()
-                if name not in _OWN
-                and not name.startswith("x-stainless")
-                # The SDK announces JSON without a body, too.
-                and not (name == "content-type" and call.is_empty)
-            },
-        )
-        for call in calls
-    ]
-
-
 def _set(patch: pytest.MonkeyPatch, environment: Mapping[str, str], gateway: Gateway) -> None:
     for name, value in environment.items():
         port = gateway.address.rpartition(":")[2]
         patch.setenv(name, value.format(gateway=gateway.address, port=port))
-
-
-def _try(call: Callable[[], object]) -> None:
-    """The gateway's answer does not matter here."""
-    try:
-        call()
-    except (ApiError, anthropic.APIError):
-        return
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -159,17 +88,12 @@ def test_what_arrives_is_what_the_sdk_sends(monkeypatch: pytest.MonkeyPatch, nam
     with a_gateway(Gateway()) as gateway:
         _set(monkeypatch, ENVIRONMENTS[name], gateway)
         product = open_api(from_environment())
-        for call in _CALLS.values():
-            _try(lambda call=call: call[0](product))
+        make_calls(product)
         product.close()
         sent = len(gateway.calls)
         with anthropic.Anthropic(max_retries=0) as sdk:
-            for call in _CALLS.values():
-                _try(lambda call=call: call[1](sdk))
-    ours, theirs = _table(gateway.calls[:sent]), _table(gateway.calls[sent:])
-    assert len(ours) == len(_CALLS)
-    for called, mine, its in zip(_CALLS, ours, theirs, strict=True):
-        assert mine == its, called
+            make_sdk_calls(sdk)
+    assert differing(table(gateway.calls[:sent]), table(gateway.calls[sent:])) == {}
 
 
 @pytest.mark.parametrize(
@@ -194,13 +118,12 @@ def test_a_gateway_that_demands_a_credential_gets_it_with_every_call(
     with a_gateway(Gateway(demands, prefix="/corp")) as gateway:
         _set(monkeypatch, {"ANTHROPIC_BASE_URL": "{gateway}/corp/", **environment}, gateway)
         api = open_api(from_environment())
-        raw = json.dumps({"requests": [{"custom_id": "a-1", "params": _REQUEST}]}).encode()
-        made = api.create(Body(length=len(raw), pieces=lambda: [raw], request_count=1))
+        made = api.create(body_of("a-1"))
         assert api.list_page().batches[0].remote_id == made.remote.remote_id
         with api.results(made.remote.remote_id) as pieces:
             assert b'"custom_id":"a-1"' in b"".join(pieces).replace(b" ", b"")
-        for max_tokens in (64, _LONG):
-            assert b'"text"' in api.run_one(_REQUEST | {"max_tokens": max_tokens})
+        for max_tokens in (64, LONG):
+            assert b'"text"' in api.run_one(params(max_tokens=max_tokens))
         api.close()
         monkeypatch.setenv("ANTHROPIC_API_KEY", "another-key")
         monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-other: 1")
@@ -275,7 +198,7 @@ def test_a_private_certificate_is_trusted_as_by_the_sdk(
         if name in paths:
             assert api.list_page().batches == ()
             assert sdk.messages.batches.list().data == []
-            assert b'"text"' in api.run_one(_REQUEST | {"max_tokens": _LONG})
+            assert b'"text"' in api.run_one(params(max_tokens=LONG))
         else:
             with pytest.raises(ApiError, match=r"CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):
                 api.list_page()
@@ -299,7 +222,7 @@ def test_https_goes_through_a_tunnel_of_the_proxy(
         with anthropic.Anthropic(max_retries=0) as sdk:
             sdk.messages.batches.list()
         ours, theirs = gateway.calls
-    assert _table([ours])[0][:4] == _table([theirs])[0][:4]
+    assert table([ours])[0][:4] == table([theirs])[0][:4]
     assert ours.proxied.startswith("connect api.corp.test")
     assert ("Basic" in ours.proxied) is bool(user)
 
@@ -316,7 +239,7 @@ def test_the_sdk_of_a_long_answer_looks_for_no_credentials_of_its_own(
         api = AnthropicApi(
             credentials=Credentials(headers={"X-Api-Key": "sk-gateway"}), base_url=gateway.address
         )
-        api.run_one(_REQUEST | {"max_tokens": _LONG})
+        api.run_one(params(max_tokens=LONG))
         api.close()
     (call,) = gateway.calls
     assert call.headers["x-api-key"] == "sk-gateway"

@@ -10,8 +10,8 @@ def test_each_of_two_calls_at_once_has_a_client_of_its_own() -> None:
     with clients.one(9.0) as one, clients.one(9.0) as other:
         assert one is not other
     clients.close()
-    assert one.is_closed
-    assert other.is_closed
+    assert one.client.is_closed
+    assert other.client.is_closed
 
 
 def test_calls_in_turn_use_one_client() -> None:
@@ -19,7 +19,7 @@ def test_calls_in_turn_use_one_client() -> None:
     used: set[int] = set()
     for _ in range(3):
         with clients.one(9.0) as client:
-            used.add(id(client))
+            used.add(id(client.client))
     assert len(used) == 1
     clients.close()
 
@@ -28,6 +28,6 @@ def test_a_client_that_was_given_serves_every_call() -> None:
     given = httpx2.Client()
     clients = Clients(given)
     with clients.one(9.0) as one, clients.one(9.0) as other:
-        assert one is other is given
+        assert one.client is other.client is given
     clients.close()
     assert given.is_closed

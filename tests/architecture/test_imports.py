@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("anthropic", "textual", "sqlite_utils", "genai_prices", "httpx2")
+HEAVY = ("anthropic", "mcp", "textual", "sqlite_utils", "genai_prices", "httpx2")
 
 
 def test_imports_point_one_way() -> None:
@@ -19,7 +19,11 @@ def test_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["titan_batch", "core.engine", "core.bootstrap", "state.queries.ledger_status"]
+    "module",
+    [
+        *("titan_batch", "core.engine", "core.bootstrap", "state.queries.ledger_status"),
+        "titan_console.cli.main",
+    ],
 )
 def test_an_import_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([n for n in {HEAVY!r} if n in sys.modules])"

@@ -86,7 +86,10 @@ _EXEMPT = re.compile(
 )
 # Names in code spans, such as an old key that is still accepted.
 _NAMES = re.compile(r"`[^`\s]+`")
-_PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in BANNED), re.IGNORECASE)
+# Each phrase begins with a word, so that most places of a text need one look. Texts are compared in
+# lower case: without IGNORECASE the first letter of each phrase is compared first.
+_PHRASES = "|".join(BANNED).removeprefix(r"\b").replace(r"|\b", "|")
+_PATTERN = re.compile(rf"\b(?:{_PHRASES})")
 
 
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -118,16 +121,16 @@ def files() -> list[Path]:
     ]
 
 
-def found(pattern: re.Pattern[str]) -> list[str]:
+def found(pattern: re.Pattern[str], *, lower: bool = False) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"
         for path, line, text in texts()
-        for match in pattern.finditer(text)
+        for match in pattern.finditer(text.lower() if lower else text)
     ]
 
 
 def test_no_text_uses_a_banned_phrase() -> None:
-    assert found(_PATTERN) == []
+    assert found(_PATTERN, lower=True) == []
 
 
 def test_no_test_name_uses_a_banned_phrase() -> None:
@@ -149,4 +152,4 @@ def test_no_text_cites_a_document_that_is_not_here() -> None:
 
 @pytest.mark.parametrize("text", ["Fix it once it is mended.", "Nobody is there", "A Twin"])
 def test_the_pattern_knows_a_banned_phrase(text: str) -> None:
-    assert _PATTERN.search(text)
+    assert _PATTERN.search(text.lower())

@@ -169,4 +169,8 @@ def test_the_commands_list_and_adopt(tmp_path: Path) -> None:
         again = terminal.run("adopt", listed[0]["remote_id"])
         assert again.code == 2
         assert "is already in this ledger" in again.err
+        (tmp_path / "home" / "titan.toml").write_text(f"[lanes.b]\nbase_url = '{address}'\n")
+        theirs = sandbox.add_foreign(["a", "b"])
+        on_lane = terminal.run("adopt", theirs, "--lane", "b")
+        assert "Imported 2 requests of lane b under tag" in on_lane.err
         assert terminal.run("orphans").out == "No orphaned batches.\n"

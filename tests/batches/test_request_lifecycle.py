@@ -235,7 +235,9 @@ def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
     bench.submit(1)
     dead = bench.new_engine("dead").context
     until = bench.clock.now().replace(minute=15)
-    leases.acquire(dead.ledger, POLL_LEASE, dead.instance_id, until=until)
+    leases.acquire(
+        dead.ledger, POLL_LEASE, dead.instance_id, until=until, lock_id=dead.folder.poll_lock.name
+    )
     assert bench.poll_after(60).collected == 1
 
 

@@ -106,6 +106,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "query": ("query", "SELECT 1"),
     "rebuild": ("rebuild", "--yes"),
     "completion": ("completion", "bash"),
+    "ledger": ("ledger", "copy", "FOLDER/home", "postgresql://127.0.0.1:1/x", "--yes"),
     "resume --holds": ("resume", "--holds", "--yes"),
     "savings --recompute": ("savings", "--recompute", "--apply"),
 }
@@ -118,12 +119,16 @@ def test_a_command_that_submits_nothing_creates_no_ledger(tmp_path: Path, name: 
     assert not (tmp_path / "home" / "titan.db").exists()
 
 
-# These read no ledger; `doctor` reports it among its findings, and `restore` replaces it.
-WITHOUT_LEDGER = ("keys", "schedule", "completion", "doctor", "restore")
+# These read no ledger; `doctor` reports it among its findings, `mcp` in each answer, and `restore`
+# replaces it.
+WITHOUT_LEDGER = (
+    *("keys", "schedule", "skill", "completion", "doctor", "restore", "verify-api", "mcp"),
+)
 ON_A_LEDGER = {
     **{name: command for name, command in OTHERS.items() if name not in WITHOUT_LEDGER},
     "--poll": ("--poll",),
     "poll": ("poll",),
+    "metrics": ("metrics", "--textfile", "FOLDER/titan.prom"),
     "submit": ("submit", "-", "--tag", "t"),
     "run": ("run", "FOLDER/words.csv", "--prompt", "FOLDER/prompt.txt", "--yes"),
 }

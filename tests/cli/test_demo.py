@@ -1,17 +1,30 @@
 """The demo as a newcomer runs it, on texts of its own to keep it short."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.console.console_builders import Failure, LedgerBuilder
+from support.error_codes import code_is
 from support.processes.terminal import Terminal
 
+from core.bootstrap import open_api
 from core.clock import SystemClock
+from core.config.settings import Settings
+from core.errors import SettingsError
+from state.model.records import Outcome
+from state.operations import command_effects
+from titan_console.cli import demo_summary
+from titan_console.demo.play import ONLY_SANDBOX
 from titan_console.demo.texts import standard_library
+from titan_console.doctor.finding import Health
+from titan_console.doctor.installation_checks import findings
 
 
 @pytest.mark.slow
@@ -48,6 +61,25 @@ def test_json_has_the_same_values(tmp_path: Path) -> None:
     ]
     assert report["open"] == []
     assert len(report["staging"]) == 3
+
+
+@pytest.mark.parametrize("written", [ONLY_SANDBOX, '[api]\nonly_host = "LOCALHOST"\n'])
+@pytest.mark.parametrize("lane", [None, "other"])
+def test_what_a_demo_left_is_never_sent_to_the_real_api(
+    tmp_path: Path, written: str, lane: str | None
+) -> None:
+    other = '[lanes.other]\nkey = "ANTHROPIC_API_KEY_OTHER"\nbase_url = "https://gateway.example"\n'
+    (tmp_path / "titan.toml").write_text(f"{written}\n{other}")
+    settings = Settings(
+        home=tmp_path, api_key="sk-real", variables={"ANTHROPIC_API_KEY_OTHER": "sk-other"}
+    )
+    with pytest.raises(SettingsError, match="Nothing was sent", check=code_is("other_server")):
+        open_api(settings, lane=lane)
+    host = written.split('"')[1].lower()
+    open_api(replace(settings, base_url=f"http://{host}:8000")).close()
+    (found,) = (one for one in findings(settings, lambda _: ()) if one.what == "server")
+    assert (found.health, host in found.detail.lower()) == (Health.WARN, True)
+    assert found.detail.startswith("none is called: titan.toml allows only the host ")
 
 
 def test_a_folder_without_texts_is_reported(tmp_path: Path) -> None:
@@ -119,3 +151,26 @@ def _until_the_address(lines: Iterable[str]) -> Iterator[str]:
 
 def _is_live(event: dict[str, Any]) -> bool:
     return event["kind"] == "batch.collected" and "-live-" in event["tag"]
+
+
+def test_the_sums_of_the_summary_are_those_of_its_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed-1", 5, [Failure(), Failure()])
+    made.collected("press-1", 3, [Failure()])
+    made.collected("press-2", 1, [Failure(outcome=Outcome.EXPIRED)])
+    made.accept(made.submit("press-3", 2))
+    (request,) = made.ledger.rows("SELECT id FROM requests WHERE status = 'errored' LIMIT 1")
+    command_effects.acknowledge(made.ledger, [request[0]])
+    made.close()
+    demo_summary.print_summary(tmp_path)
+    out = capsys.readouterr().out
+    found = re.findall(r"^\S+ +(\d+) +(\d+) +(\d+) +(\d+) ", out, re.MULTILINE)
+    rows = [[int(number) for number in row] for row in found]
+    assert [sum(row[1:]) for row in rows] == [row[0] for row in rows]
+    assert [sum(column) for column in zip(*rows, strict=True)] == [9, 5, 3, 1]
+    assert "3 attempts errored at the API" in out
+    assert "Other: 1 attempt canceled" in out
+    assert "3 requests without an answer under Errors" in out
+    assert "2 requests are queued or in flight" in out

@@ -44,6 +44,19 @@ def test_a_dry_run_of_what_is_submitted_names_the_submission_and_no_price(tmp_pa
     assert (plan["batches"], plan["batch_usd"], plan["sync_usd"], plan["models"]) == (0, 0, 0, [])
 
 
+def test_what_is_submitted_on_another_lane_names_the_lane(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "titan.toml").write_text("[lanes.b]\nbase_url = 'http://127.0.0.1:9'\n", "utf-8")
+    terminal = Terminal(home)
+    key = terminal.run("submit", "-", "--tag", "t", "--lane", "b", stdin=LINES).out.strip()
+    again = terminal.run("submit", "-", "--tag", "t", stdin=LINES)
+    assert f"already submitted as {key} of lane b; nothing was sent." in again.err
+    assert "are on lane b already; lane anthropic was not used" in again.err
+    shown = terminal.run("submit", "-", "--tag", "t", "--dry-run", stdin=LINES)
+    assert "lane        b\n" in shown.out
+
+
 def test_a_dry_run_of_which_some_are_submitted_is_refused_as_submit_refuses_it(
     tmp_path: Path,
 ) -> None:

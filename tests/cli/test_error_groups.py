@@ -40,3 +40,12 @@ def test_no_errors_make_no_groups(tmp_path: Path) -> None:
     LedgerBuilder(tmp_path).close()
     assert Terminal(tmp_path).run("errors", "--groups").out == "No errors.\n"
     assert Terminal(tmp_path).run("errors", "--groups", "--json").out == ""
+
+
+def test_answers_to_review_are_not_listed_under_no_errors(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collect(made.accept(made.submit("cut", 1)), stop_reason="refusal")
+    made.close()
+    shown = Terminal(tmp_path).run("errors").out.splitlines()
+    assert shown[0].startswith("NEEDS REVIEW")
+    assert len(shown) == 2

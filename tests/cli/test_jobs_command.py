@@ -11,7 +11,9 @@ def test_jobs_are_shown_begun_checked_and_edited(tmp_path: Path) -> None:
     assert "nightly-pmf-d7" in shown.out
     assert "titan-heartbeat-monitor-15m" in shown.out
     assert "jobs init" in shown.err
-    assert len(terminal.run("jobs", "init").out.splitlines()) == 15
+    begun = terminal.run("jobs", "init")
+    assert len(begun.out.splitlines()) == 15
+    assert "remove those that you do not have" in begun.err
     assert "15 jobs, no problems" in terminal.run("jobs", "check").out
     assert "every job of the template" in terminal.run("jobs", "init").err
     assert terminal.run("jobs", "set", "titan-daily-feed", "tokens_in", "30000").code == 0

@@ -118,10 +118,11 @@ def test_a_failed_request_stops_it(tmp_path: Path, title: str) -> None:
 def test_a_timeout_ends_it_and_a_second_run_goes_on(tmp_path: Path, title: str) -> None:
     shell, bash = SHELL[title]
     code = re.sub(r"--timeout \w+", "--timeout 0", shell(_recipe(title)))
-    with a_server(Plan.seconds(3, 3)) as (sandbox, address):
+    with a_server(Plan.manual()) as (sandbox, address):
         folder = _folder(tmp_path, address)
         done = folder.run(*bash, code)
         assert (done.code, folder.answers()) == (4, -1), done.err
+        sandbox.end(sandbox.billing_log().batches[0].batch_id)
         done = folder.run(*bash, code.replace("--timeout 0", "--every 1s"))
         assert (done.code, folder.answers()) == (0, 3), done.err
         assert sandbox.billing_log().creates == 1

@@ -206,11 +206,11 @@ def test_another_poll_is_waited_for(shell: Shell) -> None:
     _submit(terminal)
     folder = Folder(terminal.home)
     with (
-        liveness_lock.try_lock(folder.poll_lock) as is_free,
+        liveness_lock.try_lock(folder.poll_lock),
         Ledger(folder.ledger, now=SystemClock().now, actor="test") as ledger,
     ):
         until = SystemClock().now() + timedelta(minutes=5)
-        leases.acquire(ledger, POLL_LEASE, "another", until=until, is_abandoned=bool(is_free))
+        leases.acquire(ledger, POLL_LEASE, "another", until=until)
         done = terminal.run("wait", "feed", *_NOW)
         assert (done.code, done.err.count("\n")) == (Exit.RUNNING, 1)
         leases.release(ledger, POLL_LEASE, "another")
@@ -243,6 +243,7 @@ def test_a_ledger_that_is_never_readable_is_reported_at_the_timeout(
         assert _main("wait", "feed", "--json", *_NOW) == Exit.UNUSABLE
         error = json.loads(capsys.readouterr().err.splitlines()[-1])["error"]
         assert error["code"] == "ledger_locked"
+        assert "Try again; if it stays locked, end that program" in error["message"]
     assert _main("wait", "feed", "--every", "1s") == Exit.DONE
 
 
@@ -273,13 +274,16 @@ def test_a_fallback_file_is_still_running_until_a_poll_imports_it(shell: Shell) 
 def test_a_batch_that_was_not_sent_stands_for_its_submission(bench: Bench) -> None:
     bench.faults.add("create:connect")
     bench.submit(3)
+    bench.poll_after(3600)
     bench.faults.clear()
-    keys = [row[0] for row in bench.engine.context.ledger.rows("SELECT key FROM batches")]
-    bench.poll_after(60)
-    keys += [row[0] for row in bench.engine.context.ledger.rows("SELECT key FROM batches")]
-    for key in keys:
-        found = request_statuses.of_name(bench.folder, key, bench.engine.context.clock.now())
+    bench.poll_after(3600)
+    rows = bench.engine.context.ledger.rows("SELECT key, status FROM batches ORDER BY id")
+    assert [row["status"] for row in rows] == ["not_sent", "not_sent", "in_progress"]
+    for row in rows:
+        now = bench.engine.context.clock.now()
+        found = request_statuses.of_name(bench.folder, row["key"], now)
         assert found.by_status == {RequestStatus.IN_FLIGHT: 3}
+        assert not bench.engine.is_finished(row["key"])
 
 
 def test_ctrl_c_stops_it(slow: Shell) -> None:
@@ -353,3 +357,23 @@ def test_an_answer_that_is_asked_again_has_not_ended(
 
 def _nothing(*_: object) -> list[str]:
     return []
+
+
+def test_the_engine_and_wait_agree_which_batch_is_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.faults.add("row:wrong-output")
+    bench.submit(1, output={"type": "object", "properties": {}}, reask=2)
+    bench.poll_after(60)
+    with monkeypatch.context() as killed:
+        killed.setattr(follow_ups, "follow_up", _nothing)
+        for _ in range(2):
+            bench.poll_after(3600)
+    context = bench.engine.context
+    rows = context.ledger.rows("SELECT remote_id FROM batches ORDER BY id")
+    again: list[int] = []
+    for (remote_id,) in rows:
+        found = request_statuses.of_name(bench.folder, remote_id, context.clock.now())
+        assert bench.engine.has_follow_ups(remote_id) == bool(found.follow_ups)
+        again.append(found.follow_ups)
+    assert again == [0, 1]

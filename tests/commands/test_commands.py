@@ -17,7 +17,7 @@ from core.commands.planner import CommandRequest
 from core.errors import PayloadError, SettingsError
 from state.model.errors import TitanError, UnknownId
 from state.model.records import BatchStatus, Counts, Outcome, RequestStatus
-from state.operations import commands
+from state.operations import commands, pauses
 from state.operations.commands import Action, Command, CommandState, TooLateError
 from state.operations.selection import Filter
 from state.queries import batch_list, error_list, ledger_status
@@ -98,7 +98,7 @@ def test_two_operators_with_the_same_command_run_it_once(bench: Bench) -> None:
 
 def test_an_invalid_request_is_replayed_only_with_an_edit(bench: Bench) -> None:
     key = _failed(bench, 2, fault="row:invalid:p=1")
-    with pytest.raises(PayloadError, match="2 with invalid_request_error; an edit is needed"):
+    with pytest.raises(PayloadError, match="2 with invalid_request_error: needs an edit"):
         _order(bench, Action.REPLAY, key)
     _order(bench, Action.REPLAY, key, changes={"max_tokens": 99})
     bench.poll_after(1)
@@ -218,7 +218,7 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         command = _order(bench, Action.CANCEL, key)
         bench.poll_after(1)
         assert _now(bench, command).outcome == (
-            "1 batch canceling at the API (requests end at a later poll)"
+            "1 batch is being canceled; its requests end at a later poll"
         )
         bench.poll_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
@@ -263,6 +263,28 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
         assert len(billed) == 6
         assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
+
+
+@pytest.mark.parametrize(
+    "action", [Action.CANCEL, Action.SYNC, Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE]
+)
+def test_a_command_that_comes_too_late_to_change_anything_says_so(
+    bench: Bench, action: Action
+) -> None:
+    if action in (Action.REPLAY, Action.ACKNOWLEDGE):
+        _order(bench, Action.REPLAY, _failed(bench, 2))
+        name = "daily-feed/feed-classify-2026-11-22-00001"
+    else:
+        key = bench.submit(2).submission.key
+        name = "feed-classify" if action == Action.PAUSE else key
+    command = _order(bench, action, name, delay=90)
+    if action == Action.PAUSE:
+        pauses.pause(bench.engine.context.ledger, [name], who="another", reason="")
+    for wait in (1, 60, 60):
+        bench.poll_after(wait)
+    ended = _now(bench, command)
+    assert ended.state == CommandState.DONE
+    assert ended.changed_nothing, ended.outcome
 
 
 def test_adopted_requests_are_replayed_only_with_a_body(bench: Bench) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
+from core.commands import planner
+from core.commands.command_request import CommandRequest
 from core.intake.options import SubmitOptions
 from core.reporting.email_digest import digest, lines
 from state.model.records import Batch, BatchKind
 from state.operations import commands
 from state.operations.commands import Action, CommandState, NewCommand
+from state.operations.selection import Filter
 from state.queries import batch_list, event_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
 
@@ -151,6 +154,34 @@ def test_invalid_requests_are_not_run_for_a_deadline(tmp_path: Path) -> None:
         _run(bench, hours=10)
         assert [batch.request_count for batch in _batches(bench)] == [6]
         assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "hours", "expected", "kinds"),
+    [
+        ("invalid", 11, "1 request runs synchronously at full price", ["batch", "batch", "sync"]),
+        ("invalid", 36, "1 request is answered late, in a batch", ["batch", "batch"]),
+        ("overloaded", 11, "1 request is answered late, in a batch", ["batch", "sync", "batch"]),
+    ],
+)
+def test_the_preview_of_a_late_replay_says_how_it_will_run(
+    tmp_path: Path, fault: str, hours: float, expected: str, kinds: list[str]
+) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3000, 3000, cancel=30)) as bench:
+        context = bench.engine.context
+        bench.sandbox.faults.add(f"row:{fault}:id=*-00002-*")
+        bench.sandbox.faults.add("messages:500")
+        key = _submit(bench, hours=10)
+        for wait in (2, 6.5, 1, hours - 9.5):
+            bench.poll_after(wait * 3600)
+        wanted = CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)), force=True)
+        plan = planner.plan(context, wanted)
+        (note,) = (note for note in plan.preview.notes if "deadline has passed" in note)
+        assert expected in note
+        bench.sandbox.faults.clear()
+        planner.submit(context, plan, delay=timedelta())
+        _run(bench, hours=1)
+        assert [batch.kind for batch in _batches(bench)] == kinds
 
 
 def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(

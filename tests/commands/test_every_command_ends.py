@@ -21,7 +21,7 @@ from titan_console.sandbox.model.timing import Plan
 QUARTER = 900.0
 HOUR = 3600.0
 _MISSING = "1 batch ended as missing (the requests may have run)"
-_ANSWERED = "3 of 3 requests answered"
+_ANSWERED = "3 requests answered"
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ def deleted_and_silent(bench: Bench) -> None:
 # What the batch does, within how many hours the command ends, its state and its outcome.
 _Case = tuple[Callable[[Bench], None], int, CommandState, str]
 CANCELS: list[_Case] = [
-    (lambda _bench: None, 0, CommandState.DONE, "1 batch canceling at the API"),
+    (lambda _bench: None, 0, CommandState.DONE, "1 batch is being canceled"),
     (deleted, 0, CommandState.DONE, _MISSING),
     (deleted_and_silent, 0, CommandState.DONE, _MISSING),
     (overdue, 0, CommandState.DONE, _MISSING),
-    (endless, 0, CommandState.DONE, "1 batch canceling at the API"),
+    (endless, 0, CommandState.DONE, "1 batch is being canceled"),
     (refuses(403), 0, CommandState.FAILED, "not canceled: The API returned 403"),
     (refuses(404), 25, CommandState.DONE, "1 batch had already ended"),
     (refuses(500), 25, CommandState.DONE, "1 batch had already ended"),
@@ -163,7 +163,7 @@ def test_one_batch_that_does_not_answer_does_not_keep_the_others_from_being_canc
     manual.poll_after(QUARTER)
     assert (command(manual).state, command(manual).outcome) == (
         CommandState.DONE,
-        "1 batch canceled, 1 batch canceling at the API (requests end at a later poll)",
+        "1 batch canceled, 1 batch is being canceled; its requests end at a later poll",
     )
 
 

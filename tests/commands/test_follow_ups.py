@@ -8,18 +8,23 @@ from typing import Any
 import msgspec
 import pytest
 from support.builders import Bench, a_bench
-from support.ledgers.rebuilt_ledger import rebuilt
+from support.ledgers.rebuilt_ledger import rebuilt, restored
+from support.lifecycle import check_billing, requests
 
+from core.batches.holds import ACCOUNT_HOLD
 from core.commands import planner
 from core.commands.command_request import CommandRequest
 from core.commands.follow_up_policy import is_due, next_params
 from core.delivery.results import results
+from state.batches import batch_planning, leases, remote_status
+from state.files.file_store import LOCAL_FILES
 from state.files.spool import LineReader
-from state.model.records import INVALID, FollowUps, OnMaxTokens
+from state.model.records import INVALID, FollowUps, OnMaxTokens, RequestStatus
 from state.operations import command_effects, commands, reviews
 from state.operations.commands import Action
 from state.operations.follow_ups import IncompleteAnswer
 from state.operations.selection import Filter
+from state.recovery import backups
 from titan_console.sandbox.model.timing import Plan
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -127,8 +132,20 @@ def attempts(bench: Bench) -> dict[str, int]:
 def sent_params(bench: Bench, request_id: int) -> dict[str, Any]:
     """The body that the request has now."""
     span = command_effects.body_of(bench.engine.context.ledger, request_id)
-    with LineReader(bench.folder.spool) as lines:
+    with LineReader(bench.folder.spool, LOCAL_FILES) as lines:
         return msgspec.json.decode(lines.read(*span))["params"]
+
+
+def backed_up_at(bench: Bench, point: str, backup: Path) -> Path:
+    """The next polls write this backup when they pass that point."""
+    ledger = bench.engine.context.ledger
+
+    def back_up(passed: str) -> None:
+        if passed == point:
+            backups.write(ledger, backup)
+
+    ledger.crash_point = back_up
+    return backup
 
 
 def test_only_invalid_answers_are_asked_for_again_and_a_valid_one_ends_it(bench: Bench) -> None:
@@ -206,6 +223,29 @@ def test_an_accepted_answer_is_not_asked_for_again(bench: Bench) -> None:
     assert attempts(bench) == {"001": 1}
 
 
+def test_an_answer_is_not_asked_for_again_while_another_batch_has_its_request(
+    bench: Bench,
+) -> None:
+    """An answer of a batch that its requests were taken out of, when they are in the next one."""
+    bench.faults.add("row:wrong-output:id=*-00002-*")
+    bench.submit(3, output=SCHEMA, reask=1)
+    ledger, now = bench.engine.context.ledger, bench.clock.now()
+    (batch,) = remote_status.open_at_api(ledger)
+    leases.set_hold(ledger, ACCOUNT_HOLD, until=now + timedelta(minutes=9), reason="no credit")
+    command_effects.detach(ledger, batch, [2], "to run elsewhere")
+    batch_planning.plan_queued(ledger, max_requests=9, max_bytes=1 << 20, wire_overhead=0)
+    for _ in range(2):
+        summary = bench.poll_after(60)
+        assert (summary.commands, len(summary.problems)) == ([], 1)
+        assert "no credit" in summary.problems[0]
+    assert attempts(bench) == {"001": 1, "002": 2, "003": 1}
+    bench.clock.advance(600)
+    assert "1 request asked again" in polls(bench, 3)[0]
+    assert [event["kind"] for event in ledger.rows("SELECT kind FROM events")].count(
+        "command.replay"
+    ) == 1
+
+
 def test_an_answer_with_an_open_command_is_not_asked_for_again(bench: Bench) -> None:
     bench.faults.add("row:wrong-output")
     bench.submit(1, output=SCHEMA)
@@ -249,6 +289,42 @@ def test_a_rebuilt_ledger_does_not_ask_again(bench: Bench) -> None:
     rebuilt(bench)
     polls(bench, 3)
     assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+def test_a_restored_ledger_has_the_answer_to_a_follow_up_that_it_had_not_sent(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The backup is from just before; the file names the batch's requests, but not their bodies."""
+    bench.faults.add("row:wrong-output")
+    bench.submit(2, output=SCHEMA, reask=1)
+    backup = backed_up_at(bench, "requeue:done", tmp_path / "backups" / "before.db")
+    polls(bench, 1)
+    bench.faults.clear()
+    polls(bench, 2)
+    restored(bench, backup)
+    assert polls(bench, 3) == []
+    assert bench.engine.is_finished("daily-feed")
+    assert attempts(bench) == {"001": 2, "002": 2}
+    told = results(bench.engine.context.ledger, bench.folder, "daily-feed")
+    assert [one["invalid"] for one in told] == [None] * 2
+    check_billing(bench)
+
+
+def test_a_restore_that_does_not_send_a_follow_up_leaves_the_answer(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The follow-up may have been sent after the backup, and no file names its batch."""
+    bench.faults.add("row:wrong-output")
+    bench.submit(2, output=SCHEMA, reask=1)
+    polls(bench, 1)
+    backup = backed_up_at(bench, "plan:done", tmp_path / "backups" / "before.db")
+    polls(bench, 1)
+    bench.folder.jobs_mirror.unlink()
+    _, summary = restored(bench, backup)
+    assert summary.missing == 2
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    assert polls(bench, 3) == []
+    assert reviews.count(bench.engine.context.ledger) == 2
 
 
 def test_a_late_answer_to_the_earlier_body_is_a_duplicate(tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ def test_requests_of_several_errors_are_eligible_together_in_their_order(tmp_pat
     kinds = ("overloaded_error", "api_error", "invalid_request_error")
     failures = [Failure(kinds[number % 3], "busy") for number in range(30)]
     made.collected("feed-1", [f"c{number:02}" for number in range(30)], failures)
-    groups = selection.groups(made.ledger, Filter(names=("feed-1",)))
+    groups = selection.groups(made.ledger, Filter(names=("feed-1",)), max_bytes=1000)
     assert [(group.error_type, len(group.ids)) for group in groups] == [(k, 10) for k in kinds]
     found = check_eligibility(made.ledger, Action.REPLAY, groups)
     assert list(found.ids) == [number for number in range(1, 31) if number % 3]
     assert [*found.skipped.values()] == [10]
-    chosen = selection.groups(made.ledger, Filter(names=("feed-1",)), custom_ids=["c04", "zz"])
+    chosen = selection.groups(
+        made.ledger, Filter(names=("feed-1",)), max_bytes=1000, custom_ids=["c04", "zz"]
+    )
     assert [list(group.ids) for group in chosen] == [[5]]
     frozen = selection.requests(made.ledger, Filter(request_ids=found.ids))
     assert as_list(one.request_id for one in frozen) == as_list(list(found.ids))

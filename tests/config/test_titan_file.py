@@ -52,6 +52,19 @@ def test_init_adds_what_a_file_lacks_and_keeps_the_rest(folder: Folder) -> None:
     assert titan_toml.jobs["titan-weekly-benchmark"].tokens_in == 120_000
 
 
+def test_added_jobs_have_the_line_ends_of_the_file(folder: Folder) -> None:
+    path, mine = titan_file.path_of(folder), MINE.replace("\n", "\r\n").encode()
+    path.write_bytes(mine)
+    keys = {"workload": "own", "schedule": "daily", "note": "a\nb"}
+    job = titan_file.NewJob(name="mine-too", keys=keys, workload_title="own")
+    assert titan_file.add(folder, [job]) == ["mine-too"]
+    assert len(titan_file.begin(folder)) == 14
+    now = path.read_bytes()
+    assert now.startswith(mine)
+    assert now.count(b"\r\n") == now.count(b"\n")
+    assert titan_file.read_strictly(folder).jobs["mine-too"].note == "a\nb"
+
+
 def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
     titan_file.path_of(folder).write_text(MINE, "utf-8")
     titan_file.set_key(folder, "titan-daily-feed", "schedule", "nightly")

@@ -44,11 +44,8 @@ def test_a_proxy_for_http_counts_where_the_api_is_called_by_http() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("ANTHROPIC_PROFILE", "profiles"),
-        ("ANTHROPIC_IDENTITY_TOKEN_FILE", "workload identity"),
-        ("ANTHROPIC_WORKSPACE_ID", "profiles"),
-        ("ANTHROPIC_AWS_WORKSPACE_ID", "platform is not supported"),
-        ("ANTHROPIC_GOOGLE_CLOUD_PROJECT", "platform is not supported"),
+        ("ANTHROPIC_AWS_WORKSPACE_ID", 'lane of kind "aws"'),
+        ("ANTHROPIC_GOOGLE_CLOUD_PROJECT", 'lane of kind "google-cloud"'),
         ("ANTHROPIC_BEDROCK_BASE_URL", "no Message Batches"),
         ("ANTHROPIC_VERTEX_PROJECT_ID", "no Message Batches"),
         ("ANTHROPIC_FOUNDRY_API_KEY", "no Message Batches"),
@@ -60,6 +57,27 @@ def test_what_is_missed_says_what_to_do_instead(name: str, words: str) -> None:
     assert (found.is_used, found.is_missed) == (False, True)
     assert words in found.note
     assert SECRET not in found.note
+
+
+@pytest.mark.parametrize(
+    ("name", "lanes"),
+    [
+        ("ANTHROPIC_PROFILE", ()),
+        ("ANTHROPIC_IDENTITY_TOKEN_FILE", ()),
+        ("ANTHROPIC_AWS_WORKSPACE_ID", ("aws",)),
+        ("ANTHROPIC_GOOGLE_CLOUD_PROJECT", ("google-cloud",)),
+        ("ANTHROPIC_API_KEY_TEAM_B", ("ANTHROPIC_API_KEY_TEAM_B",)),
+    ],
+)
+def test_what_the_sdk_and_lanes_read_is_used(name: str, lanes: tuple[str, ...]) -> None:
+    (found,) = examine({name: SECRET}, HTTPS, lanes)
+    assert (found.is_used, found.is_missed) == (True, False)
+    if not lanes:
+        _, beside = examine({name: SECRET, "ANTHROPIC_API_KEY": SECRET}, HTTPS)
+        assert (beside.name, beside.is_used) == (name, False)
+    else:
+        (without,) = examine({name: SECRET}, HTTPS)
+        assert not without.is_used
 
 
 def test_an_empty_variable_is_not_set() -> None:

@@ -6,21 +6,43 @@ A partial index is taken only where a query repeats its words, which no result w
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from support.builders import START, Bench, a_bench
 
-from core.reporting import cache_report, savings
+from core.config import titan_file
+from core.reporting import cache_report, metrics, savings
+from core.reporting.poller_health import SILENT_AFTER
+from state.batches import remote_status
 from state.db.connection import sqlite3
 from state.db.ledger import Ledger
 from state.model.records import BatchKind
-from state.queries import request_list, spending
+from state.model.timestamps import to_text
+from state.operations import alerts, commands
+from state.operations.commands import Action, NewCommand
+from state.queries import (
+    batch_list,
+    batch_models,
+    ended_batches,
+    find_by_id,
+    job_runs,
+    live_rates,
+    mean_costs,
+    poll_history,
+    replays,
+    request_list,
+    spending,
+)
+from state.queries.ended_batches import BatchOrder
+from state.queries.request_list import Query, SortOrder
 from state.queries.spending import SumFilter
 from state.queries.usage_by_day import usage_by_day
 from titan_console.text.filters import Vocabulary, parse
 
 _LARGE = ("requests", "attempts", "r", "a")
+_OF_BATCHES = (batch_list.FIELDS, batch_list.STATES)
 
 
 def full_scans(bench: Bench, queries: list[str]) -> list[str]:
@@ -55,6 +77,21 @@ def test_a_poll_with_nothing_to_do_reads_no_table_whole(tmp_path: Path) -> None:
         bench.engine.context.ledger.connection.set_trace_callback(None)
         assert queries
         assert full_scans(bench, queries) == []
+
+
+def test_lanes_are_found_in_an_index_of_their_own(bench: Bench) -> None:
+    with traced(bench) as queries:
+        remote_status.lanes_in_use(bench.engine.context.ledger)
+        remote_status.unfinished_by_lane(bench.engine.context.ledger)
+    connection = bench.engine.context.ledger.connection
+    plans = [
+        str(row["detail"])
+        for query in queries
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")
+        if " batches" in str(row["detail"])
+    ]
+    assert len(plans) == 2
+    assert all("batches_of_lanes" in plan for plan in plans), plans
 
 
 @contextmanager
@@ -113,6 +150,76 @@ def test_savings_are_read_from_totals_and_not_from_attempts(bench: Bench) -> Non
     # The reasons of unpriced answers have an index of their own.
     assert [query for query in of_attempts if "a.unpriced IS NOT NULL" not in query] == []
     assert len(queries) > 15
+
+
+def test_metrics_are_read_without_all_requests_and_attempts(bench: Bench) -> None:
+    bench.submit()
+    bench.poll_after(120)
+    bench.submit(tag="open")
+    facts = metrics.Facts(
+        version="1",
+        now=bench.clock.now(),
+        silent_after=SILENT_AFTER,
+        budgets=titan_file.parse("[budgets]\nday_usd = 100").budgets,
+        config_problems=0,
+        fallback_files=0,
+    )
+    context = bench.engine.context
+    with traced(bench) as queries:
+        found = metrics.metrics(context.ledger, context.folder, facts)
+    assert len(found) > 30
+    assert len(queries) > 20
+    assert full_scans(bench, queries) == []
+
+
+def test_the_lists_of_the_console_read_no_table_whole(bench: Bench) -> None:
+    ledger, now = bench.engine.context.ledger, bench.clock.now()
+    bench.submit()
+    bench.poll_after(120)
+    bench.submit(tag="open")
+    open_one = batch_list.open_batches(ledger)[0].id
+    day_ago = to_text(now - timedelta(days=1))
+    with traced(bench) as queries:
+        for order in BatchOrder:
+            for terms in ((), parse("wf:feed status:failed", Vocabulary(*_OF_BATCHES)).terms):
+                found = ended_batches.ids(ledger, terms, now, order, is_inverted=True)
+                ended_batches.rows(ledger, found[:60])
+        batch_models.requested(ledger, [open_one])
+        mean_costs.answer_costs(ledger, "feed", since_day="2026-11-01")
+        live_rates.ended_since(ledger, day_ago)
+        poll_history.latest(ledger, limit=30)
+        job_runs.latest_runs(ledger)
+        job_runs.runs_of(ledger, ["feed"], limit=100)
+        job_runs.failed_requests(ledger, ["feed"])
+        job_runs.unanswered_requests(ledger, ["feed"])
+        job_runs.open_batches(ledger, ["feed"])
+        job_runs.last_failure(ledger, ["feed"])
+        alerts.raised(ledger)
+        replays.latest(ledger, since_ts=day_ago, limit=10)
+        find_by_id.containing(ledger, "eed")
+    assert len(queries) > 40
+    assert full_scans(bench, queries) == []
+
+
+def test_the_requests_of_a_replay_are_read_without_the_others(bench: Bench) -> None:
+    ledger, now = bench.engine.context.ledger, bench.clock.now()
+    bench.submit()
+    bench.poll_after(120)
+    ids = [int(row[0]) for row in ledger.rows("SELECT id FROM requests")]
+    new = NewCommand(action=Action.REPLAY, items=ids, reason="", not_before=now)
+    command, _ = commands.enqueue(ledger, new)
+    commands.claim(ledger, command)
+    words = Vocabulary(request_list.FIELDS, request_list.STATES)
+    with traced(bench) as queries:
+        (found,) = replays.latest(ledger, since_ts="", limit=10)
+        replays.failed_of(ledger, command.id)
+        for order in SortOrder:
+            for line in ("", "status:errored err:overloaded cost>1"):
+                query = Query(parse(line, words).terms, order)
+                request_list.ids(ledger, query, now, among=ids)
+    assert sum(found.by_status.values()) == len(ids)
+    assert len(queries) > 15
+    assert full_scans(bench, queries) == []
 
 
 @pytest.mark.parametrize(

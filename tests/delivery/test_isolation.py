@@ -12,7 +12,7 @@ from support.lifecycle import poll_until_done, staged
 from core.batches.engine_context import Context
 from core.batches.poll_time_limit import PollTimeLimit
 from core.delivery import deliver, delivery_hooks
-from core.delivery.deliver import deliver_finished
+from core.delivery.deliver import Deliveries, deliver_finished
 from core.intake.options import SubmitOptions
 from core.poll import poll_steps
 from core.poll.poll_summary import PollSummary
@@ -126,4 +126,4 @@ def test_a_file_whose_requests_are_replayed_meanwhile_is_delivered_later(bench: 
         lambda: ledger.execute("UPDATE submissions SET finished_ts = NULL")
     )
     context = replace(bench.engine.context, time=meanwhile)
-    assert deliver_finished(context) == ([], [])
+    assert deliver_finished(context) == Deliveries()

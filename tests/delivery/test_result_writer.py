@@ -16,6 +16,7 @@ from core.api.client import AnthropicApi
 from core.delivery.result_writer import lines, to_line
 from core.delivery.results import Result, to_result
 from state.files import archive
+from state.files.file_store import LOCAL_FILES
 from state.files.spool import LineReader
 from state.model.records import Outcome, RequestStatus
 from state.operations import delivery
@@ -222,7 +223,7 @@ def test_a_delivered_file_has_the_answers_of_every_batch_in_any_form(
     (submission,) = delivery.finished(context.ledger, workflow, date)
     rows = list(result_rows.delivered_rows(context.ledger, submission))
     assert len({row.batch_key for row in rows}) == 2
-    with LineReader(bench.folder.results) as files:
+    with LineReader(bench.folder.results, LOCAL_FILES) as files:
         expected = [
             in_full(
                 row,

@@ -40,7 +40,7 @@ def test_the_calls_and_results_of_server_tools_are_delivered_and_shown(bench: Be
     found = request_detail.request(bench.engine.context.ledger, "t", "feed-2026-11-22-00001")
     assert found is not None
     assert found.effective is not None
-    document = BodyReader(bench.folder.ledger).answer_document(found.effective)
+    document = BodyReader(bench.folder).answer_document(found.effective)
     assert document is not None
     shown = document.text()
     for name in ("web_search_tool_result", "web_fetch_tool_result", *calls, text):

@@ -8,6 +8,7 @@ from support.error_codes import code_is
 
 from state.files import archive
 from state.files.archive import ArchivedFile
+from state.files.file_store import LOCAL_FILES
 from state.files.spool import LineReader, check_complete
 from state.model.errors import FileMissing
 
@@ -37,13 +38,13 @@ def test_lines_are_read_by_their_place_from_either_form(tmp_path: Path) -> None:
     path = tmp_path / "tb_1.jsonl"
     path.write_bytes(b"first\nsecond\n")
     archive.compress(path)
-    with LineReader(tmp_path) as lines:
+    with LineReader(tmp_path, LOCAL_FILES) as lines:
         assert lines.read("tb_1.jsonl", 6, 6) == b"second"
         with pytest.raises(FileMissing, check=code_is("file_truncated")):
             lines.read("tb_1.jsonl", 6, 60)
-    check_complete(tmp_path, {"tb_1.jsonl": 13})
+    check_complete(tmp_path, {"tb_1.jsonl": 13}, LOCAL_FILES)
     with pytest.raises(FileMissing, check=code_is("file_truncated")):
-        check_complete(tmp_path, {"tb_1.jsonl": 14})
+        check_complete(tmp_path, {"tb_1.jsonl": 14}, LOCAL_FILES)
 
 
 def test_an_empty_file_is_compressed_too(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_cut_file_is_lost_not_misread(tmp_path: Path, keep: int) -> None:
     archive.compress(path)
     packed = archive.compressed_path(path)
     packed.write_bytes(packed.read_bytes()[:keep])
-    with LineReader(tmp_path) as lines, pytest.raises(FileMissing):
+    with LineReader(tmp_path, LOCAL_FILES) as lines, pytest.raises(FileMissing):
         lines.read("tb_1.jsonl", 0, 10)
 
 
@@ -73,7 +74,7 @@ def test_a_changed_frame_is_lost_not_misread(tmp_path: Path) -> None:
     content = bytearray(packed.read_bytes())
     content[:4] = b"\0\0\0\0"
     packed.write_bytes(content)
-    with LineReader(tmp_path) as lines, pytest.raises(FileMissing):
+    with LineReader(tmp_path, LOCAL_FILES) as lines, pytest.raises(FileMissing):
         lines.read("tb_1.jsonl", 0, 10)
 
 

@@ -25,6 +25,7 @@ from state.batches import remote_status, sending
 from state.batches.interrupted_results import finish_renames
 from state.db.ledger import Ledger
 from state.files import archive
+from state.files.file_store import LOCAL_FILES
 from state.files.folder import Folder, open_private
 from state.files.results_file import ResultsFile
 from state.files.spool import LineReader, SpoolWriter
@@ -61,20 +62,20 @@ def test_a_spool_file_is_synced_then_named_and_private(tmp_path: Path) -> None:
     def note(step: str) -> None:
         steps.append((step, sorted(path.name for path in (tmp_path / "spool").iterdir())))
 
-    spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl", crash_point=note)
+    spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl", LOCAL_FILES, crash_point=note)
     assert (spool.write(b"one"), spool.write(b"two!")) == (0, 4)
     spool.finish()
     assert steps == [("spool:fsync", ["tb_1.jsonl.part"]), ("spool:rename", ["tb_1.jsonl.part"])]
     assert spool.path.read_bytes() == b"one\ntwo!\n"
     assert stat.S_IMODE(spool.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(spool.path.parent.stat().st_mode) == 0o700
-    with LineReader(tmp_path / "spool") as lines:
+    with LineReader(tmp_path / "spool", LOCAL_FILES) as lines:
         assert lines.read("tb_1.jsonl", 4, 4) == b"two!"
 
 
 def test_a_discarded_spool_file_leaves_nothing(tmp_path: Path) -> None:
     for finish in (False, True):
-        spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl")
+        spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl", LOCAL_FILES)
         spool.write(b"one")
         if finish:
             spool.finish()
@@ -85,7 +86,7 @@ def test_a_discarded_spool_file_leaves_nothing(tmp_path: Path) -> None:
 def test_a_spool_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(LedgerUnusable, check=code_is("spool_unwritable")):
-        SpoolWriter(tmp_path / "spool", "tb_1.jsonl")
+        SpoolWriter(tmp_path / "spool", "tb_1.jsonl", LOCAL_FILES)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +101,15 @@ def test_a_body_at_another_offset_is_one_line(
     tmp_path: Path, name: str, offset: int, length: int, code: str
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"abc\n")
-    with LineReader(tmp_path) as lines, pytest.raises(FileMissing, check=code_is(code)):
+    with (
+        LineReader(tmp_path, LOCAL_FILES) as lines,
+        pytest.raises(FileMissing, check=code_is(code)),
+    ):
         lines.read(name, offset, length)
 
 
 def a_try(folder: Path, own: str, line: bytes, *, committed: int) -> ResultsFile:
-    results = ResultsFile(folder, "tb_1", committed_bytes=committed, own=own)
+    results = ResultsFile(folder, "tb_1", LOCAL_FILES, committed_bytes=committed, own=own)
     assert results.write(line) == committed
     results.sync()
     return results
@@ -124,7 +128,7 @@ def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) 
     slow = a_try(tmp_path, "slow", b"slow", committed=0)
     quick = a_try(tmp_path, "quick", b"quick", committed=0)
     quick.replace_part()
-    quick.finish()
+    quick.finish(complete=True)
     quick.close()
     slow.close()
     assert [path.name for path in tmp_path.iterdir()] == ["tb_1.jsonl"]
@@ -137,12 +141,12 @@ def test_a_file_whose_committed_lines_are_lost_is_begun_again(
 ) -> None:
     if left is not None:
         (tmp_path / "tb_1.jsonl.part").write_bytes(left)
-    begun = ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
+    begun = ResultsFile(tmp_path, "tb_1", LOCAL_FILES, committed_bytes=5, own="a")
     assert (begun.is_restarted, begun.offset) == (True, 0)
     begun.write(b"all")
     begun.sync()
     begun.replace_part()
-    begun.finish()
+    begun.finish(complete=True)
     begun.close()
     assert (tmp_path / "tb_1.jsonl").read_bytes() == b"all\n"
 
@@ -243,6 +247,7 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
         "remote_id": "msgbatch_1",
         "workflow": "feed-classify",
         "kind": "batch",
+        "lane": "anthropic",
         "collection": "collected",
         "results_file": f"batch-results/{key}.jsonl",
         "error": None,

@@ -12,6 +12,7 @@ from support.processes.terminal import Terminal
 
 from core.config import titan_file
 from state.files import archive
+from state.files.file_store import LOCAL_FILES
 from state.files.folder import Folder, open_private
 from state.files.regular_file import open_regular
 from state.files.spool import LineReader
@@ -108,7 +109,7 @@ def test_no_file_beside_the_ledger_is_opened_by_waiting(
     for read in (archive.lines, archive._unpacked_lines):
         with pytest.raises(OSError, match=r"No such device|Is a directory"):
             list(read(path))
-    with LineReader(tmp_path) as lines, pytest.raises(FileMissing, match="not a file"):
+    with LineReader(tmp_path, LOCAL_FILES) as lines, pytest.raises(FileMissing, match="not a file"):
         lines.read("file", 0, 1)
 
 

@@ -15,6 +15,7 @@ from core.config.titan_tables import parse
 from core.errors import PayloadError, SettingsError
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
+from state.files.file_store import LOCAL_FILES
 from state.files.spool import LineReader
 from state.model.records import OnFailure
 from state.model.timestamps import from_text
@@ -54,7 +55,7 @@ def _bodies(bench: Bench, submitted: SubmitResult) -> list[Any]:
         " ORDER BY id",
         submitted.submission.id,
     )
-    with LineReader(bench.folder.spool) as lines:
+    with LineReader(bench.folder.spool, LOCAL_FILES) as lines:
         return [json.loads(lines.read(*row))["params"] for row in rows]
 
 

@@ -16,6 +16,7 @@ from support.builders import some_requests
 from core.errors import InputError, PayloadError
 from core.intake.dropped_params import DroppedParams
 from core.intake.request_file import RequestFile
+from core.requests.payload import Limits, to_line
 
 HOSTILE = 'a "quoted" \\ é 😀 \u2028 }]{[ \n'
 REQUESTS: list[dict[str, Any]] = [
@@ -120,8 +121,15 @@ WRONG = {
     ),
     "a string without its end": ('{"a": "b', "line 1, column 7: not JSON: the file ends inside"),
     "a line end in a string": ('{"a": "b\nc"}', "column 9: not JSON: a line end or another"),
-    "no JSON": ("custom_id,prompt\na,b\n", "line 1, column 1: not JSON: expecting value."),
-    "a comma after an object": (f"{COMPACT[0]},\n", "not JSON: expecting value."),
+    "no JSON": (
+        "custom_id,prompt\na,b\n",
+        "line 1, column 1: not JSON: expecting value, not 'custom_id,prompt'.",
+    ),
+    "a comma after an object": (f"{COMPACT[0]},\n", "not JSON: expecting value, not ','."),
+    "a file that ends too early": (
+        f"{COMPACT[0]}\n" + '{"a":',
+        "expecting value, but the file ends",
+    ),
     "a comma before the end": (f"[\n{COMPACT[0]},\n]", "line 3, column 1: not JSON"),
     "no comma": (f"[{COMPACT[0]}\n{COMPACT[1]}]", "line 2, column 1: ',' or ']' expected"),
     "an array without its end": (f"\n[{COMPACT[0]}", "in the array that begins in line 2."),
@@ -231,6 +239,19 @@ def test_a_large_file_takes_no_more_memory_whatever_its_layout(
     before: bytes, between: bytes, after: bytes
 ) -> None:
     assert peak_mb(of_lines(before, between, after, 20_000)) < 8
+
+
+def test_a_large_request_is_in_memory_no_more_often_than_its_checks_need() -> None:
+    size = 16_000_000
+    content = b'{"custom_id":"a","max_tokens":9,"messages":[{"role":"user","content":"%b"}]}\n'
+    file = io.BytesIO(content % (b"x" * size))
+    tracemalloc.start()
+    try:
+        for request in RequestFile(file):
+            to_line(request, position=1, model="claude-haiku-4-5", betas=(), limits=Limits())
+        assert tracemalloc.get_traced_memory()[1] < 3.7 * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("blank", [b"\n", b" "])

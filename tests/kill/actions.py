@@ -68,7 +68,7 @@ def _submit(task: Task) -> int:
 
 def _submit_without_ledger(task: Task) -> int:
     """As while another program has the ledger: it can be read, and not written."""
-    setattr(titan_batch, "_engine", _busy)  # noqa: B010 - in this process
+    process.replace_in(titan_batch, "an_engine", _busy)
     key = task.job.submit()
     process.append(task.target.beside("keys"), f"{task.job.number} {key}")
     return _poll(task) if task.rng.random() < 0.6 else 0
@@ -178,3 +178,9 @@ KINDS: dict[str, Kind] = {
 SUBMITS = ("submit", "submit without ledger")
 # While the ledger itself is lost: until a rebuild has ended, the others may be refused.
 AFTER_LOSS = {"rebuild in place": 40, "submit": 40, "poll": 20}
+# Of a ledger in PostgreSQL, backups and rebuilds are the server's business.
+AMONG_HOSTS = {
+    name: kind.share
+    for name, kind in KINDS.items()
+    if not any(word in name for word in ("backup", "rebuild", "restore"))
+}

@@ -1,7 +1,8 @@
 """Checks after a run with kills: ledger, files and hooks against the server's bill."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -12,6 +13,7 @@ from kill.worker import RunTarget
 from simulation import checks, sync_bill
 from simulation.file_checks import file_findings
 from simulation.oracle import Oracle, read_oracle
+from support.ledgers.readable_copy import host_views, rows_in_sqlite
 
 from state.db.connection import connect, sqlite3
 from state.files.folder import Folder
@@ -51,35 +53,49 @@ class Bill:
 
 def findings(target: RunTarget, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
     """One line per violation."""
-    yield from findings_after_loss(target, sandbox, jobs)
-    ledger = connect(target.home / "titan.db")
-    try:
+    with closing(connect(target.home / "titan.db")) as ledger:
+        yield from ledger_findings(target, ledger, sandbox, jobs)
         yield from _calls_are_billed(ledger, sandbox.calls)
         yield from file_findings(Folder(target.home), ledger, read_oracle(sandbox))
-        yield from _hooks_ran(target, ledger)
+        yield from _hooks_ran([target], ledger)
         yield from _backups_are_whole(target)
-    finally:
-        ledger.close()
+
+
+def findings_among_hosts(
+    hosts: Sequence[RunTarget], url: str, sandbox: KillSandbox, jobs: int
+) -> Iterator[str]:
+    """One line per violation, where several hosts share a ledger in PostgreSQL."""
+    folders = [host.folder for host in hosts]
+    with rows_in_sqlite(url) as ledger, host_views(url, folders) as views:
+        yield from ledger_findings(hosts[0], ledger, sandbox, jobs)
+        yield from _calls_are_billed(ledger, sandbox.calls)
+        for view in views:
+            yield from file_findings(view, ledger, read_oracle(sandbox))
+        yield from _hooks_ran(hosts, ledger)
 
 
 def findings_after_loss(target: RunTarget, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
     """One line per violation of what a rebuilt ledger must hold, too."""
+    with closing(connect(target.home / "titan.db")) as ledger:
+        yield from ledger_findings(target, ledger, sandbox, jobs)
+
+
+def ledger_findings(
+    target: RunTarget, ledger: sqlite3.Connection, sandbox: KillSandbox, jobs: int
+) -> Iterator[str]:
+    """One line per violation in the rows."""
     oracle = read_oracle(sandbox)
-    ledger = connect(target.home / "titan.db")
-    try:
-        yield from checks._integrity(ledger)
-        yield from checks._nothing_lost(ledger, _made(target, jobs))
-        yield from checks._nothing_stuck(ledger)
-        yield from checks._one_answer(ledger)
-        yield from checks._bounded(ledger)
-        yield from checks._ledger_is_bill(ledger, oracle)
-        yield from checks._sums(ledger)
-        yield from _payments_are_shown(ledger, sandbox, oracle)
-        yield from _posted_once(sandbox)
-        if not bill(ledger, sandbox, oracle).is_equal:
-            yield f"P3: {bill(ledger, sandbox, oracle)}"
-    finally:
-        ledger.close()
+    yield from checks._integrity(ledger)
+    yield from checks._nothing_lost(ledger, _made(target, jobs))
+    yield from checks._nothing_stuck(ledger)
+    yield from checks._one_answer(ledger)
+    yield from checks._bounded(ledger)
+    yield from checks._ledger_is_bill(ledger, oracle)
+    yield from checks._sums(ledger)
+    yield from _payments_are_shown(ledger, sandbox, oracle)
+    yield from _posted_once(sandbox)
+    if not bill(ledger, sandbox, oracle).is_equal:
+        yield f"P3: {bill(ledger, sandbox, oracle)}"
 
 
 def bill(ledger: sqlite3.Connection, sandbox: KillSandbox, oracle: Oracle) -> Bill:
@@ -173,15 +189,27 @@ def _posted_once(sandbox: KillSandbox) -> Iterator[str]:
     yield from (f"P4: posted {n} times: {ids[0]}" for ids, n in posts.items() if n > 1)
 
 
-def _hooks_ran(target: RunTarget, ledger: sqlite3.Connection) -> Iterator[str]:
+def _hooks_ran(targets: Sequence[RunTarget], ledger: sqlite3.Connection) -> Iterator[str]:
     """Each hook saw the file as it was delivered last, and no two ran together."""
-    path = target.beside("hooks")
-    lines = path.read_text().splitlines() if path.exists() else []
-    yield from (
-        f"hook: two for one file at once: {line}" for line in lines if line[:8] == "together"
-    )
-    ended = {line for line in lines if line.startswith("ended ")}
-    for row in ledger.execute("SELECT * FROM hook_runs WHERE state <> 'none'").fetchall():
+    for target in targets:
+        lines = hook_lines(target)
+        yield from (
+            f"hook: two for one file at once: {line}" for line in lines if line[:8] == "together"
+        )
+        yield from _ended_last(
+            target, {line for line in lines if line.startswith("ended ")}, ledger
+        )
+
+
+def hook_lines(target: RunTarget) -> list[str]:
+    """What the hooks of one home have noted."""
+    return target.hooks.read_text().splitlines() if target.hooks.exists() else []
+
+
+def _ended_last(target: RunTarget, ended: set[str], ledger: sqlite3.Connection) -> Iterator[str]:
+    for row in ledger.execute(
+        "SELECT * FROM hook_runs WHERE state <> 'none' AND host IN ('', ?)", (target.home.name,)
+    ).fetchall():
         if row["state"] != "done":
             yield f"hook: the one of {row['file']} is {row['state']}, {row['problem']}"
         elif f"ended {row['file']} {_cksum(target.home / 'staging' / row['file'])}" not in ended:

@@ -106,7 +106,7 @@ class Job:
         return path
 
 
-def write_settings(home: Path) -> None:
+def write_settings(home: Path, *, has_mirrors: bool = False) -> None:
     """A titan.toml with delivery hooks for three of the workflows, one with automatic replay.
 
     Beside the folder is the schema that the command line is given.
@@ -119,4 +119,6 @@ def write_settings(home: Path) -> None:
     common = 'workload = "w"\nschedule = "daily"\non_delivery_timeout_s = 600'
     jobs = [f"[jobs.{name}]\n{common}\non_delivery = {command}\n" for name in WORKFLOWS[:3]]
     text = "[workloads.w]\n" + "".join(jobs) + 'replay = "auto"\n'
+    if has_mirrors:
+        text += "[ledger]\nmirrors = true\n"
     (home / "titan.toml").write_text(text)

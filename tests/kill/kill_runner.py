@@ -4,7 +4,6 @@
 after the imports makes processes cheap.
 """
 
-import importlib
 import json
 import os
 import random
@@ -16,19 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kill import process
-from kill.actions import AFTER_LOSS, KINDS, SUBMITS, Kind, Task
+from kill.actions import AFTER_LOSS, AMONG_HOSTS, KINDS, SUBMITS, Kind, Task
 from kill.damage import copy_files, damage
 from kill.jobs import Job
 from kill.worker import RunTarget, real_monotonic, real_sleep
 
-from titan_console.cli.main import _MODULES, COMMANDS
+from titan_console.cli.main import _MODULES, COMMANDS, _load
 
 _LONGEST_LIFE_S = 0.8
+# Over a network each statement takes its time.
+_LONGEST_LIFE_AMONG_HOSTS_S = 3.0
 _TICK_S = 0.004
 _MOST_COPIES = 12
 _ON_COPIES = ("rebuild", "restore")
 # A process that takes longer than this hangs.
 _LONGEST_RUN_S = 120.0
+_LONGEST_RUN_AMONG_HOSTS_S = 600.0
+# A lease lasts 15 accelerated minutes: on a busy machine, one process may be overtaken by another.
+_OVERTAKEN = "has taken over the lease"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +52,37 @@ class Orders:
     # The jobs that were submitted before.
     jobs: int = 0
     after_loss: bool = False
+    # The address of a ledger in PostgreSQL, and the homes of its hosts, whose clocks are so far
+    # ahead of the server's.
+    ledger: str = ""
+    hosts: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def shares(self) -> dict[str, int]:
         """How often each kind of process is chosen."""
+        if self.hosts:
+            return AMONG_HOSTS
         return AFTER_LOSS if self.after_loss else {name: kind.share for name, kind in KINDS.items()}
 
     @property
+    def targets(self) -> list[RunTarget]:
+        """One for each host."""
+        return [
+            RunTarget(
+                home=Path(home),
+                address=self.address,
+                origin=self.origin,
+                speed=self.speed,
+                ledger=self.ledger,
+                ahead_s=ahead_s,
+            )
+            for home, ahead_s in (self.hosts or {self.home: 0.0}).items()
+        ]
+
+    @property
     def target(self) -> RunTarget:
-        return RunTarget(
-            home=Path(self.home), address=self.address, origin=self.origin, speed=self.speed
-        )
+        """That of the first host."""
+        return self.targets[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,17 +158,27 @@ class KillRunner:
         seed = self.rng.random()
         dies = self.rng.random() < self.orders.killed_share
         kills_itself = dies and self.rng.random() < 0.5
-        dies_at = now + self.rng.uniform(0, _LONGEST_LIFE_S) if dies and not kills_itself else None
+        longest = _LONGEST_LIFE_AMONG_HOSTS_S if self.orders.hosts else _LONGEST_LIFE_S
+        dies_at = now + self.rng.uniform(0, longest) if dies and not kills_itself else None
+        target = self._host_of(job) if what in SUBMITS else self.rng.choice(self.orders.targets)
         pid = os.fork()
         if pid == 0:
+            if self.orders.hosts:
+                process.prepare(target)
             task = Task(
-                target=self.orders.target,
+                target=target,
                 rng=random.Random(seed),
                 job=job,
                 copy=self._copy_folder(copy),
             )
             _run_child(KINDS[what], task, kills_itself=kills_itself)
         self.children[pid] = Child(what=what, job=job, copy=copy, started=now, dies_at=dies_at)
+
+    def _host_of(self, job: Job) -> RunTarget:
+        """Where the job is scheduled; sometimes it runs on another host."""
+        targets = self.orders.targets
+        is_moved = len(targets) > 1 and self.rng.random() < 0.1
+        return self.rng.choice(targets) if is_moved else targets[job.number % len(targets)]
 
     def _next_job(self) -> Job:
         if self.again:
@@ -179,12 +213,16 @@ class KillRunner:
     def _copy_folder(self, number: int) -> Path:
         return self.orders.target.beside("copies") / str(number)
 
+    @property
+    def _longest_run_s(self) -> float:
+        return _LONGEST_RUN_AMONG_HOSTS_S if self.orders.hosts else _LONGEST_RUN_S
+
     def _kill_due(self, now: float) -> None:
         for pid, child in self.children.items():
             if child.dies_at is not None and child.dies_at <= now:
                 os.kill(pid, signal.SIGKILL)
                 child.dies_at = None
-            elif now > child.started + _LONGEST_RUN_S:
+            elif now > child.started + self._longest_run_s:
                 self.errors.append(f"{child.what} ({child.job.tag}) hangs")
                 os.kill(pid, signal.SIGKILL)
                 child.started = now
@@ -211,8 +249,9 @@ class KillRunner:
 
     def _has_ended(self, child: Child, code: int, said: str) -> None:
         self.codes[f"{child.what}: {code}"] += 1
+        may_be_unusable = self.orders.after_loss or (self.orders.hosts and _OVERTAKEN in said)
         if (
-            code not in (0, 1, 2, *([3] if self.orders.after_loss else []))
+            code not in (0, 1, 2, *([3] if may_be_unusable else []))
             or "Traceback" in said
             or "internal error" in said
         ):
@@ -247,7 +286,7 @@ def main() -> None:
     """Load what every child needs, create the ledger, and run."""
     orders = Orders(**json.loads(sys.argv[1]))
     for name in {_MODULES.get(name, name) for name in COMMANDS}:
-        importlib.import_module(f"titan_console.cli.commands.{name}")
+        _load(name)
     orders.target.beside("output").mkdir(exist_ok=True)
     orders.target.beside("copies").mkdir(exist_ok=True)
     if not orders.after_loss:

@@ -15,3 +15,5 @@ def test_kills_lose_nothing_and_duplicate_no_charge(tmp_path: Path) -> None:
     assert outcome.kills.total() >= _KILLS
     assert outcome.bill.is_equal
     assert outcome.bill.ledger > 0
+    assert outcome.crash_points
+    assert outcome.fallback_imports

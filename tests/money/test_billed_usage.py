@@ -17,8 +17,8 @@ from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
 from support.processes.terminal import Terminal
 
 from core.api.client import AnthropicApi
-from core.config.never_batch import NeverBatchList
 from core.intake.options import SubmitOptions
+from core.money.batchable import Fleet
 from core.money.explain import explain
 from core.money.pricing import PriceBook
 from core.reporting import history
@@ -39,7 +39,7 @@ _ADVISOR: dict[str, Any] = {
     "name": "advisor",
     "model": "claude-opus-5-5",
 }
-_BETAS = ("compact-2026-01-12",)
+_BETAS = ("compact-2026-01-12", "advisor-tool-2026-03-01")
 _COMPACT = {"edits": [{"type": "compact_20260112", "trigger": {"value": 1}}]}
 
 
@@ -192,7 +192,7 @@ def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path
         with Reader(bench.folder.ledger) as reader:
             parts = status_lines.totals(console_snapshot.take(reader, now))
         totals = [f"{part.label} {part.value}" for part in parts]
-        title = kpis_title(history.kpi_month(ledger, NeverBatchList(), now.date()))
+        title = kpis_title(history.kpi_month(ledger, Fleet(), now.date()))
     assert (row.succeeded, row.unpriced) == (100, 0)
     assert (row.cost_nano, row.fee_nano) == (8_300_000_000, 5_000_000_000)
     assert row.sync_cost_nano == 11_600_000_000

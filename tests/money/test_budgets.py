@@ -32,7 +32,7 @@ def limit(home: Path, text: str) -> None:
 
 
 def reserved(bench: Bench, **scope: str) -> int:
-    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))
+    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_submission_over_budget_is_rejected_with_the_numbers_and_not_sent(home: Path) -> None:

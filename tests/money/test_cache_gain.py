@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import Bench
 
+from core.config.titan_tables import parse
 from core.intake.recorded_calls import record_sync
 from core.money.cache_gain import cache_effect, gains
 from core.money.pricing import PriceBook
@@ -28,6 +29,7 @@ def a_use(**fields: object) -> CacheUse:
         "batch_key": "tb_1",
         "tag": "t",
         "workflow": "w",
+        "lane": "anthropic",
         "kind": BatchKind.BATCH,
         "collected_ts": to_text(AT),
         "priced_ts": to_text(AT),
@@ -94,6 +96,15 @@ def test_the_groups_of_a_batch_are_added_and_an_unknown_price_hides_the_gain() -
     for odd in ({"model": "unknown-1"}, {"inference_geo": "mars"}):
         [found] = gains([*parts, a_use(**odd)], PRICES)
         assert (found.gain_nano, found.uncached_nano) == (None, None)
+
+
+def test_a_batch_of_a_lane_gains_at_the_prices_of_the_lane() -> None:
+    row = "from = 2026-01-01\ninput = 20\noutput = 1\n"
+    rules = parse(f"[lanes.aws]\n[[lanes.aws.prices.claude-sonnet-5-5]]\n{row}")
+    prices = PriceBook.of_rules(rules)
+    found = gains([a_use(read=1000), a_use(batch_key="tb_2", read=1000, lane="aws")], prices)
+    # A read saves nine tenths of the input price, of which a batch costs half.
+    assert [one.gain_nano for one in found] == [950_000, 9_000_000]
 
 
 def test_the_unpriced_tokens_of_the_sum_are_those_of_batches_without_a_gain() -> None:

@@ -15,7 +15,8 @@ from core.config.titan_tables import parse
 from core.errors import OverBudget
 from core.intake.dry_run import plan, report
 from core.intake.options import SubmitOptions
-from core.money.estimate import Estimate, cost_bound, history_since, mean_costs
+from core.money.cost_history import history_since
+from core.money.estimate import Estimate, cost_bound, mean_costs
 from core.money.pricing import PriceBook
 from core.requests.cache_control import CachePolicy
 from core.requests.cost_bounds import IMAGE_TOKENS, SEARCH_TOKENS, bounds_of
@@ -119,6 +120,35 @@ def test_no_request_costs_more_than_at_most(count: int) -> None:
             billed += 1
             assert cost <= at_most(line).batch_nano, asked
     assert billed > 0.9 * count
+
+
+@pytest.mark.parametrize("cents", [1, 500, 10_000_000_000])
+def test_plain_text_costs_at_most_what_a_close_look_finds(cents: int) -> None:
+    random, plain = Random(cents), 0
+    table = f'from = 2026-01-01\ninput = "{cents / 100}"\noutput = "{cents}"'
+    priced = PriceBook(parse(f"[[prices.claude-opus-5]]\n{table}").prices)
+    texts: tuple[object, ...] = ("x" * 10, "x" * 150_000, [{"type": "text", "text": "x"}], [], "")
+    for _ in range(300):
+        text = {"role": "user", "content": random.choice(texts)}
+        asked = random_request(random)
+        if random.random() < 0.7:
+            asked = {name: asked[name] for name in ("custom_id", "model", "max_tokens")}
+            asked["messages"] = [text]
+        line = to_line(
+            asked,
+            position=1,
+            model="-",
+            betas=(),
+            limits=Limits(),
+            output=random.choice((None, b'{"type":"object","additionalProperties":false}')),
+        )
+        if random.random() < 0.1:
+            line = line._replace(model="claude-unknown")
+        plain += line.is_plain
+        for prices in (PRICES, priced):
+            quick = cost_bound(prices, START, line)
+            assert quick == cost_bound(prices, START, line._replace(is_plain=False)), asked
+    assert 30 < plain < 270
 
 
 def test_a_token_has_at_least_one_byte_and_the_answer_at_most_max_tokens() -> None:

@@ -13,6 +13,7 @@ from core.config.titan_file import template
 from core.config.titan_tables import parse
 from core.errors import TitanTomlError
 from core.money.forecast import Cache, Measured, cents, forecast, report
+from core.money.model_change import compare
 from core.money.pricing import PriceBook
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -133,6 +134,21 @@ def test_the_job_of_a_model_without_a_price_is_named() -> None:
     with pytest.raises(TitanTomlError, match=r"job titan-daily-feed: .*'claude-next-9'") as caught:
         forecast(parse(before + job + after), PRICES, at=AT)
     assert caught.value.code == "model_without_price"
+
+
+def test_a_job_has_the_prices_of_its_lane() -> None:
+    lane = (
+        "[lanes.aws]\nkind = 'aws'\n[[lanes.aws.prices.claude-sonnet-4-6]]\n"
+        "from = 2026-01-01\ninput = 30\noutput = 150\n[jobs.titan-daily-feed]\nlane = 'aws'\n"
+    )
+    rules = parse(template().replace("[jobs.titan-daily-feed]\n", lane))
+    assert rules.problems == ()
+    prices = PriceBook.of_rules(rules)
+    before = forecast(TODAY, PRICES, at=AT).total.batch_usd
+    # 0.75M in and 0.24M out at half of $3 and $15 cost $2.925.
+    assert forecast(rules, prices, at=AT).total.batch_usd == before + 9 * Decimal("2.925")
+    (moved,) = compare(rules, prices, "claude-haiku-4-5", at=AT, job="titan-daily-feed")
+    assert (moved.usd, moved.other_usd) == (Decimal("29.25"), Decimal("0.975"))
 
 
 @given(scale=st.integers(0, 1000), other=st.integers(0, 1000))

@@ -1,6 +1,6 @@
 """The KPIs: pure, over the ledger, and over a simulated month."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,11 @@ from support.lifecycle import batches
 
 from core.commands import planner
 from core.commands.command_request import CommandRequest
+from core.config.never_batch import NeverBatchList
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
+from core.money.batchable import BatchableJob, Fleet
 from core.money.kpis import Facts, kpis, percentile, report, shown
 from core.reporting.history import History
 from state.db.reader import Source
@@ -36,8 +38,9 @@ GOOD = Facts(
 )
 
 
-def history(source: Source) -> History:
-    return History(source, since_day="2026-01-01", is_batchable=lambda name: name != "live")
+def history(source: Source, *jobs: BatchableJob) -> History:
+    fleet = Fleet(never=NeverBatchList({"live": "a user waits"}), jobs=jobs)
+    return History(source, fleet, date(2026, 12, 31), days=365)
 
 
 def test_at_the_targets_all_are_met() -> None:

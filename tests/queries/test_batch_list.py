@@ -24,24 +24,24 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         made.collected(f"tag-{number:02d}", 1)
     made.accept(made.submit("tag-00-again", 1))
     async with opened(made) as pilot:
-        await until_shown(pilot, "Last 50 ended")
+        await until_shown(pilot, "Ended 60")
         assert "tag-00 " not in shown(pilot)
         await pilot.press("/", *"tag:tag-00")
         await until_shown(pilot, "▽ tag:tag-00  2 match")
         await pilot.press("enter")
         await until_shown(pilot, "Open matching 1")
-        await until_shown(pilot, "Others matching 1")
+        await until_shown(pilot, "Ended, matching: 1")
         assert "tag-00 " in shown(pilot)
         page = pilot.app.screen
         assert isinstance(page, BatchesScreen)
         await pilot.press("tab")
-        assert table(pilot, "recent").has_focus
+        assert table(pilot, "ended").has_focus
         assert page.target(Action.REPLAY) is not None
         await pilot.press("/", "x", "enter")
         await until_shown(pilot, "No match. Esc clears the filter.")
         await pilot.press("escape")
         await until(pilot, lambda: "▽" not in shown(pilot))
-        await until_shown(pilot, "Last 50 ended")
+        await until_shown(pilot, "Ended 60")
 
 
 async def test_a_sort_without_a_filter_waits_for_nothing(tmp_path: Path) -> None:

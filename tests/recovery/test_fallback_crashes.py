@@ -229,7 +229,7 @@ def test_a_death_during_an_import_and_the_loss_of_ledger_and_mirrors_count_each_
 ) -> None:
     """Where its requests were known, the copy of its answers has the name of a run of those."""
     copied = [
-        _lost_with_the_mirrors(tmp_path / str(n), n, is_known=is_known) for n in range(17, 35)
+        _lost_with_the_mirrors(tmp_path / str(n), n, is_known=is_known) for n in range(11, 29)
     ]
     assert sum(copied) > 5
 
@@ -260,3 +260,26 @@ def test_a_batch_is_not_given_the_answers_that_a_killed_import_left_under_its_ke
     ]
     check_billing(bench)
     assert len(our_bill(bench)) == 6
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.zst", "jsonl.part", "answers"])
+def test_a_batch_does_not_overwrite_what_a_lost_ledger_left_under_its_key(
+    bench: Bench, form: str
+) -> None:
+    bench.faults.add("create:429:times=1:retry=60")
+    bench.submit(3, tag="t")
+    key = f"{batches(bench)[0].key}-2"
+    lost, unused = (bench.folder.results / f"{key}.{form}{end}" for end in ("", ".unused"))
+    lost.parent.mkdir(exist_ok=True)
+    lost.write_bytes(b"of the lost ledger")
+    unused.write_bytes(b"set aside before")
+    poll_until_done(bench)
+    assert batches(bench)[1].key == key
+    assert [one["outcome"] for one in results(bench, "t")] == ["succeeded"] * 3
+    assert unused.read_bytes() == b"set aside before"
+    assert unused.with_name(f"{unused.name}-2").read_bytes() == b"of the lost ledger"
+    events = bench.engine.context.ledger.rows(
+        "SELECT detail FROM events WHERE kind = 'batch.file_set_aside'"
+    )
+    assert [f"{unused.name}-2" in row["detail"] for row in events] == [True]
+    check_billing(bench)

@@ -75,9 +75,10 @@ UNKNOWN: dict[Callable[[Path], None], str] = {
     _newer: "ledger_too_new",
     _of_another_program: "ledger_unusable",
 }
-# Commands that do not open the ledger, or that diagnose it.
+# Commands that do not open the ledger, or that diagnose it. `mcp` reports it in each answer.
 _WITHOUT_LEDGER = {
     "schedule", "keys", "sandbox", "demo", "serve", "completion", "doctor", "rebuild", "restore",
+    "verify-api", "mcp", "skill",
 }  # fmt: skip
 _ARGUMENTS = {
     "submit": ["-", "--tag", "t", "--json"],
@@ -126,7 +127,12 @@ def test_every_command_refuses_it_in_one_line(
     for path, text in (("table.csv", "title\nDune\n"), ("prompt.txt", "About {title}")):
         (tmp_path / path).write_text(text)
     table = (str(tmp_path / "table.csv"), "--prompt", str(tmp_path / "prompt.txt"))
-    arguments = {**_ARGUMENTS, "run": [*table, "--yes", "--json"]}
+    arguments = {
+        **_ARGUMENTS,
+        "run": [*table, "--yes", "--json"],
+        "metrics": ["--textfile", str(tmp_path / "titan.prom")],
+        "ledger": ["copy", str(folder.root), "postgresql://127.0.0.1:1/t", "--yes", "--json"],
+    }
     lose(folder.ledger)
     before = folder.ledger.read_bytes() if folder.ledger.exists() else None
     for name in ["--poll", *_names()]:
@@ -209,14 +215,14 @@ def test_the_console_says_that_it_is_lost_instead_of_waiting_for_a_new_one(
     used: tuple[Terminal, Folder, Sandbox],
 ) -> None:
     _, folder, _ = used
-    with closing(ReopeningReader(folder.ledger)) as kept:
+    with closing(ReopeningReader(folder)) as kept:
         kept.get()
         _gone(folder.ledger)
         with pytest.raises(LedgerUnusable, check=code_is("ledger_lost")):
             kept.get()
         Folder(folder.root / "new").root.mkdir()
     with (
-        closing(ReopeningReader(folder.root / "new" / "titan.db")) as kept,
+        closing(ReopeningReader(Folder(folder.root / "new"))) as kept,
         pytest.raises(FileNotFoundError),
     ):
         kept.get()

@@ -127,7 +127,7 @@ def test_an_open_console_sees_the_ledger_that_was_put_in_place(
     damaged: tuple[Terminal, Folder, Sandbox],
 ) -> None:
     terminal, folder, _ = damaged
-    with closing(ReopeningReader(folder.ledger)) as kept:
+    with closing(ReopeningReader(folder)) as kept:
         old = kept.get()
         old.rows("SELECT count(*) FROM requests")
         assert terminal.run("rebuild", "--yes").code == 0

@@ -83,6 +83,25 @@ def test_a_submission_that_was_not_sent_is_sent_once(used: Bench, point: str) ->
     assert used.sandbox.billing_log().creates == 2
 
 
+@pytest.mark.parametrize("point", ["submit:begin", "submit:done"])
+@pytest.mark.parametrize("asked", ["aws", "anthropic"])
+def test_a_submission_that_was_not_sent_keeps_the_lane_of_its_call(
+    used: Bench, point: str, asked: str
+) -> None:
+    """Its job has the other lane, and no line of the mirror names one."""
+    other = "anthropic" if asked == "aws" else "aws"
+    (used.folder.root / "titan.toml").write_text(
+        "[lanes.aws]\nkind = 'aws'\n[workloads.w]\n[jobs.feed-classify]\nworkload = 'w'\n"
+        f"schedule = 'daily'\nlane = '{other}'\n"
+    )
+    killed_at(used, point, lambda: used.submit(3, lane=asked))
+    engine, done = rebuilt(used)
+    assert (done.queued, done.missing) == (3, 0)
+    assert not any("cannot be read" in warning for warning in done.warnings)
+    rows = engine.context.ledger.rows("SELECT lane FROM submissions ORDER BY id")
+    assert [row[0] for row in rows] == ["anthropic", asked]
+
+
 def test_what_a_killed_submit_left_is_no_second_submission(used: Bench) -> None:
     killed_at(used, "submit:begin", lambda: used.submit(3))
     key = used.submit(3).submission.key

@@ -25,8 +25,9 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "object": dict,
 }
-# Commands that print no data, and `query`, whose keys are those of the query.
-_WITHOUT = {"serve", "completion", "withdraw", "query"}
+# Commands that print no data, `query`, whose keys are those of the query, and `metrics`, whose
+# format is that of Prometheus.
+_WITHOUT = {"serve", "mcp", "completion", "withdraw", "query", "metrics"}
 # Their output is that of `replay`.
 _LIKE_REPLAY = {"cancel", "sync", "acknowledge", "pause", "resume"}
 

@@ -20,6 +20,8 @@ from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import console_snapshot
 from titan_console.session import reasons
+from titan_console.session.batch_outlook import Outlook
+from titan_console.text import ledger_messages
 from titan_console.tui.screens import batch_rows
 
 
@@ -138,9 +140,11 @@ def test_the_console_says_the_same_reasons(bench: Bench, happens: Callable[[Benc
     report = _status(bench)
     with Reader(bench.folder.ledger) as reader:
         seen = console_snapshot.take(reader, bench.clock.now(), reasons.of)
-    rows = batch_rows.open_rows(seen, bench.clock.now(), {})
+    rows = batch_rows.open_rows(seen, bench.clock.now(), Outlook())
+    reasons_told = [row.queued_because for row in (*report.open, *report.queued)]
+    assert all(reasons_told)
     assert {row.cells["problem"].text for row in rows} == {
-        row.queued_because for row in (*report.open, *report.queued)
+        ledger_messages.in_list(reason or "", bench.clock.now()) for reason in reasons_told
     }
 
 

@@ -1,9 +1,11 @@
 """What the API would reject is known at submit, in its own words; what it accepts is not blamed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+from anthropic.types import ToolUnionParam
+from anthropic.types.beta import BetaToolUnionParam
 from support.api.sandbox_client import BATCHES, a_desk
 
 from core.requests.api_rules import Rules
@@ -230,6 +232,89 @@ def test_an_unknown_field_has_a_hint(name: str, hint: str) -> None:
     (problem,) = found(params_of(**{name: 1}))
     assert hint in problem.hint
     assert bool(problem.hint) is bool(hint)
+
+
+BETA_ONLY: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        kind: ({"tools": [{"type": kind, "name": "t"}]}, "computer-use-2025-11-24")
+        for kind in ("computer_20241022", "computer_20250124", "computer_20251124")
+    },
+    "bash": ({"tools": [{"type": "bash_20241022", "name": "bash"}]}, "computer-use-2024-10-22"),
+    "editor": (
+        {"tools": [{"type": "text_editor_20241022", "name": "e"}]},
+        "computer-use-2024-10-22",
+    ),
+    "advisor": (
+        {"tools": [{"type": "advisor_20260301", "name": "a", "model": NEW}]},
+        "advisor-tool-2026-03-01",
+    ),
+    "toolset": (
+        {"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]},
+        "mcp-client-2025-11-20",
+    ),
+    "a call by MCP": (turns("Hi", [{"type": "mcp_tool_use"}], "So?"), "mcp-client-2025-11-20"),
+    "compacted": (turns("Hi", [{"type": "compaction"}], "So?"), "compact-2026-01-12"),
+    "fallback": (turns("Hi", [{"type": "fallback"}], "So?"), "server-side-fallback-2026-07-01"),
+    "tool removal": (
+        {
+            "messages": [
+                *turns("Hi", "Yes")["messages"],
+                {"role": "system", "content": [{"type": "tool_removal"}]},
+            ]
+        },
+        "mid-conversation-tool-changes-2026-07-01",
+    ),
+    "clear_at": (
+        {
+            "messages": [
+                *turns("Hi", "Yes")["messages"],
+                {"role": "system", "content": "x", "clear_at": "never"},
+            ]
+        },
+        "mid-conversation-system-clear-at-2026-08-21",
+    ),
+    "block_binding": (
+        {"thinking": {"type": "enabled", "budget_tokens": 1024, "block_binding": {"x": 1}}},
+        "thinking-binding-controls-2026-08-01",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BETA_ONLY)
+def test_what_needs_a_beta_header_is_found_without_it_here_and_in_the_sandbox(case: str) -> None:
+    changes, beta = BETA_ONLY[case]
+    params = params_of(**changes)
+    (problem,) = found(params)
+    assert problem.hint == f"It needs a beta header: {beta.rstrip('0123456789-')}-…"
+    assert not found(params, beta)
+    desk = a_desk()
+    request = {"requests": [{"custom_id": "a", "params": params}]}
+    ids = [
+        desk.json("POST", BATCHES, request, **headers)["id"]
+        for headers in ({}, {"anthropic_beta": beta})
+    ]
+    assert [desk.lines(one)["a"]["type"] for one in ids] == ["errored", "succeeded"]
+
+
+def test_the_tools_that_need_a_beta_are_those_that_only_the_beta_types_of_the_sdk_have() -> None:
+    plain, beta = (_tool_types(union) for union in (ToolUnionParam, BetaToolUnionParam))
+    assert beta - plain == {
+        *("mcp_toolset", "bash_20241022", "text_editor_20241022", "advisor_20260301"),
+        *("computer_20241022", "computer_20250124", "computer_20251124"),
+    }
+    for kind in plain - {"custom"}:
+        tool = {"type": kind, "name": "t"}
+        assert not any("beta" in problem.hint for problem in found(params_of(tools=[tool]))), kind
+
+
+def _tool_types(union: Any) -> set[str]:
+    """The values of `type` in the members of a union."""
+    found: set[str] = set()
+    for member in get_args(union):
+        hint = get_type_hints(member).get("type")
+        for part in (hint, *get_args(hint)):
+            found.update(one for one in get_args(part) if isinstance(one, str))
+    return found
 
 
 def test_what_is_the_same_in_the_next_request_is_found_again() -> None:

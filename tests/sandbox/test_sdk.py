@@ -6,8 +6,10 @@ from typing import Any, cast
 import anthropic
 import pytest
 from anthropic.types import Message
+from sandbox import sdk_batch_calls
 from support.api.sandbox_client import HAIKU, a_desk, a_params, create_body
 
+from titan_console.sandbox.http.server import running
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -109,6 +111,26 @@ def test_a_message_is_answered_and_billed() -> None:
     assert again.content == answer.content
     assert again.id != answer.id
     assert [row.batch_id for row in desk.sandbox.billing_log().billed("default")] == [None, None]
+
+
+def test_every_call_of_the_sdk_works_plain_raw_streaming_and_async(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = sdk_batch_calls.main([])
+    printed = capsys.readouterr().out
+    assert code == 0, printed
+    assert printed.endswith("124 calls, 0 failed\n")
+
+
+def test_the_script_for_the_sdk_sees_a_wrong_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdk_batch_calls, "WAYS", ("plain",))
+    with running(a_desk("cancel:garbage").sandbox) as base_url:
+        assert sdk_batch_calls.main([base_url]) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 4
+    assert all(line.endswith("cancel") for line in failed)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,22 @@ def test_all_that_is_no_secret_is_copied_and_nothing_else() -> None:
     assert again.content is None
 
 
+def test_a_ledger_in_postgresql_is_reached_without_a_password_in_the_file() -> None:
+    known = {
+        "TITAN_LEDGER": "postgresql://db/titan",
+        "PGUSER": "titan",
+        "PGPASSFILE": "/run/pgpass",
+        "PGPASSWORD": "pass-word-123",
+    }
+    plan = planned(known, b"", with_postgres=True)
+    assert plan.content is not None
+    assert set(parse(plan.content).values) == {"TITAN_LEDGER", "PGUSER", "PGPASSFILE"}
+    yours = planned({"TITAN_LEDGER": "postgresql://titan:pass-word-123@db/titan"}, b"")
+    assert [(one.name, one.state) for one in yours.found] == [("TITAN_LEDGER", State.YOURS)]
+    # Those of other programs, where the ledger is in its home.
+    assert planned({"PGUSER": "x", "PGPASSWORD": "pass-word-123"}, b"").found == ()
+
+
 def test_what_the_file_says_already_stays() -> None:
     before = f"# mine\nANTHROPIC_API_KEY={KEY}\nNO_PROXY=mine"
     plan = planned(ENVIRONMENT, before.encode("utf-16"))

@@ -136,11 +136,50 @@ def test_a_task_of_another_folder_is_not_forced_away(
 
 def test_the_skill_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(tmp_path, monkeypatch)
-    skill = machine.home / "scheduled-tasks" / NAME / "SKILL.md"
-    assert machine.terminal.run("schedule", "--install", "skill").code == 0
-    assert f"name: {NAME}" in skill.read_text("utf-8")
-    assert machine.terminal.run("schedule", "--uninstall", "skill").code == 0
-    assert not skill.exists()
+    for agent_folder in (machine.user / ".claude", tmp_path / "own"):
+        skill = agent_folder / "scheduled-tasks" / NAME / "SKILL.md"
+        assert machine.terminal.run("schedule", "--install", "skill").code == 0
+        assert f"name: {NAME}" in skill.read_text("utf-8")
+        assert machine.terminal.run("schedule", "--uninstall", "skill").code == 0
+        assert not skill.exists()
+        monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "own"))
+    # Where an earlier version wrote it, it is removed.
+    old = machine.home / "scheduled-tasks" / NAME / "SKILL.md"
+    for option in ("--install", "--uninstall"):
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text("old")
+        assert machine.terminal.run("schedule", option, "skill").code == 0
+        assert not old.exists()
+
+
+@pytest.mark.parametrize("option", ["--install", "--uninstall"])
+def test_a_task_that_the_user_wrote_or_of_another_folder_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    machine = Machine(tmp_path, monkeypatch)
+    skill = machine.user / ".claude" / "scheduled-tasks" / NAME / "SKILL.md"
+    assert Terminal(tmp_path / "second").run("schedule", "--install", "skill").code == 0
+    for text, said in ((skill.read_text("utf-8"), "already polls"), ("mine", "was not written by")):
+        skill.write_text(text, "utf-8")
+        done = machine.terminal.run("schedule", option, "skill", "--json")
+        assert (done.code, done.error_code()) == (2, "name_in_use")
+        assert said in done.err
+        assert skill.read_text("utf-8") == text
+
+
+def test_what_the_sessions_of_an_agent_cost_is_in_each_preview(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path, monkeypatch)
+    (tmp_path / machine.home).mkdir()
+    own = "[[prices.claude-sonnet-4-6]]\nfrom = 2026-01-01\ninput = 30\noutput = 150\n"
+    for prices, day, month in (("", "$9.07", "$272.16"), (own, "$90.72", "$2,721.60")):
+        (machine.home / "titan.toml").write_text(prices)
+        for shown in (["skill"], ["--install", "skill", "--dry-run"], ["--install", "skill"]):
+            done = machine.terminal.run("schedule", *shown)
+            assert f"96 agent sessions a day cost about {day} a day, {month} a month" in done.err
+            assert "cron, systemd and the Windows Task Scheduler poll at no cost" in done.err
+    assert "sessions" not in machine.terminal.run("schedule", "cron").err
 
 
 def test_without_the_scheduler_files_are_written_and_the_rest_is_printed(

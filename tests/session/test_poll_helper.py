@@ -12,6 +12,7 @@ from queue import Queue
 
 import pytest
 from support.builders import START, some_requests
+from support.console.command_pilot import to_errors
 from support.console.console_pilot import until, until_seen, until_shown
 from support.processes.terminal import NOWHERE, Terminal, a_server
 
@@ -31,7 +32,7 @@ import json, os, sys
 from pathlib import Path
 from queue import Queue
 from titan_console.cli.commands import console
-home, helper = console._hand_over(read_only=False)
+home, helper, _access = console._hand_over(read_only=False)
 ends = Queue()
 helper.start(ends.put)
 end = ends.get(timeout=120)
@@ -193,7 +194,8 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
         async with TitanApp(tmp_path, clock, poll_runner=helper).run_test(size=(120, 40)) as pilot:
             await until_seen(pilot)
             await until_shown(pilot, "Latest errors 2")
-            await pilot.press("tab", "tab", "space", "space", "R")
+            await to_errors(pilot)
+            await pilot.press("space", "space", "R")
             await until_shown(pilot, "Replay 2 requests")
             await pilot.press("y")
             await until_shown(pilot, "in 8 s")
@@ -201,7 +203,7 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
             await until_shown(pilot, "running in a poll")
             await until_shown(pilot, "! The poll failed: No API key: set ANTHROPIC_API_KEY")
             await pilot.press("2")
-            replayed = "Replay 2 requests: 2 of 2 requests queued for replay"
+            replayed = "2 requests queued for replay"
             await until_shown(pilot, f"! {replayed}, not sent")
             await until(pilot, lambda: bool(pilot.app.screen))
     with Ledger(tmp_path / "titan.db", now=lambda: START, actor="test") as ledger:

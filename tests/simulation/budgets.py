@@ -3,8 +3,6 @@
 import random
 from typing import TYPE_CHECKING
 
-from state.db.connection import connect
-
 if TYPE_CHECKING:
     from simulation.world import World
 
@@ -20,7 +18,7 @@ class Budget:
         self._world = world
         # Separate, so that limits do not change the rest of a history.
         self._rng = random.Random(f"budget {world.seed}")
-        self._path = world.folder.root / "titan.toml"
+        self._paths = [folder.root / "titan.toml" for folder in world.place.hosts]
         self._workflow: str | None = None
         self.is_set = False
 
@@ -39,7 +37,8 @@ class Budget:
         if not self.is_set:
             return
         self._world.figures.operations["budget held"] += sum(map(self.forbids, self._queued()))
-        self._path.unlink()
+        for path in self._paths:
+            path.unlink()
         self.is_set = False
         self._world.note("the limit is removed")
 
@@ -55,7 +54,8 @@ class Budget:
             if self._workflow is None
             else f"[budgets.workflows]\n{self._workflow} = 0.000001\n"
         )
-        self._path.write_text(limit, "utf-8")
+        for path in self._paths:
+            path.write_text(limit, "utf-8")
         self.is_set = True
         self._world.note(f"a limit for {self._workflow or 'the day'} is set")
 
@@ -63,9 +63,5 @@ class Budget:
         """The workflow of each batch that waits to be sent."""
         if self._world.replacing.is_lost:
             return []
-        ledger = connect(self._world.folder.ledger)
-        try:
-            rows = ledger.execute("SELECT workflow FROM batches WHERE status = 'queued'").fetchall()
-        finally:
-            ledger.close()
+        rows = self._world.place.rows("SELECT workflow FROM batches WHERE status = 'queued'")
         return [workflow for (workflow,) in rows]

@@ -11,7 +11,7 @@ from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.collect_policy import COLLECT_TRIES
-from state.db.connection import connect, sqlite3
+from state.db.connection import sqlite3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,7 @@ class Job(Protocol):
 
 def check(world: World, jobs: Sequence[Job]) -> list[str]:
     """One line per violation."""
-    ledger = connect(world.folder.ledger)
-    try:
+    with world.place.readable() as ledger, world.place.views() as folders:
         oracle = read_oracle(world.sandbox)
         findings = [
             *_integrity(ledger),
@@ -49,16 +48,19 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
             *sync_bill.findings(ledger, world.sync_bill),
             *_one_post_each(world),
             *_no_payment_twice(world, ledger, oracle),
-            *file_findings(
-                world.folder,
-                ledger,
-                oracle,
-                spool_was_unreadable="unreadable file: spool" in world.figures.operations,
+            *world.place.findings(ledger),
+            *(
+                finding
+                for folder in folders
+                for finding in file_findings(
+                    folder,
+                    ledger,
+                    oracle,
+                    spool_was_unreadable="unreadable file: spool" in world.figures.operations,
+                )
             ),
         ]
         world.figures.ledger.update(_figures(ledger))
-    finally:
-        ledger.close()
     return findings
 
 

@@ -77,6 +77,11 @@ class FaultProfile:
     primed: bool = False
     # The share of jobs whose answers have a schema.
     structured: float = 0
+    # Hosts that share a ledger in PostgreSQL, by how many seconds the clock of each is ahead of the
+    # one before, and how often a connection to the server ends.
+    hosts: int = 1
+    clocks_apart: float = 0.0
+    lost_connections: float = 0.0
 
 
 def no_faults() -> FaultProfile:
@@ -113,6 +118,20 @@ def slow_lists() -> FaultProfile:
         steps=800,
         max_requests=10,
         submissions=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    )
+
+
+def three_hosts() -> FaultProfile:
+    """Creates become visible late, clocks are an hour apart, and connections are lost."""
+    return replace(
+        slow_lists(),
+        freeze=0,
+        busy_together=2,
+        steps=150,
+        submissions=(1, 2, 3),
+        hosts=3,
+        clocks_apart=3600,
+        lost_connections=0.03,
     )
 
 
@@ -214,6 +233,21 @@ def draw_with_operations(seed: int) -> FaultProfile:
         replacements=rng.choice((0, 0.002, 0.003, 0.01)),
         backups=rng.choice((0, 0.005, 0.03)),
         budgets=rng.choice((0, 0.1, 0.1)),
+    )
+
+
+def among_hosts(seed: int, profile: FaultProfile) -> FaultProfile:
+    """The profile for a ledger in PostgreSQL: with hosts, and without what is of a ledger file."""
+    rng = Random(f"hosts {seed}")
+    if profile.hosts > 1:
+        return profile
+    return replace(
+        profile,
+        hosts=rng.choice((1, 2, 3, 3)),
+        clocks_apart=rng.choice((0, 0, 3600)),
+        lost_connections=rng.choice((0, 0.002, 0.01)),
+        replacements=0,
+        backups=0,
     )
 
 

@@ -3,23 +3,30 @@
 import shutil
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from simulation.checks import check
-from simulation.fault_profile import ACCOUNT_REJECTIONS, FaultProfile, draw_with_operations
+from simulation.fault_profile import (
+    ACCOUNT_REJECTIONS,
+    FaultProfile,
+    among_hosts,
+    draw_with_operations,
+)
 from simulation.jobs import Submission
 from simulation.machine import a_machine
 from simulation.operators import a_command
 from simulation.oracle import is_gone
+from simulation.places import SQLITE
 from simulation.process import Process
 from simulation.replacing import resume_paused
 from simulation.world import Figures, World
 
 from core.engine import Engine
-from state.db.connection import connect, sqlite3
+from state.db.connection import sqlite3
+from state.files.folder import Folder
 from state.model.records import OnFailure
 
 # Polls as by cron at first; the long waits after that are for batches that take their 24 hours.
@@ -46,10 +53,14 @@ class History:
     figures: Figures = field(default_factory=Figures)
 
 
-def run_history(seed: int, profile: FaultProfile | None = None) -> History:
+def run_history(
+    seed: int, profile: FaultProfile | None = None, *, database: str = SQLITE
+) -> History:
     """Run one seed, with its own fault profile or a given one."""
-    with a_home() as home:
-        world = World(home, seed, profile or draw_with_operations(seed))
+    profile = profile or draw_with_operations(seed)
+    if database != SQLITE:
+        profile = among_hosts(seed, profile)
+    with a_home() as home, closing(World(home, seed, profile, database=database)) as world:
         submissions = the_jobs(world)
         try:
             with a_machine(world):
@@ -112,7 +123,8 @@ def run_with_faults(world: World, submissions: list[Submission]) -> None:
 
 def _start(world: World, submissions: list[Submission]) -> Process:
     if world.rng.random() < 0.35:
-        return world.start("submit", world.rng.choice(submissions))
+        job = world.rng.choice(submissions)
+        return world.start("submit", job, folder=world.host_of(job.number))
     return world.start("poll", Engine.poll)
 
 
@@ -236,12 +248,17 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
     world.replacing.end_loss()
     if world.replacing.is_lost:
         return
-    resume = [("resume", resume_paused)] if world.profile.replacements else []
-    for name, work in (*resume, *(("again", submission) for submission in submissions)):
-        run_alone(world, name, work)
+    if world.profile.replacements:
+        run_alone(world, "resume", resume_paused)
+    for job in submissions:
+        run_alone(world, "again", job, folder=world.host_of(job.number))
+    _poll_until_quiet(world)
+
+
+def _poll_until_quiet(world: World) -> None:
     for seconds in _HEALING:
         world.clock.advance(seconds)
-        run_alone(world, "poll", Engine.poll)
+        _poll_everywhere(world)
         if _is_quiet(world) and _stays_quiet(world):
             break
 
@@ -259,13 +276,21 @@ def _stays_quiet(world: World) -> bool:
     """Whether two more polls find nothing new, such as a batch that was listed late."""
     for _ in range(2):
         world.clock.advance(_POLL_EVERY_S)
-        run_alone(world, "poll", Engine.poll)
+        _poll_everywhere(world)
     return _is_quiet(world)
 
 
-def run_alone(world: World, name: str, work: "Submission | object") -> Process:
+def _poll_everywhere(world: World) -> None:
+    """A poll of each host."""
+    for folder in world.place.hosts:
+        run_alone(world, "poll", Engine.poll, folder=folder)
+
+
+def run_alone(
+    world: World, name: str, work: "Submission | object", *, folder: Folder | None = None
+) -> Process:
     """Run a process without interruption."""
-    process = world.start(name, work)  # pyright: ignore[reportArgumentType]
+    process = world.start(name, work, folder=folder)  # pyright: ignore[reportArgumentType]
     while not process.is_over:
         world.resume(process)
     if process.problem is not None and world.is_quiet:
@@ -281,11 +306,7 @@ def _is_quiet(world: World) -> bool:
         for batch in world.sandbox._provider._batches.values()
     ):
         return False
-    ledger = connect(world.folder.ledger)
-    try:
-        (open_things,) = ledger.execute(_OPEN_THINGS).fetchone()
-    finally:
-        ledger.close()
+    ((open_things,),) = world.place.rows(_OPEN_THINGS)
     return open_things == 0
 
 

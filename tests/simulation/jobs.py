@@ -122,7 +122,7 @@ class Submission:
 
     def _fall_back(self, at: Surroundings, error: LedgerError) -> str:
         requests, options = self._request()
-        known = existing_submission.find(at.folder, requests, options, clock=at.clock)
+        known = existing_submission.find(at.folder, requests, options, clock=at.clock, error=error)
         at.crash_point("fallback:known")
         if known.key is not None:
             return known.key

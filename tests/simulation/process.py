@@ -9,6 +9,8 @@ from greenlet import greenlet
 from core.clock import Clock
 from core.errors import TitanError
 from state.db.ledger import Ledger
+from state.db.postgres.ledger import PostgresLedger
+from state.files.folder import Folder
 
 
 class Crash(BaseException):
@@ -30,9 +32,13 @@ class Host(Protocol):
 class Process:
     """A program that submits or polls, its ledger connection and its current step."""
 
-    def __init__(self, host: Host, name: str, *, base: Clock, skew: float = 0.0) -> None:
+    def __init__(
+        self, host: Host, name: str, *, base: Clock, folder: Folder, skew: float = 0.0
+    ) -> None:
         self.name = name
-        self.clock = ProcessClock(base, self.sleep, skew=skew)
+        # Of the host that it runs on.
+        self.folder = folder
+        self.clock: Clock = ProcessClock(base, self.sleep, skew=skew)
         self._base = base
         self.wakes_at = 0.0
         self.killed = False
@@ -54,6 +60,13 @@ class Process:
         """Whether it has ended."""
         return self._greenlet is None or self._greenlet.dead
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether it has the write lock."""
+        if isinstance(self.ledger, PostgresLedger):
+            return self.ledger._is_writing
+        return self.ledger is not None and self.ledger.connection.in_transaction
+
     def resume(self) -> None:
         """Run until the next switch or the end."""
         if self._greenlet is not None:
@@ -68,7 +81,7 @@ class Process:
         self.at = name
         self._host.passed(self, name)
         # A process with the write lock does not yield: the others would only wait for it.
-        if self.ledger is None or not self.ledger.connection.in_transaction:
+        if not self.is_writing:
             self.switch()
 
     def call(self, name: str) -> None:

@@ -46,7 +46,8 @@ class Replacing:
     @property
     def is_lost(self) -> bool:
         """Whether there is no ledger: it was lost, or a replacement was killed."""
-        return not self._world.folder.ledger.exists()
+        folder = self._world.folder
+        return folder.ledger_url is None and not folder.ledger.exists()
 
     def refuse_others(self) -> None:
         """Raise LedgerBusy while a replacement waits for those that have the ledger open.

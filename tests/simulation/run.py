@@ -15,7 +15,8 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation.history import History, relevant_lines, run_history
-from simulation.mutants.registry import profile_for, switched_on
+from simulation.mutants.registry import OF_A_FILE, profile_for, switched_on
+from simulation.places import POSTGRES, SQLITE
 from simulation.world import Figures
 
 
@@ -28,7 +29,11 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--workers", type=int, default=1, help="processes that run histories")
     parser.add_argument("--mutant", help="a deliberate bug, named in mutants/registry.py")
-    return run_seeds(parser.parse_args())
+    parser.add_argument("--database", choices=(SQLITE, POSTGRES), default=SQLITE)
+    options = parser.parse_args()
+    if options.database == POSTGRES and options.mutant in OF_A_FILE:
+        parser.error(f"{options.mutant} needs a ledger file")
+    return run_seeds(options)
 
 
 def run_seeds(options: argparse.Namespace) -> int:
@@ -56,7 +61,7 @@ def run_seeds(options: argparse.Namespace) -> int:
 def histories(options: argparse.Namespace) -> Generator[History, None, None]:
     """The histories of the seeds, as they end."""
     seeds = range(options.start, options.start + options.seeds)
-    run = partial(one_history, options.mutant)
+    run = partial(one_history, options.mutant, options.database)
     if options.workers == 1:
         yield from map(run, seeds)
         return
@@ -64,11 +69,11 @@ def histories(options: argparse.Namespace) -> Generator[History, None, None]:
         yield from pool.imap_unordered(run, seeds)
 
 
-def one_history(mutant: str | None, seed: int) -> History:
+def one_history(mutant: str | None, database: str, seed: int) -> History:
     """Run one seed; the log only where there is a violation."""
     with switched_on(mutant):
         try:
-            history = run_history(seed, profile_for(mutant, seed))
+            history = run_history(seed, profile_for(mutant, seed), database=database)
         except Exception:  # noqa: BLE001 - the other seeds run
             return History(seed=seed, violations=traceback.format_exc().splitlines(), log=[])
     return history if history.violations else replace(history, log=[])

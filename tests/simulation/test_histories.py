@@ -49,6 +49,8 @@ KEPT_WITH_OPERATIONS = (
     *(3000803, 3000949, 3001617),
     # A batch whose requests all returned to the queue, in a restore (test_unsent_submissions.py).
     222015775,
+    # Follow-ups that were to be sent, in a restore (test_follow_ups.py).
+    *(40000358, 40000694),
 )
 
 

@@ -1,10 +1,13 @@
 """Files that cannot be read or written for a while: a folder stands in their place."""
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
+
+from state.files.folder import Folder
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -15,19 +18,20 @@ _FOLDERS = ("spool", "batch-results", "staging", "fallback")
 class UnreadableFiles:
     """Hides files behind folders of the same name, and puts them back."""
 
-    def __init__(self, home: Path, rng: Random) -> None:
-        self._home = home
+    def __init__(self, hosts: Sequence[Folder], rng: Random) -> None:
+        self._hosts = hosts
         self._rng = rng
         self._hidden: dict[Path, Path | None] = {}
 
     def add(self, world: "World") -> None:
         """Put a folder in the place of a file that exists, or of results that are to come."""
-        path = self._choose(world)
+        home = self._hosts[0].root if len(self._hosts) == 1 else self._rng.choice(self._hosts).root
+        path = self._choose(home, world)
         if path is None or path in self._hidden:
             return
         kept = None
         if path.exists():
-            kept = self._home / "hidden" / str(len(self._hidden)) / path.name
+            kept = home / "hidden" / str(len(self._hidden)) / path.name
             kept.parent.mkdir(parents=True, exist_ok=True)
             path.rename(kept)
         (path / "in the way").mkdir(parents=True)
@@ -42,10 +46,11 @@ class UnreadableFiles:
             if kept is not None:
                 kept.rename(path)
         self._hidden.clear()
-        shutil.rmtree(self._home / "hidden", ignore_errors=True)
+        for folder in self._hosts:
+            shutil.rmtree(folder.root / "hidden", ignore_errors=True)
 
-    def _choose(self, world: "World") -> Path | None:
-        folder = self._home / self._rng.choice(_FOLDERS)
+    def _choose(self, home: Path, world: "World") -> Path | None:
+        folder = home / self._rng.choice(_FOLDERS)
         found = [path for path in sorted(folder.glob("*.jsonl")) if path.is_file()]
         if folder.name == "batch-results":
             with suppress(LookupError):

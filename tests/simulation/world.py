@@ -2,18 +2,17 @@
 
 import os
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from simulation.budgets import Budget
 from simulation.fault_profile import FaultProfile
 from simulation.jobs import Stubborn, Surroundings
+from simulation.places import SQLITE, LedgerFile, Place, SharedLedger
 from simulation.process import Crash, Process
 from simulation.replacing import Replacing
 from simulation.stepped_api import SteppedApi
@@ -27,7 +26,6 @@ from core.clock import ManualClock
 from core.engine import Engine
 from core.money.pricing import PriceBook
 from core.requests.payload import Limits
-from state.db.connection import connect, sqlite3
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
 from state.model.errors import IllegalTransition, LedgerBusy, LedgerError, LedgerUnusable
@@ -60,19 +58,12 @@ class Figures:
         self.ledger += other.ledger
 
 
-@cache
-def empty_ledger() -> bytes:
-    """An empty ledger, created once: creating one for each history would dominate the run time."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "titan.db"
-        Ledger(path, now=lambda: START, actor="first").close()
-        return path.read_bytes()
-
-
 class World:
-    """One machine and one API; all random events are drawn from one seed."""
+    """One machine, or hosts with one ledger, and one API; all events are drawn from one seed."""
 
-    def __init__(self, home: Path, seed: int, profile: FaultProfile) -> None:
+    def __init__(
+        self, home: Path, seed: int, profile: FaultProfile, *, database: str = SQLITE
+    ) -> None:
         self.seed = seed
         self.profile = profile
         self.rng = random.Random(seed)
@@ -80,8 +71,12 @@ class World:
         self._words = random.Random(f"words {seed}")
         self.operations = random.Random(f"operate {seed}")
         self.clock = ManualClock(START)
-        self.folder = Folder(home)
-        self.folder.ledger.write_bytes(empty_ledger())
+        made = LedgerFile if database == SQLITE else SharedLedger
+        self.place: Place = made(home, self)
+        # That of the first host; a ledger of SQLite has no other one.
+        self.folder = self.place.hosts[0]
+        # Separate, so that a history with one host is the same without this.
+        self._hosts = random.Random(f"hosts {seed}")
         self.faults = Faults(profile.faults, seed=seed)
         self.sandbox = Sandbox(
             _SandboxClock(self), seed=seed, plan=profile.plan, faults=self.faults
@@ -90,7 +85,7 @@ class World:
         self.log: list[str] = []
         self.replacing = Replacing(self)
         self.budget = Budget(self)
-        self.unreadable_files = UnreadableFiles(home, self.operations)
+        self.unreadable_files = UnreadableFiles(self.place.hosts, self.operations)
         # What each synchronous call was billed, by custom_id, in nano-dollars.
         self.sync_bill: dict[str, list[int]] = {}
         self.is_quiet = False
@@ -110,22 +105,35 @@ class World:
 
     # Used by the processes.
 
-    def start(self, name: str, work: Callable[[Engine], object]) -> Process:
-        """Create a process with an engine; `resume` starts it."""
-        return self.start_process(name, lambda process: self._run(process, work))
+    def start(
+        self, name: str, work: Callable[[Engine], object], *, folder: Folder | None = None
+    ) -> Process:
+        """Create a process with an engine, on the host of that folder; `resume` starts it."""
+        return self.start_process(name, lambda process: self._run(process, work), folder=folder)
 
-    def start_process(self, name: str, work: Callable[[Process], object]) -> Process:
-        """Create a process; `resume` starts it."""
+    def start_process(
+        self, name: str, work: Callable[[Process], object], *, folder: Folder | None = None
+    ) -> Process:
+        """Create a process, on any host if none is given; `resume` starts it."""
         self._started += 1
+        folder = folder or self._hosts.choice(self.place.hosts)
+        ahead = self.profile.clocks_apart * self.place.hosts.index(folder)
         process = Process(
             self,
             f"{name}{self._started}",
             base=self.clock,
-            skew=self.rng.uniform(-1, 1) * self.profile.skew,
+            skew=self.rng.uniform(-1, 1) * self.profile.skew + ahead,
+            folder=folder,
         )
         process.begin(lambda: work(process))
         self.processes.append(process)
         return process
+
+    def host_of(self, job: int) -> Folder:
+        """The host that the job is scheduled on; sometimes it runs on another one."""
+        hosts = self.place.hosts
+        is_moved = len(hosts) > 1 and self._hosts.random() < 0.1
+        return self._hosts.choice(hosts) if is_moved else hosts[job % len(hosts)]
 
     def _run(self, process: Process, work: Callable[[Engine], object]) -> object:
         try:
@@ -138,7 +146,7 @@ class World:
 
     def _surroundings(self, process: Process) -> Surroundings:
         return Surroundings(
-            folder=self.folder,
+            folder=process.folder,
             clock=process.clock,
             api=self._stepped(process),
             crash_point=process.crash_point,
@@ -149,24 +157,13 @@ class World:
 
     def _engine(self, process: Process) -> Engine:
         self.replacing.refuse_others()
-        ledger = Ledger(
-            self.folder.ledger,
-            now=process.clock.now,
-            actor=process.name,
-            crash_point=process.crash_point,
-            new_id=self.new_id,
-            monotonic=process.clock.monotonic,
-        )
-        # One thread runs all processes, so there is no waiting for locks, and a kill
-        # loses no data.
-        for pragma in ("synchronous=OFF", "temp_store=MEMORY", "busy_timeout=0"):
-            ledger.connection.execute(f"PRAGMA {pragma}")
+        ledger = self.place.open(process)
         process.ledger = ledger
 
         return Engine(
             Context(
                 ledger=ledger,
-                folder=self.folder,
+                folder=process.folder,
                 clock=process.clock,
                 api=lambda: self._stepped(process),
                 prices=_PRICES,
@@ -223,11 +220,7 @@ class World:
         """The keys of all batches in the ledger."""
         if self.replacing.is_lost:
             return []
-        ledger = connect(self.folder.ledger)
-        try:
-            return [key for (key,) in ledger.execute("SELECT key FROM batches ORDER BY id")]
-        finally:
-            ledger.close()
+        return [key for (key,) in self.place.rows("SELECT key FROM batches ORDER BY id")]
 
     def new_id(self, length: int) -> str:
         return "".join(self._words.choice(ALPHABET) for _ in range(length))
@@ -242,10 +235,9 @@ class World:
         self.figures.steps[step] += 1
         at = self.clock.monotonic()
         self.log.append(f"{at:>10.1f}s {process.name:<10} {step}")
-        connection = process.ledger.connection if process.ledger else None
-        locked = connection is not None and connection.in_transaction
-        if step == "sending:commit" and connection is not None:
-            self._note_sending(connection, process)
+        locked = process.is_writing
+        if step == "sending:commit" and process.ledger is not None:
+            self._note_sending(process.ledger, process)
         if self.kill_at(process, step):
             self.mark_killed(process, step)
             raise Crash
@@ -257,14 +249,14 @@ class World:
         if ":" in step and self.rng.random() < self.profile.ledger_failures:
             self._fail_ledger(step)
 
-    def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:
-        rows = connection.execute(
+    def _note_sending(self, ledger: Ledger, process: Process) -> None:
+        rows = ledger.rows(
             # A synchronous run of the process is admitted with its command, or when it begins.
             "SELECT nonce, workflow FROM batches WHERE status = 'sending' AND owner = ?"
             " AND kind = 'batch'",
-            (process.name,),
+            process.name,
         )
-        for nonce, workflow in rows.fetchall():
+        for nonce, workflow in rows:
             if nonce not in self.sent_at and self.budget.forbids(workflow):
                 self.broken.append(f"P4: {nonce} of {workflow} is sent beyond the limit")
             self.sent_at[nonce] = self.clock.monotonic()
@@ -285,6 +277,7 @@ class World:
         self.figures.kills[step] += 1
         self.note(f"{process.name} is killed at {step}")
         process.killed = True
+        self.place.kill(process)
 
     def kill(self, process: Process) -> None:
         """kill -9 at its current step."""
@@ -310,7 +303,7 @@ class World:
         self.figures.accidents["power cut"] += 1
         for process in list(self.processes):
             self.kill(process)
-        for path in sorted(self.folder.root.rglob("*")):
+        for path in sorted(path for host in self.place.hosts for path in host.root.rglob("*")):
             # SQLite syncs its files by itself; a backup is synced like any other file.
             if path.is_file() and not path.name.startswith("titan."):
                 found = path.stat()
@@ -324,6 +317,10 @@ class World:
         with suppress(OSError):
             found = os.fstat(descriptor)
             self._synced[found.st_ino] = found.st_size
+
+    def close(self) -> None:
+        """End what is left of its processes."""
+        self.place.close()
 
     def note(self, what: str) -> None:
         self.log.append(f"{self.clock.monotonic():>10.1f}s -- {what}")

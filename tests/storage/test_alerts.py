@@ -1,5 +1,7 @@
 """Alerts: raised once, cleared once, notified until it is recorded. Pauses, and failures."""
 
+from datetime import timedelta
+
 from support.console.console_builders import Failure, LedgerBuilder
 from support.ledgers.ledger_views import count_kinds, ids
 
@@ -7,6 +9,7 @@ from core.clock import ManualClock
 from state.batches import poll_problems
 from state.db.ledger import Ledger
 from state.model.records import Outcome
+from state.model.timestamps import to_text
 from state.operations import alerts, commands, failures, pauses
 from state.operations.alerts import Alert
 from state.operations.commands import Action, NewCommand
@@ -44,6 +47,63 @@ def test_an_alert_that_returns_is_another(ledger: Ledger) -> None:
         alerts.update(ledger, wrong)
     assert len(unnotified(ledger)) == 2
     assert [one.cleared_ts for one in unnotified(ledger)][1] is None
+
+
+def silence(ledger: Ledger, until_ts: str | None = None) -> None:
+    raised = [one.id for one in alerts.raised(ledger)]
+    assert alerts.silence(ledger, raised, who="ops", until_ts=until_ts) == len(raised)
+
+
+def is_silenced(ledger: Ledger) -> list[bool]:
+    return [one.is_silenced(ledger.now_text()) for one in alerts.raised(ledger)]
+
+
+def test_an_acknowledged_alert_is_not_notified_until_it_is_raised_again(ledger: Ledger) -> None:
+    alerts.update(ledger, [LATE])
+    silence(ledger)
+    assert [one.acknowledged_by for one in alerts.raised(ledger)] == ["ops"]
+    assert (is_silenced(ledger), unnotified(ledger)) == ([True], [])
+    alerts.update(ledger, [])
+    assert unnotified(ledger) == []
+    alerts.update(ledger, [LATE])
+    assert (is_silenced(ledger), len(unnotified(ledger))) == ([False], 1)
+    assert count_kinds(ledger)["alert.acknowledged"] == 1
+
+
+def test_a_muted_alert_is_not_notified_until_then_however_often_it_is_raised(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    alerts.update(ledger, [LATE, STUCK])
+    (late, _) = alerts.raised(ledger)
+    until = to_text(clock.now() + timedelta(hours=1))
+    assert alerts.silence(ledger, [late.id], who="ops", until_ts=until) == 1
+    assert [one.rule for one in unnotified(ledger)] == ["stuck"]
+    for wrong in ([STUCK], [LATE, STUCK]):
+        alerts.update(ledger, wrong)
+        assert [one.rule for one in unnotified(ledger)] == ["stuck"]
+    clock.advance(3600)
+    assert is_silenced(ledger) == [False, False]
+    assert [one.rule for one in unnotified(ledger)] == ["stuck", "late"]
+
+
+def test_the_end_of_an_alert_is_notified_if_its_begin_was(ledger: Ledger) -> None:
+    alerts.update(ledger, [LATE])
+    (one,) = unnotified(ledger)
+    alerts.record_notified(ledger, one)
+    silence(ledger)
+    alerts.update(ledger, [])
+    assert [one.cleared_ts for one in unnotified(ledger)] == [ledger.now_text()]
+
+
+def test_an_alert_is_heard_again(ledger: Ledger) -> None:
+    alerts.update(ledger, [LATE, STUCK])
+    ids_ = [one.id for one in alerts.raised(ledger)]
+    assert alerts.unsilence(ledger, ids_) == 0
+    silence(ledger)
+    silence(ledger, "2026-12")
+    assert alerts.unsilence(ledger, ids_) == 2
+    assert (is_silenced(ledger), len(unnotified(ledger))) == ([False, False], 2)
+    assert alerts.silence(ledger, [99], who="ops", until_ts=None) == 0
 
 
 def test_raising_and_clearing_are_notified_once_each(ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ def submit(made: LedgerBuilder, tag: str, count: int = 2, **how: str) -> Batch:
 
 
 def used(ledger: Ledger, **scope: str) -> int:
-    return budget_reservations.reserved(ledger, Scope(**scope))
+    return budget_reservations.reserved(ledger, Scope(**scope))  # pyright: ignore[reportArgumentType]
 
 
 def enqueue(made: LedgerBuilder, action: Action, tag: str) -> Command:
@@ -46,6 +46,14 @@ def test_a_scope_counts_its_workflow_and_its_tag(made: LedgerBuilder) -> None:
     assert used(made.ledger, workflow="a") == used(made.ledger, tag="one") == BATCH
     assert used(made.ledger, workflow="b") == 3 * BATCH
     assert used(made.ledger, workflow="a", tag="two") == 0
+
+
+def test_a_scope_can_count_all_workflows_but_some(made: LedgerBuilder) -> None:
+    for name in ("a", "b", "it's"):
+        submit(made, name, 1, workflow=name)
+    enqueue(made, Action.SYNC, "b")
+    for but, counted in (((), 2 * BATCH + SYNC), (("b", "it's", "c"), BATCH), (("b",), 2 * BATCH)):
+        assert budget_reservations.reserved(made.ledger, Scope(but_workflows=but)) == counted
 
 
 def test_a_reservation_is_released_when_the_cost_is_known(made: LedgerBuilder) -> None:
@@ -133,7 +141,7 @@ def test_a_synchronous_run_reserves_its_price_instead(made: LedgerBuilder) -> No
     command = enqueue(made, Action.SYNC, "one")
     assert used(made.ledger) == 2 * SYNC
     (submission,) = batch_list.submissions_of(made.ledger, "one")
-    run = sync_runs.begin(made.ledger, submission, runner="me")
+    run = sync_runs.begin(made.ledger, submission, runner="me", max_bytes=1000)
     assert run is not None
     assert budget_reservations.of_batch(made.ledger, run.id) == 2 * SYNC
     assert used(made.ledger) == 2 * SYNC
@@ -176,7 +184,7 @@ def test_the_most_that_requests_can_cost_is_by_workflow_and_tag(made: LedgerBuil
         at_most("news", "two", 2, is_unsent=True),
     ]
     names = budget_reservations.names_of(made.ledger, [found["one-000"]])
-    assert names == {found["one-000"]: ("feed", "one")}
+    assert names == {found["one-000"]: ("feed", "one", "anthropic")}
     assert attempt(made.ledger, "one", "one-000").is_active
 
 

@@ -8,7 +8,7 @@ from support.ledgers.ledger_views import attempt, detail, ids, kinds, request, s
 from support.ledgers.ledger_views import batch as named
 from support.ledgers.storage import Storage
 
-from state.batches import collection, recorded_calls, remote_status
+from state.batches import collection, recorded_calls, remote_status, sending
 from state.batches.collection import Completion
 from state.db.ledger import Ledger
 from state.model.records import Batch, Collected, CollectionStatus, Counts, Outcome, RequestStatus
@@ -166,8 +166,8 @@ def test_a_late_failure_leaves_a_request_that_waits_or_was_acknowledged(
     assert statuses(made.ledger, "tag") == expected
 
 
-def an_edit(made: LedgerBuilder, name: str) -> None:
-    """Replay a request with another body."""
+def an_edit(made: LedgerBuilder, name: str) -> int:
+    """Replay a request with another body; how many are queued."""
     number = ids(made.ledger, name)[name]
     edit = Edit(
         request_id=number,
@@ -188,13 +188,31 @@ def an_edit(made: LedgerBuilder, name: str) -> None:
         edits=[edit],
     )
     command, _ = commands.enqueue(made.ledger, new)
-    assert command_effects.requeue(made.ledger, command.id, [number]) == 1
+    return command_effects.requeue(made.ledger, command.id, [number])
+
+
+def test_an_edited_replay_waits_for_a_batch_that_has_its_request(
+    made: LedgerBuilder, storage: Storage
+) -> None:
+    first = made.accept(made.submit("tag", ["a"]))
+    number = ids(made.ledger, "a")["a"]
+    command_effects.detach(made.ledger, first, [number], "to run elsewhere")
+    (second,) = made.plan()
+    made.collect(first)
+    assert statuses(made.ledger, "tag") == {"a": "succeeded"}
+    assert an_edit(made, "a") == 0
+    # Of a ledger in which that was possible: nothing else waits for such a request.
+    storage.force(made.ledger, "requests", {"id": number}, status="queued", settled_by=None)
+    made.submit("other", ["b"])
+    assert made.plan() == []
+    sending.withdraw(made.ledger, second, "it has a result already")
+    assert [batch.request_count for batch in made.plan()] == [1]
 
 
 def test_an_edited_replay_reopens_a_success(made: LedgerBuilder) -> None:
     made.collected("tag", ["a"])
     assert command_effects.requeue(made.ledger, 0, list(ids(made.ledger, "a").values())) == 0
-    an_edit(made, "a")
+    assert an_edit(made, "a") == 1
     found = request(made.ledger, "tag", "a")
     assert (found.status, found.model, found.body.length) == ("queued", "claude-opus-5", 9)
     assert command_effects.betas_of(made.ledger, found.request_id) == ("new",)
@@ -209,7 +227,7 @@ def test_an_edited_replay_reopens_a_success(made: LedgerBuilder) -> None:
 
 def test_an_edited_replay_that_fails_is_settled_by_the_first_answer(made: LedgerBuilder) -> None:
     made.collected("tag", ["a"])
-    an_edit(made, "a")
+    assert an_edit(made, "a") == 1
     (again,) = made.plan()
     made.collect(made.accept(again), [Failure()])
     first, second = request(made.ledger, "tag", "a").attempts

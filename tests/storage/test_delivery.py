@@ -235,12 +235,12 @@ def test_what_a_deadline_can_still_run_is_listed(made: LedgerBuilder) -> None:
     one = made.collected("tag", ["a", "b", "c", "d"], kinds)
     made.submit("beta", ["x"], betas="one,two")
     assert one.submission_id is not None
-    found = deadlines.unsettled(made.ledger, one.submission_id, but_for="two")
+    found = deadlines.unsettled(made.ledger, one.submission_id, but_for="two", max_bytes=1000)
     names = ids(made.ledger, "tag")
     assert found == [names["b"], names["c"]]
     (other,) = batch_list.submissions_of(made.ledger, "beta")
-    assert deadlines.unsettled(made.ledger, other.id, but_for="two") == []
-    assert deadlines.unsettled(made.ledger, other.id, but_for="tw") != []
+    assert deadlines.unsettled(made.ledger, other.id, but_for="two", max_bytes=1000) == []
+    assert deadlines.unsettled(made.ledger, other.id, but_for="tw", max_bytes=1000) != []
 
 
 def test_turnarounds_are_those_of_the_latest_batches(made: LedgerBuilder) -> None:

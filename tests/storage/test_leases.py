@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 
+import pytest
 from support.ledgers.ledger_views import detail, kinds
 from support.ledgers.storage import START, Storage
 
 from core.clock import ManualClock
 from state.batches import leases
 from state.db.ledger import Ledger
+from state.model.errors import LeaseLost
 from state.queries import ledger_status
 
 SOON = START + timedelta(minutes=10)
 LATER = START + timedelta(minutes=20)
+DAY = timedelta(days=1)
 
 
 def test_a_lease_is_one_holders_until_it_is_given_back(ledger: Ledger) -> None:
@@ -68,8 +71,68 @@ def test_of_two_connections_one_gets_the_lease(storage: Storage, ledger: Ledger)
     other = storage.open("other")
     assert leases.acquire(ledger, "poll", "a", until=SOON)
     assert not leases.acquire(other, "poll", "b", until=LATER)
-    assert leases.acquire(other, "poll", "b", until=LATER, is_abandoned=True)
+    leases.release(ledger, "poll", "a")
+    assert leases.acquire(other, "poll", "b", until=LATER)
     assert not leases.acquire(ledger, "poll", "a", until=LATER)
+
+
+def test_a_holder_writes_no_more_once_another_has_taken_over(
+    storage: Storage, ledger: Ledger
+) -> None:
+    other = storage.open("other")
+    fence = leases.acquire(ledger, "poll", "poller@a:1/x", until=SOON, lock_id="here")
+    assert fence is not None
+    with ledger.fenced(fence):
+        leases.set_hold(ledger, "create", until=LATER, reason="before")
+        leases.renew(ledger, fence, until=LATER)
+        assert leases.acquire(other, "poll", "poller@b:2/y", until=SOON, lock_id="here")
+        for write in (
+            lambda: leases.set_hold(ledger, "create", until=LATER, reason="after"),
+            lambda: leases.renew(ledger, fence, until=LATER),
+            lambda: leases.check(ledger, fence),
+        ):
+            with pytest.raises(LeaseLost, match=r"^poller@b:2 has taken over .*\.$"):
+                write()
+        # Also when it has no holder, and when a later holder has its name.
+        leases.release(other, "poll", "poller@b:2/y")
+        with pytest.raises(LeaseLost):
+            leases.renew(ledger, fence, until=LATER)
+        assert leases.acquire(other, "poll", "poller@a:1/x", until=SOON)
+        with pytest.raises(LeaseLost):
+            leases.check(ledger, fence)
+    last = leases.last_hold(ledger, "create")
+    assert last is not None
+    assert last.reason == "before"
+    leases.set_hold(ledger, "create", until=LATER, reason="without a lease")
+
+
+def test_a_lock_shows_only_that_a_holder_with_the_same_lock_is_dead(
+    storage: Storage, ledger: Ledger
+) -> None:
+    other = storage.open("other")
+    assert leases.acquire(ledger, "poll", "a", until=SOON, lock_id="here")
+    assert not leases.acquire(other, "poll", "b", until=SOON, lock_id="elsewhere")
+    assert not leases.acquire(other, "poll", "b", until=SOON)
+    assert leases.acquire(other, "poll", "b", until=SOON, lock_id="here")
+    leases.release(other, "poll", "b")
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    # Two that have no lock do not have the same one.
+    assert not leases.acquire(other, "poll", "b", until=SOON)
+
+
+def test_a_clock_that_was_set_back_keeps_no_lease_for_long(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    """That of a machine begins anew with it; that of a database may after a failover."""
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    clock.advance(-86_400)
+    is_dead = not ledger.is_shared
+    assert bool(leases.acquire(ledger, "poll", "b", until=SOON - DAY)) == is_dead
+    if not is_dead:
+        clock.advance(599)
+        assert not leases.acquire(ledger, "poll", "b", until=LATER - DAY)
+        clock.advance(1)
+        assert leases.acquire(ledger, "poll", "b", until=LATER - DAY)
 
 
 def test_a_change_of_the_time_of_day_ends_no_lease(ledger: Ledger, clock: ManualClock) -> None:

@@ -12,7 +12,7 @@ from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
 from state.db.ledger import Ledger
 from state.model.errors import AlreadySubmitted
-from state.model.records import Batch, BatchStatus, RequestStatus
+from state.model.records import DEFAULT_LANE, Batch, BatchStatus, RequestStatus
 from state.queries import batch_list, ledger_status
 
 CANDIDATE, FOREIGN, OWN = OrphanVerdict.CANDIDATE, OrphanVerdict.FOREIGN, OrphanVerdict.OWN
@@ -81,7 +81,7 @@ def test_known_ids_are_those_of_batches_and_orphans(made: LedgerBuilder) -> None
     seen(made.ledger, 7)
     asked = [f"msgbatch_x{number}" for number in range(2_000)]
     found = orphans.known_remote_ids(
-        made.ledger, [*asked, "msgbatch_7", *asked, sent.remote_id or ""]
+        made.ledger, DEFAULT_LANE, [*asked, "msgbatch_7", *asked, sent.remote_id or ""]
     )
     assert found == {"msgbatch_7", sent.remote_id}
 
@@ -138,25 +138,25 @@ def test_rows_that_may_have_a_batch_at_the_api_are_searched_for(made: LedgerBuil
     released = made.release(made.submit("released"))
     done = made.collected("done")
     now = made.ledger.now_text()
-    found = orphans.unresolved(made.ledger, since_ts=now, unlisted_ts=now)
+    found = orphans.unresolved(made.ledger, DEFAULT_LANE, since_ts=now, unlisted_ts=now)
     assert [one.id for one in found] == [sending_one.id, lost.id]
-    found = orphans.unresolved(made.ledger, since_ts="2026", unlisted_ts="2026")
+    found = orphans.unresolved(made.ledger, DEFAULT_LANE, since_ts="2026", unlisted_ts="2026")
     assert [one.id for one in found] == [sending_one.id, lost.id, released.id, done.id]
     stale = orphans.stale_sending(made.ledger, before_ts="2027", after_ts="2027")
     assert [one.id for one in stale] == [sending_one.id]
     assert orphans.stale_sending(made.ledger, before_ts="2026", after_ts="2027") == []
-    assert len(orphans.sent_since(made.ledger, since_ts="2026")) == 5
+    assert len(orphans.sent_since(made.ledger, DEFAULT_LANE, since_ts="2026")) == 5
 
 
 def test_the_last_listing_is_the_latest_that_was_recorded(ledger: Ledger) -> None:
-    assert orphans.last_listing(ledger) is None
+    assert orphans.last_listing(ledger, DEFAULT_LANE) is None
     for ts in ("2026-11-22T06:00:00.000Z", "2026-11-22T07:00:00.000Z"):
-        orphans.record_listing(ledger, ts)
-    assert orphans.last_listing(ledger) == "2026-11-22T07:00:00.000Z"
+        orphans.record_listing(ledger, DEFAULT_LANE, ts)
+    assert orphans.last_listing(ledger, DEFAULT_LANE) == "2026-11-22T07:00:00.000Z"
 
 
 def test_an_adopted_batch_is_a_submission_with_its_requests(ledger: Ledger) -> None:
-    assert adoption.mark_candidate(ledger, remote(7)).verdict == CANDIDATE
+    assert adoption.mark_candidate(ledger, remote(7), DEFAULT_LANE).verdict == CANDIDATE
     with submissions.staged(ledger, [spooled("a"), spooled("b")]) as staged:
         adopted = adoption.store(ledger, staged, a_submission(ledger), remote(7), "org")
         with pytest.raises(AlreadySubmitted):

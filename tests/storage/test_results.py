@@ -66,7 +66,7 @@ def test_exports_keep_the_order_that_was_asked_for(
     rows = list(result_rows.export_rows(made.ledger, asked))
     assert [row.custom_id for row in rows] == ["c", "a", "b", "c"]
     assert [row.attempts for row in rows] == [1, 1, 1, 1]
-    every = list(result_rows.all_request_ids(made.ledger))
+    every = [row.request_id for row in result_rows.export_rows(made.ledger)]
     assert every == sorted(every)
     assert every[:3] == list(found.values())
     assert submission.tag == rows[0].tag
@@ -87,7 +87,7 @@ def test_requests_of_many_pages_are_read_whole(made: LedgerBuilder) -> None:
     for rows in (
         result_rows.delivered_rows(made.ledger, submission),
         result_rows.results(made.ledger, submission),
-        result_rows.export_rows(made.ledger, result_rows.all_request_ids(made.ledger)),
+        result_rows.export_rows(made.ledger),
     ):
         assert [row.custom_id for row in rows] == names
 

@@ -62,12 +62,12 @@ def test_the_parts_of_a_filter_must_all_match(
 
 @pytest.mark.usefixtures("rows")
 def test_a_group_of_requests_says_what_decides_about_it(made: LedgerBuilder) -> None:
-    first, *_, last = selection.groups(made.ledger, Filter(names=("one", "t/wo")))
+    first, *_, last = selection.groups(made.ledger, Filter(names=("one", "t/wo")), max_bytes=1000)
     assert (first.status, first.error_type) == (RequestStatus.ERRORED, "overloaded_error")
     assert (first.has_body, first.betas, first.reviewed) == (True, (), False)
     assert (last.stop_reason, last.status) == ("max_tokens", RequestStatus.SUCCEEDED)
     submit(made.ledger, [spooled("null", length=len('{"custom_id":"null","params":null}'))])
-    (adopted,) = selection.groups(made.ledger, Filter(names=("null",)))
+    (adopted,) = selection.groups(made.ledger, Filter(names=("null",)), max_bytes=1000)
     assert not adopted.has_body
 
 

@@ -34,7 +34,7 @@ def waiting(made: LedgerBuilder) -> Submission:
 def begin(made: LedgerBuilder, waiting: Submission, *names: str) -> Batch:
     found = ids(made.ledger, "tag")
     only = [found[name] for name in names] if names else None
-    run = sync_runs.begin(made.ledger, waiting, runner="me", only=only)
+    run = sync_runs.begin(made.ledger, waiting, runner="me", max_bytes=1000, only=only)
     assert run is not None
     return run
 
@@ -44,7 +44,7 @@ def test_a_run_takes_the_queued_requests_at_once(made: LedgerBuilder, waiting: S
     assert (run.kind, run.status, run.owner) == (BatchKind.SYNC, BatchStatus.SENDING, "me")
     assert (run.request_count, run.sent_ts) == (3, made.ledger.now_text())
     assert statuses(made.ledger, "tag") == dict.fromkeys("abc", IN_FLIGHT)
-    assert sync_runs.begin(made.ledger, waiting, runner="other") is None
+    assert sync_runs.begin(made.ledger, waiting, runner="other", max_bytes=1000) is None
     assert sync_runs.unfinished(made.ledger) == [run]
     assert sync_runs.submission_key(made.ledger, run) == waiting.key
 
@@ -59,7 +59,7 @@ def test_a_run_that_is_not_admitted_takes_nothing(made: LedgerBuilder, waiting: 
         raise LedgerUnusable("over budget")
 
     with pytest.raises(LedgerUnusable):
-        sync_runs.begin(made.ledger, waiting, runner="me", admit=refuse)
+        sync_runs.begin(made.ledger, waiting, runner="me", max_bytes=1000, admit=refuse)
     assert sync_runs.unfinished(made.ledger) == []
     assert statuses(made.ledger, "tag") == dict.fromkeys("abc", QUEUED)
 
@@ -67,12 +67,12 @@ def test_a_run_that_is_not_admitted_takes_nothing(made: LedgerBuilder, waiting: 
 def test_a_run_is_of_one_set_of_betas(made: LedgerBuilder) -> None:
     made.release(made.submit("tag", ["a"], betas="x,y"))
     (one,) = batch_list.submissions_of(made.ledger, "tag")
-    assert sync_runs.waiting_betas(made.ledger, one) == ["x,y"]
-    assert sync_runs.begin(made.ledger, one, runner="me") is None
-    run = sync_runs.begin(made.ledger, one, runner="me", betas="x,y")
+    assert [betas for betas, _ in sync_runs.waiting(made.ledger, one)] == ["x,y"]
+    assert sync_runs.begin(made.ledger, one, runner="me", max_bytes=1000) is None
+    run = sync_runs.begin(made.ledger, one, runner="me", max_bytes=1000, betas="x,y")
     assert run is not None
     assert run.betas == ("x", "y")
-    assert sync_runs.waiting_betas(made.ledger, one) == []
+    assert sync_runs.waiting(made.ledger, one) == []
 
 
 def test_what_a_run_did_not_answer_is_queued_again(
@@ -108,6 +108,6 @@ def test_queued_batches_are_withdrawn_for_a_run(made: LedgerBuilder) -> None:
     (one,) = batch_list.submissions_of(made.ledger, "tag")
     assert sync_runs.withdraw_queued(made.ledger, one, "to run now") == 1
     assert sync_runs.withdraw_queued(made.ledger, one, "again") == 0
-    run = sync_runs.begin(made.ledger, one, runner="me")
+    run = sync_runs.begin(made.ledger, one, runner="me", max_bytes=1000)
     assert run is not None
     assert run.request_count == 2

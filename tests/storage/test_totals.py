@@ -9,7 +9,7 @@ from support.ledgers.ledger_views import ids
 from support.ledgers.recount import SINCE, check_totals
 from support.ledgers.storage import Storage
 
-from state.batches import collection, recorded_calls, repricing, stuck_batches, sync_runs
+from state.batches import recorded_calls, repricing, stuck_batches, sync_runs
 from state.batches.collection import Completion
 from state.db.ledger import Ledger
 from state.model.records import Batch, CollectedResult, CollectionStatus, Counts, Outcome
@@ -97,11 +97,7 @@ def test_a_batch_that_returns_has_the_totals_of_its_last_collection(made: Ledger
     sent = accepted(made)
     assert stuck_batches.write_off(made.ledger, sent, "404")
     end = Completion(status=CollectionStatus.DELETED, reason="deleted")
-    rows = [answer.as_staged(ids(made.ledger, "t")[answer.custom_id]) for answer in answers()[:2]]
-    with collection.staged(made.ledger, rows) as staged:
-        collection.commit(
-            made.ledger, named(made.ledger, sent.key), staged, results_bytes=0, end=end
-        )
+    store_results(made.ledger, named(made.ledger, sent.key), *answers()[:2], end=end)
     check_totals(made.ledger, "t", "u")
     made.clock.advance(86_400)
     assert stuck_batches.reopen(made.ledger, named(made.ledger, sent.key))
@@ -141,7 +137,7 @@ def test_totals_follow_the_models_of_requests(made: LedgerBuilder) -> None:
 def test_synchronous_runs_and_recorded_calls_have_totals(made: LedgerBuilder, count: int) -> None:
     made.release(made.submit("t", ["a", "b", "c"]))
     (submission,) = batch_list.submissions_of(made.ledger, "t")
-    run = sync_runs.begin(made.ledger, submission, runner="me")
+    run = sync_runs.begin(made.ledger, submission, runner="me", max_bytes=1000)
     assert run is not None
     done = ["a", "b", "c"][:count]
     sync_runs.record_end(made.ledger, run, done, Counts(succeeded=count), "ended")

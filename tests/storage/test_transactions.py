@@ -1,5 +1,6 @@
 """One transaction for one change: all of it or nothing, and readers see one moment."""
 
+from collections.abc import Iterator
 from threading import Thread
 
 import pytest
@@ -11,7 +12,7 @@ from support.ledgers.storage import Storage
 from state.batches import collection, sending, submissions
 from state.db.ledger import Ledger
 from state.model.errors import IllegalTransition, LedgerError, LedgerUnusable
-from state.model.records import BatchStatus
+from state.model.records import BatchStatus, SpooledRequest
 from state.operations import alerts
 from state.queries import batch_list, console_snapshot, event_list, ledger_status
 
@@ -158,6 +159,23 @@ def test_events_are_in_order_and_name_their_actor(storage: Storage, ledger: Ledg
     assert detail(ledger, "test.9") == {"figure": 2**60, "none": None}
 
 
+def test_a_transaction_that_raises_leaves_no_gap_between_events(ledger: Ledger) -> None:
+    def write(*kinds: str) -> None:
+        with ledger.transaction("x") as tx:
+            for kind in kinds:
+                ledger.event(tx, kind)
+            if "fail" in kinds:
+                raise ZeroDivisionError
+
+    write("one", "two")
+    with pytest.raises(ZeroDivisionError):
+        write("three", "fail")
+    write("three")
+    found = event_list.events_from(ledger, after_id=0)
+    assert [event.kind for event in found] == ["one", "two", "three"]
+    assert [event.id - found[0].id for event in found] == [0, 1, 2]
+
+
 def test_staged_rows_are_those_of_one_connection(storage: Storage, ledger: Ledger) -> None:
     other = storage.open("other")
     with (
@@ -248,3 +266,18 @@ def test_an_alert_that_two_connections_raise_is_raised_once(
     assert alerts.update(ledger, [("late", "feed", "one")]) == (1, 0)
     assert alerts.update(other, [("late", "feed", "one")]) == (0, 0)
     assert len(alerts.raised(ledger)) == 1
+
+
+def test_what_makes_staged_rows_can_use_the_ledger(ledger: Ledger) -> None:
+    """The results of a batch name requests that are looked up while they arrive."""
+    submit(ledger, [spooled("known")])
+
+    def rows() -> Iterator[SpooledRequest]:
+        for number in range(4500):
+            if number % 1500 == 0:
+                assert ids(ledger, "known")
+            yield spooled(f"b{number}")
+
+    with submissions.staged(ledger, rows()) as staged:
+        new = a_submission(ledger, tag="next")
+        assert submissions.store(ledger, staged, new, wire_overhead=0)[0].request_count == 4500

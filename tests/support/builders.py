@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from support.ledgers.new_ledger import prepare_new_home
+
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
 from core.batches.engine_context import Context
@@ -16,8 +18,10 @@ from core.intake.submit import SubmitResult
 from core.money.pricing import PriceBook
 from core.poll.poll_summary import PollSummary
 from core.requests.payload import Limits
-from state.db.ledger import Ledger, random_id
+from state.db.ledger import random_id
+from state.db.opening import open_ledger
 from state.files.folder import Folder
+from state.model.ledger_url import LedgerUrl
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
@@ -67,6 +71,7 @@ class Bench:
         seed: int = 0,
         cache: str = "always",
         new_id: Callable[[int], str] = random_id,
+        ledger_url: LedgerUrl | None = None,
     ) -> None:
         self.clock = ManualClock(START)
         self.new_id = new_id
@@ -78,23 +83,30 @@ class Bench:
             faults=self.faults,
             cache=PromptCache.parse(cache, seed=seed),
         )
-        self.folder = Folder(home)
+        self.folder = Folder(home, ledger_url)
         self.limits = limits or Limits()
         self._engines: list[Engine] = []
+        prepare_new_home(self.folder.ledger)
         self.engine = self.new_engine()
 
-    def new_engine(self, actor: str = "test", api: Callable[[], BatchApi] | None = None) -> Engine:
-        """Another process, as far as the ledger and the API can tell."""
+    def new_engine(
+        self,
+        actor: str = "test",
+        api: Callable[[], BatchApi] | None = None,
+        folder: Folder | None = None,
+    ) -> Engine:
+        """Another process, as far as the ledger and the API can tell; `folder`: of another host."""
+        folder = folder or self.folder
         engine = Engine(
             Context(
-                ledger=Ledger(
-                    self.folder.ledger,
+                ledger=open_ledger(
+                    folder,
                     now=self.clock.now,
                     actor=actor,
                     monotonic=self.clock.monotonic,
                     new_id=self.new_id,
                 ),
-                folder=self.folder,
+                folder=folder,
                 clock=self.clock,
                 api=api or self.api,
                 prices=PriceBook(),

@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.builders import START, Bench, a_bench
 
 from core.config.job import Job
+from core.config.scan_file import ScanRecord
 from core.config.titan_file import template
 from core.config.titan_tables import TitanToml, parse
 from core.intake.options import SubmitOptions
 from core.intake.recorded_calls import record_sync
+from core.money.batchable import fleet_of
 from core.money.kpis import Kpi, kpis
 from core.reporting.history import History
 from titan_console.sandbox.model.timing import Plan
@@ -77,11 +79,9 @@ def _date(now: datetime) -> str:
 
 
 def _history(bench: Bench, titan_toml: TitanToml) -> History:
-    return History(
-        bench.engine.context.ledger,
-        since_day=START.date().isoformat(),
-        is_batchable=lambda name: titan_toml.never_batch.reason_for([name]) is None,
-    )
+    today, fleet = bench.clock.now().date(), fleet_of(titan_toml, ScanRecord())
+    days = (today - START.date()).days + 1
+    return History(bench.engine.context.ledger, fleet, today, days=days)
 
 
 def main() -> None:

@@ -163,6 +163,21 @@ def test_with_wait_the_table_is_written_in_one_command(shell: Shell) -> None:
     assert len(list(shell.sandbox.billing_log().billed())) == 3
 
 
+def test_it_waits_for_its_own_rows_and_not_for_others_of_the_tag(tmp_path: Path) -> None:
+    with a_shell(tmp_path, Plan.manual()) as shell:
+        data = shell.write("books.csv", BOOKS)
+        assert shell.run(data).code == 4
+        first = shell.run(data, "--limit", "1", "--wait", "--timeout", "0s", "--json")
+        assert (first.code, first.json()["unfinished"]) == (4, 1)
+        shell.sandbox.end(str(shell.sandbox.batches()[0]["id"]))
+        wrote = shell.run(data, "--limit", "1", "--wait", "--every", "1s")
+        assert (wrote.code, "Wrote 1 row" in wrote.err) == (0, True)
+        other = shell.write("other.csv", "title\nOblomov\n")
+        assert shell.run(other, "--tag", "books").code == 4
+        done = shell.run(data, "--wait", "--timeout", "0s", "--force")
+        assert (done.code, "Wrote 4 rows" in done.err) == (0, True)
+
+
 def test_without_a_key_the_rows_are_kept_and_sent_later(shell: Shell) -> None:
     data = shell.write("books.csv", BOOKS)
     keyless = Terminal(shell.terminal.home, shell.terminal.base_url, api_key=None)

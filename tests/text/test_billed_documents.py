@@ -22,7 +22,8 @@ def squeezed(text: str) -> str:
 
 def test_details_and_exports_show_searches_region_and_iterations(bench: Bench) -> None:
     request = a_request("a", model="claude-sonnet-5-5", inference_geo="us", tools=_TOOLS)
-    bench.engine.submit([request], SubmitOptions(tag="t"))
+    betas = ("advisor-tool-2026-03-01",)
+    bench.engine.submit([request], SubmitOptions(tag="t", betas=betas))
     bench.poll_after(3600)
     ledger = bench.engine.context.ledger
     found = request_detail.request(ledger, "t", "a")

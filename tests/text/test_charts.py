@@ -34,6 +34,19 @@ def test_bars_stand_on_an_axis_with_a_dotted_target() -> None:
     assert ends.split() == ["Mon", "┈┈", "target", "$1.00", "Thu"]
 
 
+def test_the_axis_has_every_value_also_below_its_usual_start() -> None:
+    def axis(*values: float) -> list[str]:
+        bars = Bars(values=values, format_value="{:.0%}".format, target=0.8, base=0.6)
+        return [line.split(" ┤")[0].strip() for line in texts(bars.lines(60, 4))[:-1]]
+
+    assert axis(0.8, 0.9) == ["90%", "75%", "60%"]
+    assert axis(0.03, 0.9) == ["90%", "45%", "0%"]
+    assert axis(0.03, 0.04) == ["4%", "2%", "0%"]
+    few = Bars(values=[0.03], format_value="{:.0%}".format, target=0.8, base=0.6)
+    assert "▼" not in "".join(texts(few.lines(60, 4)))
+    assert "above the scale: target 80%" in texts(few.lines(60, 4))[-1]
+
+
 @pytest.mark.parametrize(
     ("value", "is_floor", "tone"),
     [(2.0, True, Tone.GOOD), (0.5, True, Tone.WARN), (0.5, False, Tone.GOOD), (-1, True, Tone.BAD)],
@@ -51,16 +64,38 @@ def test_too_little_room_leaves_a_spark_line() -> None:
 
 def test_a_distribution_marks_its_percentiles() -> None:
     found = Distribution(
-        values=[1, 1, 1, 2, 10],
+        values=[*[1] * 18, 2, 10],
         marks=(Marker(at=1, label="p50 1 h"), Marker(at=10, label="p95 10 h")),
         format_value=lambda hours: f"{hours:g} h",
     )
-    lines = texts(found.lines(21, 6))
+    lines = texts(found.lines(25, 6))
     assert len(lines) == 6
-    assert lines[0].startswith("  █")
-    assert lines[-3] == "0────────────────10 h"
-    assert lines[-2] == "  ▲ p50 1 h"
-    assert lines[-1] == "           p95 10 h ▲"
+    assert lines[0].startswith("18 ┤  █")
+    assert lines[-3] == "    0────────────────10 h"
+    assert lines[-2] == "      ▲ p50 1 h"
+    assert lines[-1] == "               p95 10 h ▲"
+
+
+def test_a_few_values_make_no_histogram() -> None:
+    found = Distribution(values=[1, 2, 3], marks=(Marker(at=2, label="p50 2 h"),), format_value=str)
+    assert texts(found.lines(60, 8)) == [
+        *("A histogram needs 20 values; there are 3.", "▲ p50 2 h")
+    ]
+
+
+def test_an_axis_may_start_near_the_target() -> None:
+    bars = Bars(values=[1.0, 0.8, 0.7], format_value=dollars, target=0.8, base=0.6)
+    top, *_, bottom, _ends = texts(bars.lines(28, 5))
+    assert top.startswith("$1.00 ┤█")
+    assert bottom.startswith("$0.60 ┤")
+
+
+def test_a_far_target_does_not_flatten_the_bars() -> None:
+    bars = Bars(values=[0.01, 0.02] * 15, format_value=dollars, target=1.33, missed=Tone.BUSY)
+    lines = bars.lines(80, 5)
+    assert texts(lines)[0].startswith("$0.02 ┤")
+    assert "above the scale: target $1.33" in texts(lines)[-1]
+    assert any(part.tone == Tone.BUSY for part in lines[-2])
 
 
 @given(VALUES, st.integers(1, 150), st.integers(1, 20), st.none() | st.floats(0, 100))

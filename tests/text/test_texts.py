@@ -8,7 +8,16 @@ from rich.cells import cell_len
 from support.hostile_text import EVIL, hidden
 
 from titan_console.text.diff import difference
-from titan_console.text.document import Document, Match, lines_of, pretty, search, within, wrap
+from titan_console.text.document import (
+    Document,
+    DocumentBuilder,
+    Match,
+    lines_of,
+    pretty,
+    search,
+    within,
+    wrap,
+)
 from titan_console.text.safe_text import harmless, harmless_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -35,6 +44,25 @@ def test_the_rows_of_a_fold_hold_every_character_once(text: str, width: int) -> 
         assert wrapped.row_at(line, begin) == number
         assert cell_len(document.lines[line][begin:end]) <= max(width, 2)
     assert rebuilt == list(document.lines)
+
+
+@given(TEXTS, st.integers(34, 60))
+def test_the_rest_of_a_field_is_indented_below_its_value(text: str, width: int) -> None:
+    builder = DocumentBuilder()
+    builder.field("Reason", f"x{text}")
+    wrapped = wrap(builder.build(), width)
+    for number in range(len(wrapped)):
+        _, begin, end = wrapped.row(number)
+        indent = 16 if begin else 0
+        assert wrapped.indent(number) == indent
+        assert indent + cell_len(wrapped.document.lines[0][begin:end]) <= width
+
+
+def test_without_room_nothing_is_indented() -> None:
+    builder = DocumentBuilder()
+    builder.field("Reason", "many words in a narrow pane")
+    wrapped = wrap(builder.build(), 20)
+    assert {wrapped.indent(number) for number in range(len(wrapped))} == {0}
 
 
 def test_a_search_finds_every_place_whatever_its_case() -> None:

@@ -21,6 +21,7 @@ from support.console.console_pilot import (
     until_shown,
 )
 from support.hostile_text import EVIL, hidden
+from textual.command import CommandList
 from textual.pilot import Pilot
 
 from core.commands import planner
@@ -31,6 +32,7 @@ from state.operations.commands import Action
 from state.operations.selection import Filter
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.dialog import Menu
+from titan_console.tui.pages.editor import run_program
 from titan_console.tui.tools import copy, view
 from titan_console.tui.tools.record_parts import RecordPart
 
@@ -76,6 +78,11 @@ async def test_y_and_a_letter_copies_a_part_of_the_request(tmp_path: Path) -> No
     with a_bench(tmp_path) as bench:
         ended(bench)
         async with on(bench) as pilot:
+            await pilot.press("y")
+            await until_shown(pilot, " Copy ")
+            heights = {line.size.height for line in pilot.app.screen.query("_Line")}
+            assert heights == {1}
+            await pilot.press("escape")
             assert await copied(pilot, "y") == "feed-classify-2026-11-22-00003"
             assert (await copied(pilot, "b")).startswith("tb_")
             assert (await copied(pilot, "i")).startswith("msgbatch_")
@@ -153,8 +160,11 @@ async def test_e_writes_batches_from_the_first_screen(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)
         async with on(bench) as pilot:
-            await pilot.press("1", "tab", "e")
-            await until_shown(pilot, "Export 1 listed batches")
+            await pilot.press("1")
+            # The first list with rows has the focus.
+            await until(pilot, lambda: table(pilot, "ended").has_focus)
+            await pilot.press("e")
+            await until_shown(pilot, "Export 1 listed batch ")
             await pilot.press("j")
             await until_told(pilot, "1 batch exported to")
         (file,) = bench.folder.exports.iterdir()
@@ -270,7 +280,7 @@ def test_the_pager_gets_a_private_file_and_its_own_interrupts(tmp_path: Path) ->
         "open(sys.argv[1], 'w').write(f'{os.stat(sys.argv[2]).st_mode & 0o777:o} '"
         " f'{kept is signal.default_int_handler} {open(sys.argv[2]).read()}')"
     )
-    view.look([sys.executable, "-c", script, str(seen)], path)
+    run_program([sys.executable, "-c", script, str(seen)], path)
     path.unlink()
     assert seen.read_text() == "600 True text\n"
 
@@ -286,7 +296,10 @@ async def test_the_palette_offers_every_action_and_runs_it(tmp_path: Path) -> No
     made.submit("one")
     async with opened(made) as pilot:
         await pilot.press("ctrl+p")
-        await until_shown(pilot, "Select range")
+        await until_shown(pilot, "Go to Batches")
+        offered = pilot.app.screen.query_one(CommandList).options
+        labels = {str(option.prompt).partition("\n")[0].strip() for option in offered}
+        assert {"Command: Replay", "Select range", "Toggle totals", "Theme titan-mono"} <= labels
         await pilot.press(*"theme", "space", *"mono")
         await until_shown(pilot, "Theme titan-mono")
         await pilot.press("enter")

@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 from state.db.schema import VERSION
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.key_help import HelpScreen
+from titan_console.tui.screens.batch_detail import BatchDetail
 from titan_console.tui.screens.batches import BatchesScreen
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
@@ -42,12 +43,12 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "$7.46+?",
         "ON HOLD  sending (API queue full) for 27m",
         "Open batches 6 · 1 unconfirmed · plus 1 not sent (requests queued again)",
-        "check in 8m",
+        "checked in 8m",
         "↻ not sent",
-        "on hold until",
+        "on hold for 27m",
         "in 1h 08m",
         "unpriced",
-        "Last 6 ended",
+        "Ended 6",
         "Latest errors 6",
         "✗ rate_limit_error",
         "• LIVE",
@@ -57,7 +58,8 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
 
 async def test_what_another_process_commits_is_shown(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
-        await until_shown(pilot, "No open batches.")
+        await until_shown(pilot, "◦ first batch titan-console submit requests.jsonl")
+        assert shown(pilot).count("First steps") == 1
         await in_another_process(tmp_path, "made.accept(made.submit('from-elsewhere'))")
         await until_shown(pilot, "▸ in progress")
         await in_another_process(
@@ -83,7 +85,7 @@ async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
     home = tmp_path / "titan"
     async with TitanApp(home, LedgerBuilder(tmp_path).clock).run_test(size=SMALL) as pilot:
         await until_shown(pilot, "No ledger yet")
-        assert "titan-console submit FILE" in shown(pilot)
+        assert "◦ first batch titan-console submit requests.jsonl" in shown(pilot)
         assert "WAITING  no ledger yet" in shown(pilot)
         made = LedgerBuilder(home)
         made.submit("the-first")
@@ -122,7 +124,7 @@ async def test_when_the_folder_vanishes_the_last_picture_stays(tmp_path: Path) -
         await until_shown(pilot, "still-here")
         made.close()
         home.rename(tmp_path / "gone")
-        await until_shown(pilot, "WAITING  no ledger yet")
+        await until_shown(pilot, "! LEDGER GONE  its file was deleted or moved; shown as last read")
         assert "still-here" in shown(pilot)
 
 
@@ -135,7 +137,7 @@ async def test_pause_holds_the_picture_and_counts_what_it_lacks(tmp_path: Path) 
         await until_shown(pilot, "1 change behind")
         made.submit("two")
         await until_shown(pilot, "2 changes behind")
-        assert "No open batches." in shown(pilot)
+        assert "First steps" in shown(pilot)
         await pilot.press("p")
         await until_shown(pilot, "Open batches 2")
         assert "FROZEN" not in shown(pilot)
@@ -151,22 +153,22 @@ async def test_refresh_reads_again_though_nothing_changed(tmp_path: Path) -> Non
 
 async def test_j_k_and_tab_move_and_the_line_below_describes_the_row(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:
-        await until_shown(pilot, "msgbatch_01tb-0004")
+        await until_shown(pilot, "longer than all 6 earlier batches  ·  tb-0004")
         await pilot.press("j")
         await until_shown(pilot, "529 overloaded_error, try again later")
         await pilot.press("k")
-        await until_shown(pilot, "msgbatch_01tb-0004")
+        await until_shown(pilot, "longer than all 6 earlier batches  ·  tb-0004")
         await pilot.press("G")
         assert table(pilot, "open").cursor_row == 6
         await pilot.press("g")
         assert table(pilot, "open").cursor_row == 0
         await pilot.press("tab")
-        assert table(pilot, "recent").has_focus
+        assert table(pilot, "ended").has_focus
         await pilot.press("tab")
         assert table(pilot, "errors").has_focus
         await until_shown(pilot, "alt-texts-1-000  ·  rate_limit_error  ·  Slow down")
         await pilot.press("shift+tab")
-        assert table(pilot, "recent").has_focus
+        assert table(pilot, "ended").has_focus
 
 
 async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
         await pilot.press("j")
         made.submit("third")
         made.collect(first)
-        await until_shown(pilot, "Last 1 ended")
+        await until_shown(pilot, "Ended 1")
         current = table(pilot, "open").current()
         assert current is not None
         assert current.key == second.key
@@ -189,16 +191,56 @@ async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
         assert current.key == second.key
 
 
+async def test_the_key_of_a_screen_returns_to_its_page_and_again_to_its_list(
+    tmp_path: Path,
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed")
+    async with opened(made, SMALL) as pilot:
+        await until_shown(pilot, "Ended 1")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BatchDetail))
+        await pilot.press("8", "1")
+        assert isinstance(pilot.app.screen, BatchDetail)
+        await pilot.press("1")
+        assert isinstance(pilot.app.screen, BatchesScreen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BatchDetail))
+        # What a command answers does not stop the way back.
+        await pilot.press("z")
+        await until_shown(pilot, "No pending command to withdraw.")
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, BatchesScreen)
+        await until(pilot, lambda: "No pending command" not in shown(pilot))
+
+
+async def test_columns_that_were_shown_stay_until_the_screen_is_left(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API")
+    made.accept(made.submit("other"))
+
+    def header() -> str:
+        return next(line for line in lines(pilot) if "Ends in" in line)
+
+    async with opened(made) as pilot:
+        await until(pilot, lambda: "Problem" in header())
+        made.collect(batch)
+        await until_shown(pilot, "Open batches 1")
+        assert "Problem" in header()
+        await pilot.press("2", "1")
+        await until(pilot, lambda: "Problem" not in header())
+
+
 async def test_an_untouched_list_shows_new_rows_at_its_top(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("before")
     async with opened(made) as pilot:
-        await until_shown(pilot, "Last 1 ended")
+        await until_shown(pilot, "Ended 1")
         for number in range(30):
             made.clock.advance(60)
             made.collected(f"later-{number:02d}")
         await until_shown(pilot, "later-29")
-        recent = table(pilot, "recent")
+        recent = table(pilot, "ended")
         assert (recent.cursor_row, recent.scroll_offset.y) == (0, 0)
 
 
@@ -206,6 +248,8 @@ async def test_help_opens_and_closes(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path), SMALL) as pilot:
         await pilot.press("question_mark")
         assert isinstance(pilot.app.screen, HelpScreen)
+        # The glyphs stand below the keys here.
+        await pilot.press(*"unconf")
         await until_shown(pilot, "unconfirmed")
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, BatchesScreen)
@@ -226,7 +270,7 @@ async def test_t_changes_the_theme_and_the_tones_with_it(tmp_path: Path) -> None
         await until_shown(pilot, "rejected")
 
         def tone_of_status() -> str:
-            strip = table(pilot, "recent").render_line(1)
+            strip = table(pilot, "ended").render_line(1)
             return next(str(s.style) for s in strip if s.text.strip() == "! collected")
 
         dark = tone_of_status()
@@ -247,7 +291,7 @@ async def test_every_size_fills_the_terminal_and_no_more(
         for width, height in (start, LARGE, TINY, SMALL, (30, 8), (200, 60), start):
             await pilot.resize_terminal(width, height)
             await until(pilot, lambda w=width, h=height: _fills(pilot, w, h))
-            for name in ("open", "recent", "errors"):
+            for name in ("open", "ended", "errors"):
                 assert not table(pilot, name).show_horizontal_scrollbar
         await until_shown(pilot, "Open batches 6")
 
@@ -309,4 +353,6 @@ async def test_an_overdue_poller_is_reported(tmp_path: Path) -> None:
         made.poll()
         await until_shown(pilot, "✓ last poll 0s ago")
         made.clock.advance(7200)
+        await until_shown(pilot, "◦ last poll 2h 00m ago, no batch open")
+        made.submit("waits")
         await until_shown(pilot, "! last poll 2h 00m ago (overdue)")

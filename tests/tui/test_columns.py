@@ -1,10 +1,14 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.app import App, ComposeResult
 
-from titan_console.tui.screens.batch_rows import ERROR_COLUMNS, OPEN_COLUMNS, RECENT_COLUMNS
-from titan_console.tui.widgets.row_drawing import GAP, Column, fit
+from titan_console.tui.screens.batch_rows import ENDED_COLUMNS, ERROR_COLUMNS, OPEN_COLUMNS
+from titan_console.tui.theme import DARK
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import GAP, Cell, Column, Row, fit
 
-LISTS = st.sampled_from([OPEN_COLUMNS, RECENT_COLUMNS, ERROR_COLUMNS])
+LISTS = st.sampled_from([OPEN_COLUMNS, ENDED_COLUMNS, ERROR_COLUMNS])
 
 
 @given(LISTS, st.integers(min_value=1, max_value=400))
@@ -40,3 +44,45 @@ def test_where_one_column_would_be_alone_the_second_is_squeezed() -> None:
     found = [(column.key, width) for column, width in fit(columns, 22)]
     assert found == [("tag", 8), ("status", 10)]
     assert [column.key for column, _ in fit(columns, 19)] == ["status"]
+
+
+class Shown(App[None]):
+    """One list."""
+
+    def __init__(self, *cells: str) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.list = RecordTable([Column("name", "Name", 4, 0), _COST], id="t")
+        self._cells = cells
+
+    def compose(self) -> ComposeResult:
+        yield self.list
+
+    def on_mount(self) -> None:
+        rows = [
+            Row(n, {"name": Cell("a"), "cost": Cell(text)}) for n, text in enumerate(self._cells)
+        ]
+        self.list.show(rows)
+
+
+_COST = Column("cost", "Cost", 12, 1, right=True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "drawn"),
+    [
+        (("$0.67", "$1,200.50", "-"), ("       $0.67", "   $1,200.50", "           -")),
+        (("$0.0225", "$0.20", "<$0.0001"), ("     $0.0225", "     $0.20  ", "    <$0.0001")),
+        (("$7.46+?", "-$3.00", "unpriced"), ("     $7.46+?", "    -$3.00  ", "    unpriced")),
+        (("$1,234,567.89", "$0.0225"), ("$1,234,567.…", "     $0.0225")),
+    ],
+)
+async def test_the_points_of_dollars_stand_below_each_other(
+    cells: tuple[str, ...], drawn: tuple[str, ...]
+) -> None:
+    app = Shown(*cells)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await pilot.pause()
+        lines = [app.list.render_line(n + 1).text for n in range(len(cells))]
+    assert [line[7:19] for line in lines] == list(drawn)

@@ -17,6 +17,8 @@ from support.hostile_text import EVIL, hidden
 from textual.pilot import Pilot
 
 from core.intake.options import SubmitOptions
+from state.operations import command_effects
+from titan_console.text.format import local_time
 from titan_console.text.links import ToRequest
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.detail_page import DetailPage
@@ -81,11 +83,13 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("right")
             await until_shown(pilot, "Attempt 1 of 1")
             await pilot.press("right")
-            await until_shown(pilot, "✓ same")
+            await until_shown(pilot, "✓ the same")
             assert "cost = sum / 2; sync = sum" in shown(pilot)
             await pilot.press("right")
-            await until_shown(pilot, '{"custom_id":"feed-classify-2026-11-22-00001","params"')
-            assert "batch-results/" in shown(pilot)
+            await until_shown(pilot, '"submitted_ts": "2026-11-22T06:00:00.000Z"')
+            assert '"custom_id": "feed-classify-2026-11-22-00001"' in shown(pilot)
+            await pilot.press("G")
+            await until_shown(pilot, "batch-results/")
             await pilot.press("escape")
             await until(pilot, lambda: not isinstance(pilot.app.screen, DetailPage))
 
@@ -96,7 +100,8 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
     with a_bench(tmp_path) as bench:
         ended(bench, "row:overloaded:id=*-00002-*")
         async with on(bench) as pilot:
-            await pilot.press("tab", "enter")
+            await until_shown(pilot, "Ended 1")
+            await pilot.press("enter")
             await until_shown(pilot, "Mode            batch")
             assert "Errored" in shown(pilot)
             await pilot.press("tab")
@@ -144,6 +149,24 @@ async def test_an_attempt_that_ends_while_the_page_is_open_shows_up(tmp_path: Pa
             await until_shown(pilot, '"stop_reason": "end_turn"')
 
 
+async def test_a_replay_in_flight_is_shown_in_place_of_the_old_error(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench, "row:overloaded:p=1", count=1)
+        bench.faults.clear()
+        ledger = bench.engine.context.ledger
+        ids = [row[0] for row in ledger.rows("SELECT id FROM requests")]
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "✗ errored")
+            assert "verloaded" in shown(pilot)
+            command_effects.requeue(ledger, 0, ids)
+            bench.poll_after(1)
+            await until_shown(pilot, "▸ in flight")
+            assert "verloaded" not in shown(pilot)
+            await pilot.press("enter")
+            await until_shown(pilot, "Attempt 2 of 2")
+
+
 async def test_a_missing_body_is_reported(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)
@@ -189,7 +212,8 @@ async def test_hostile_text_is_harmless_in_every_tab(tmp_path: Path) -> None:
     made.collected(f"{EVIL}1", [EVIL, "other"], [Failure(EVIL, EVIL)])
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
         await until_seen(pilot)
-        for first in (["tab"], ["tab"]):
+        await until(pilot, lambda: table(pilot, "ended").has_focus)
+        for first in ([], ["tab"]):
             await pilot.press(*first, "enter")
             await until(pilot, lambda: rows(pilot) > 1)
             for _ in detail(pilot).SECTIONS:
@@ -230,11 +254,16 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
     with a_bench(tmp_path) as bench:
         ended(bench)
         bench.submit(1, tag="other-feed")
-        async with on(bench, (140, 40)) as pilot:
+        ((collected_ts,),) = bench.engine.context.ledger.rows(
+            "SELECT max(collected_ts) FROM batches"
+        )
+        # The pane is too narrow for the zone as well.
+        collected = local_time(collected_ts).rpartition(" ")[0]
+        async with on(bench, (160, 40)) as pilot:
             await until_shown(pilot, "Mode            batch")
             assert "other-feed" in shown(pilot)
             await pilot.press("tab")
-            await until_shown(pilot, "Collected       2026-11-22")
+            await until_shown(pilot, f"Collected       {collected}")
             await pilot.press("2")
             await until_shown(pilot, "Attempts        1")
             await pilot.press("j")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from support.console.console_builders import LedgerBuilder
-from support.console.console_pilot import opened, until
+from support.console.console_pilot import app_of, at_once, opened, shown, until
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from titan_console.tui.pages.page import Page
 
@@ -27,3 +28,36 @@ async def test_a_dialog_that_is_left_twice_in_a_moment_leaves_the_page(
         await until(pilot, lambda: pilot.app.screen is page)
         await pilot.pause()
         assert pilot.app.is_running
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [("colon", "#go-input"), ("slash", "FilterLine Input"), ("ctrl+p", "CommandInput")],
+)
+async def test_keys_typed_before_a_line_is_open_are_text(
+    tmp_path: Path, key: str, field: str
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made) as pilot:
+        first = pilot.app.screen
+        at_once(pilot, key, *"3eid")
+        await until(
+            pilot,
+            lambda: [one.value for one in pilot.app.screen.query(field).results(Input)] == ["3eid"],
+        )
+        assert pilot.app.screen_stack[0] is first
+
+
+@pytest.mark.parametrize("rest", ["", "3"])
+async def test_keys_typed_before_a_menu_is_open_choose_in_it_and_the_next_act_behind(
+    tmp_path: Path, rest: str
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made) as pilot:
+        await until(pilot, lambda: "one" in shown(pilot))
+        at_once(pilot, "y", "t", *rest)
+        await until(pilot, lambda: pilot.app.clipboard == "one")
+        at_once(pilot, "d", "3")
+        await until(pilot, lambda: app_of(pilot).current_mode == "errors")

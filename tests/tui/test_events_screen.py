@@ -219,3 +219,24 @@ def test_events_prints_the_same_lines(tmp_path: Path) -> None:
     assert len(run("--json", "--since", "2026-05-02").splitlines()) < len(printed)
     assert "batch sending" in run("--limit", "5")
     assert "No events" in run("--since", "2026-12-31")
+
+
+async def test_the_log_follows_while_its_first_row_has_the_cursor(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "▲ following")
+        made.submit("two")
+        await until_shown(pilot, "two tb-0002")
+        log = table(pilot, "events")
+        await until(pilot, lambda: log.current_key() == log.keys[0] == max(log.keys))
+        await pilot.press("j")
+        await until(pilot, lambda: "following" not in shown(pilot))
+        held = log.current_key()
+        made.submit("three")
+        await until_shown(pilot, " new")
+        assert log.current_key() == held
+        await pilot.press("f")
+        await until_shown(pilot, "▲ following")
+        assert log.current_key() == max(log.keys)

@@ -17,13 +17,15 @@ from state.files.folder import Folder
 from state.operations import hook_runs, pauses
 from state.queries.job_runs import JobRun
 from titan_console.cli.main import cli
-from titan_console.tui.screens.jobs import delivery, jobs_title, outcome, strip
+from titan_console.text.format import Tone
+from titan_console.text.job_labels import delivery, outcome, strip
+from titan_console.tui.screens.job_rows import jobs_title
 
 
 def a_run(**changes: object) -> JobRun:
     plain: dict[str, object] = {
         **dict.fromkeys(
-            ("key", "workflow", "created_ts", "finished_ts"), "2026-05-02T11:00:00.000Z"
+            ("key", "tag", "workflow", "created_ts", "finished_ts"), "2026-05-02T11:00:00.000Z"
         ),
         **dict.fromkeys(("job", "deadline_ts", "delivered_ts")),
         "request_count": 4,
@@ -44,11 +46,13 @@ def a_run(**changes: object) -> JobRun:
     ],
 )
 def test_each_run_is_a_glyph(run: JobRun, glyph: str) -> None:
-    assert outcome(run) == glyph
+    assert outcome(run).glyph == glyph
 
 
 def test_the_newest_run_stands_on_the_right() -> None:
-    assert strip([a_run(finished_ts=None), a_run(failed=1), a_run()]) == "✓!▸"
+    glyphs, tones = strip([a_run(finished_ts=None), a_run(failed=1), a_run()])
+    assert glyphs == "✓!▸"
+    assert tones == (Tone.GOOD, Tone.WARN, Tone.BUSY)
 
 
 def test_delivery_says_what_is_to_come() -> None:
@@ -78,14 +82,17 @@ async def test_jobs_show_mode_runs_windows_pause_and_delivery(tmp_path: Path) ->
         assert list(jobs.keys) == ["feed", "talk", "stray"]
         feed, talk, stray = (jobs.row_of(key) for key in jobs.keys)
         assert feed and talk and stray  # noqa: PT018 - all three rows
-        due = (NOW + timedelta(hours=26)).astimezone()
-        assert feed.cells["sync_run"].text == f"{due - timedelta(hours=2):%a %H:%M}"
-        assert feed.cells["submit"].text == f"{due - timedelta(hours=2):%a %H:%M}"
+        # Two hours before the deadline in 26; details have the local time with its zone.
+        assert feed.cells["sync_run"].text == "in 1d 00h"
+        assert feed.cells["submit"].text == "in 1d 00h"
+        due = (NOW + timedelta(hours=26 + 24)).astimezone()
+        assert f"results due {due:%a %d %b %Y, %H:%M:%S %z}" in feed.about
         assert feed.cells["hook"].text == "◔ due"
         assert feed.cells["mode"].text == "· batch"
         assert talk.cells["mode"].text == "· sync"
         assert stray.cells["mode"].text == "‖ paused"
-        assert "titan-bridge-watchdog" in shown(pilot)
+        await pilot.press("n")
+        await until_shown(pilot, "titan-bridge-watchdog")
 
 
 async def test_a_new_titan_toml_is_read_by_itself(tmp_path: Path) -> None:
@@ -104,5 +111,6 @@ def test_jobs_as_json_have_what_the_screen_shows(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["jobs", "--json"], env={"TITAN_HOME": str(tmp_path)})
     feed, talk = json.loads(done.stdout)["jobs"]
     assert feed["last_failed"] == board.lines[0].runs[0].failed == 1
-    assert (feed["lane"], talk["lane"], talk["sync_run_ts"]) == ("batch", "sync", None)
+    assert (feed["mode"], talk["mode"], talk["sync_run_ts"]) == ("batch", "sync", None)
+    assert feed["lane"] == "anthropic"
     assert feed["submit_from_ts"] < feed["sync_run_ts"] < feed["next_due_ts"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from support.console.console_builders import LedgerBuilder
-from support.console.console_pilot import opened, shown, until, until_shown
+from support.console.console_pilot import lines, opened, shown, until, until_shown
 from support.processes.terminal import Terminal
 
 from core.config.titan_tables import ConsoleSettings, parse
@@ -79,6 +79,21 @@ def test_mistakes_in_a_table_are_reported_and_the_rest_is_valid() -> None:
     assert parse("no toml [").console == ConsoleSettings()
 
 
+async def test_the_name_and_the_accent_of_a_ledger_are_on_each_screen(tmp_path: Path) -> None:
+    toml = '[console]\nname = "production [b]"\naccent = "red"\n'
+    (tmp_path / "titan.toml").write_text(toml)
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made) as pilot:
+        for key in "12345678":
+            await pilot.press(key)
+            assert lines(pilot)[0].startswith(" TITAN   production [b]   ")
+            assert "titan.db" not in lines(pilot)[0]
+        assert pilot.app.current_theme.accent == "#ef6f64"
+        await pilot.press("t")
+        assert pilot.app.current_theme.accent == "#b0352b"
+
+
 async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
     toml = '[console]\ntheme = "light"\n[console.keys]\n"app.freeze" = "m"\n"no.such" = "x"\n'
     (tmp_path / "titan.toml").write_text(toml)
@@ -140,11 +155,11 @@ def test_the_keys_are_listed_for_people_and_programs(tmp_path: Path) -> None:
         "does": "Copy",
         "where": ["TitanApp"],
     }
-    (tmp_path / "titan.toml").write_text('[console.keys]\n"tool.copy" = "c"\n"tool.cop" = "x"\n')
+    (tmp_path / "titan.toml").write_text('[console.keys]\n"tool.copy" = "u"\n"tool.cop" = "x"\n')
     listed = terminal.run("keys", "--json")
     assert listed.code == 1
     assert "did you mean tool.copy?" in listed.err
-    assert {row["id"]: row for row in listed.lines()}["tool.copy"]["keys"] == ["c"]
+    assert {row["id"]: row for row in listed.lines()}["tool.copy"]["keys"] == ["u"]
     assert "tool.copy" in terminal.run("keys").out
     doctor = json.loads(terminal.run("doctor", "--json").out.splitlines()[0])
     assert doctor

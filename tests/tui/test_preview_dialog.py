@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.console.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_preview
-from support.console.console_pilot import shown, until, until_shown
-from textual.widgets import Button, Input
+from support.console.command_pilot import (
+    SMALL,
+    TINY,
+    console,
+    failed,
+    given,
+    replay_the_error,
+    to_errors,
+    to_preview,
+)
+from support.console.console_pilot import at_once, shown, until, until_shown
+from textual.widgets import Button
 
 from titan_console.sandbox.model.timing import Plan
 from titan_console.tui.pages.preview_dialog import PreviewDialog
@@ -75,16 +84,58 @@ async def test_more_than_a_hundred_rows_need_a_typed_number(bench: Bench) -> Non
     assert command.item_count == 120
 
 
-async def test_all_matching_rows_need_a_typed_number(bench: Bench) -> None:
+@pytest.mark.parametrize("keys", ["Ry", "Rcy"])
+async def test_keys_typed_before_the_preview_is_drawn_are_kept(bench: Bench, keys: str) -> None:
     failed(bench, 30)
     async with console(bench, SMALL) as pilot:
-        await pilot.press("2")
-        await until_shown(pilot, "✗ errored")
-        await pilot.press("A", "X")
-        await to_preview(pilot, "Acknowledge 30 requests")
-        await until_shown(pilot, "type 30, the number of requests (not all on the screen)")
-        await pilot.press("3", "0", "y")
-        await until_shown(pilot, "Acknowledge 30 requests in 8 s")
+        await pilot.press("3")
+        await until_shown(pilot, "1 group")
+        at_once(pilot, *keys)
+        await until_shown(pilot, "Replay 30 requests in 8 s")
+    (command,) = given(bench)
+    assert command.options == ({"canary": True} if "c" in keys else {})
+
+
+async def test_a_number_typed_early_confirms_only_the_right_one(bench: Bench) -> None:
+    failed(bench, 120)
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "1 group")
+        at_once(pilot, "R", *"99", "enter")
+        await until_shown(pilot, "Type 120 to confirm.")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewDialog))
+        assert given(bench) == []
+        at_once(pilot, "R", *"120", "y")
+        await until_shown(pilot, "Replay 120 requests in 8 s")
+
+
+async def test_a_key_typed_early_never_confirms_what_cannot_be_done(bench: Bench) -> None:
+    failed(bench, 1, "row:invalid:p=1")
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "1 group")
+        at_once(pilot, "R", "y")
+        await until_shown(pilot, "Nothing to replay: 1 ")
+        await pilot.press("f")
+        await to_preview(pilot, "Replay 1 request ")
+        await until_shown(pilot, "--force")
+    assert given(bench) == []
+
+
+@pytest.mark.parametrize("keys", [["q"], ["ctrl+c"], ["colon", "q", "enter"]])
+async def test_leaving_with_a_pending_command_says_what_becomes_of_it(
+    bench: Bench, keys: list[str]
+) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await replay_the_error(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: bool(pilot.app._exit_renderables))
+        (words,) = pilot.app._exit_renderables
+        assert str(words) == (
+            "Pending: Replay 1 request. The next poll runs it: titan-console --poll"
+        )
 
 
 async def test_a_command_without_effect_is_reported_and_changes_nothing(bench: Bench) -> None:
@@ -110,13 +161,12 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
         await until_shown(pilot, "Nothing to replay: 2 ")
         await pilot.press("y")
         assert given(bench) == []
-        pilot.app.screen.query_one("#edits", Input).focus()
-        await pilot.press(*"max_tok")
+        await pilot.press("e", *"max_tok")
         await until_shown(pilot, "use NAME=VALUE")
         await pilot.press(*"ens=99 model=claude-haiku-4-5")
         await to_preview(pilot, "Replay 2 requests")
         await until_shown(pilot, "--set=max_tokens=99")
-        await pilot.press("tab", "space", "tab", "tab", *"too short", "enter")
+        await pilot.press("enter", "c", "tab", "tab", *"too short", "enter")
         await until_shown(pilot, "--canary")
         await until_shown(pilot, "--reason=too short")
         pilot.app.screen.query_one("#cancel").focus()
@@ -137,7 +187,7 @@ async def test_the_preview_is_usable_on_a_small_screen(bench: Bench, size: tuple
         await pilot.press("A", "R")
         await to_preview(pilot, "Replay 120 requests")
         screen = shown(pilot)
-        for text in ("type 120", "Back  esc", "Replay ", "reason", "edits"):
+        for text in ("type 120", "Back  esc", "Replay ", "reason", "e edit"):
             assert text in screen
         await pilot.press("y", *"120", "enter")
         await until(pilot, lambda: bool(given(bench)))

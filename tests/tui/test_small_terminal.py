@@ -8,7 +8,7 @@ from support.console.example_ledgers import a_busy_ledger
 
 async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), (30, 8)) as pilot:
-        for digit, row in (("2", "in flight"), ("3", "overload"), ("1", "in progress")):
+        for digit, row in (("2", "in flight"), ("3", "overload"), ("1", "▸  feed")):
             await pilot.press(digit)
             await until_shown(pilot, row)
             assert "terminal too small" in shown(pilot)
@@ -18,4 +18,4 @@ async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_p
         await until(pilot, lambda: "terminal too small" not in shown(pilot))
         await until_shown(pilot, "queued 5,096")
         # Its rows begin right under the figures and the hold.
-        assert lines(pilot)[1].startswith(" open 6")
+        assert lines(pilot)[1].startswith(" open batches 6 ")

@@ -37,7 +37,6 @@ def test_a_batch_appears_and_ends_on_the_screen_as_others_write(pane: Pane, tmp_
 
         sandbox.end(sandbox.billing_log().batches[0].batch_id)
         terminal.run("--poll")
-        screen = pane.until("collected", "LIVE")
-        assert "No open batches" in screen
+        pane.until("collected", "No open batches", "LIVE")
         pane.press("q")
         assert pane.is_over()

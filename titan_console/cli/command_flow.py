@@ -15,10 +15,11 @@ from core.commands import executor, planner
 from core.commands.command_request import with_option
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
-from core.commands.waiting_reason import Waiting, waits_for
+from core.commands.waiting_reason import waits_for
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError, problems_of
+from core.reporting.command_report import as_report
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.reader import Source
@@ -238,46 +239,3 @@ def _unfinished(source: Source, command: Command) -> str:
     waiting = waits_for(source, command)
     reason = f": {waiting.text}" if waiting else ""
     return f"Not finished yet{reason}. The next poll continues it."
-
-
-class CommandReport(Struct, frozen=True, kw_only=True):
-    """A command as JSON.
-
-    `verb`, `who` and `given_ts` are the old names of `action`, `actor` and `created_ts`, kept for
-    one release.
-    """
-
-    command: str
-    action: Action
-    verb: Action
-    state: CommandState
-    items: int
-    actor: str
-    who: str
-    reason: str
-    created_ts: str
-    given_ts: str
-    not_before_ts: str
-    ended_ts: str | None
-    outcome: str | None
-    waiting_for: Waiting | None
-
-
-def as_report(command: Command, waiting: Waiting | None) -> CommandReport:
-    """A command as JSON, with what it waits for."""
-    return CommandReport(
-        command=command.key,
-        action=command.action,
-        verb=command.action,
-        state=command.state,
-        items=command.item_count,
-        actor=command.who,
-        who=command.who,
-        reason=command.reason,
-        created_ts=command.created_ts,
-        given_ts=command.created_ts,
-        not_before_ts=command.not_before_ts,
-        ended_ts=command.ended_ts,
-        outcome=command.outcome,
-        waiting_for=waiting,
-    )

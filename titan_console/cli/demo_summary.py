@@ -10,25 +10,31 @@ from core.clock import SystemClock
 from core.money.pricing import dollars
 from core.reporting import json_reports, status_report
 from core.text import pluralize
-from state.db.reader import Reader, Source
+from state.db.opening import open_reader
+from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.records import Batch
 from state.model.timestamps import to_text
-from state.queries import batch_list, ledger_status
+from state.queries import batch_list, ledger_status, spending
+from state.queries.ledger_status import Totals
+from state.queries.spending import Spending
 from titan_console.cli.output import echo, print_table
 from titan_console.text import format as cells
+
+# More than a month of the demo has.
+_MOST_BATCHES = 1000
+_EVER = "1970-01-01T00:00:00.000Z"
 
 
 def print_summary(home: Path) -> None:
     """Print the jobs, recovered batches and errors of the demo ledger."""
     folder = Folder(home)
-    with Reader(folder.ledger) as reader:
+    with open_reader(folder) as reader:
         echo()
         _print_jobs(reader)
         _print_recoveries(reader)
-        _print_errors(reader)
     echo()
-    echo("Next steps:")
+    echo("The demo's API has ended. Next steps:")
     echo(f"  export TITAN_HOME={home}")
     program = _program()
     for command, what in (
@@ -54,7 +60,7 @@ def _program() -> str:
 def report(home: Path) -> dict[str, object]:
     """The same for programs."""
     folder = Folder(home)
-    with Reader(folder.ledger) as reader:
+    with open_reader(folder) as reader:
         batches = sorted(batch_list.closed_batches(reader, limit=100), key=lambda batch: batch.id)
         return {
             "home": str(home),
@@ -65,28 +71,48 @@ def report(home: Path) -> dict[str, object]:
 
 
 def _print_jobs(source: Source) -> None:
-    batches = batch_list.closed_batches(source, limit=100)
+    """One line for each job, as the demo has a month of batches, and the sums of these lines."""
+    rows = spending.spending(source, "workflow", since_ts=_EVER)
     print_table(
-        ("JOB", "REQUESTS", "SUCCEEDED", "ERRORED", "SYNC PRICE", "COST", "SAVED"),
+        ("JOB", "ATTEMPTS", "SUCCEEDED", "ERRORED", "OTHER", "SYNC PRICE", "COST", "SAVED"),
         [
             (
-                batch.workflow,
-                cells.count(batch.request_count),
-                cells.count(batch.counts.succeeded),
-                cells.count(cells.failed(batch)),
-                cells.money(batch.sync_cost_nano),
-                cells.cost(batch),
-                cells.saved(batch),
+                row.name,
+                cells.count(row.attempts),
+                cells.count(row.succeeded),
+                cells.count(row.errored),
+                cells.count(_others(row)),
+                cells.sum_of_money(row.sync_cost_nano, row.unpriced),
+                cells.sum_of_money(row.cost_nano, row.unpriced),
+                cells.sum_of_money(row.savings_nano, row.unpriced),
             )
-            for batch in sorted(batches, key=lambda batch: batch.id)
+            for row in rows
         ],
     )
-    totals = ledger_status.totals(source)
+    if rows:
+        _print_sums(spending.added("", rows), ledger_status.totals(source))
+
+
+def _print_sums(sums: Spending, totals: Totals) -> None:
+    """The sums of attempts; then the requests that have no answer, errored or not ended."""
     echo(
-        f"{cells.count(totals.succeeded)} answers cost {_dollars(totals.cost_nano)} instead of"
-        f" {_dollars(totals.sync_cost_nano)} synchronously:"
-        f" {_dollars(totals.savings_nano)} saved. (Real prices, generated answers.)"
+        f"{pluralize(sums.succeeded, 'answer')} cost {_dollars(sums.cost_nano)} instead of"
+        f" {_dollars(sums.sync_cost_nano)} synchronously:"
+        f" {_dollars(sums.savings_nano)} saved. (Real prices, generated answers.)"
     )
+    if sums.errored:
+        echo(f"{pluralize(sums.errored, 'attempt')} errored at the API and were not billed.")
+    if other := _others(sums):
+        echo(f"Other: {pluralize(other, 'attempt')} canceled, expired or without a result.")
+    if errored := totals.failed_requests:
+        echo(f"{pluralize(errored, 'request')} without an answer under Errors: replay them.")
+    if still := totals.queued_requests + totals.in_flight_requests:
+        many = pluralize(still, "request is", "requests are")
+        echo(f"{many} queued or in flight; the table counts attempts that have ended.")
+
+
+def _others(sums: Spending) -> int:
+    return sums.attempts - sums.succeeded - sums.errored
 
 
 def _dollars(nano: int) -> str:
@@ -95,19 +121,14 @@ def _dollars(nano: int) -> str:
 
 
 def _print_recoveries(source: Source) -> None:
-    for batch in batch_list.closed_batches(source, limit=100):
-        if _was_recovered(batch):
-            echo(
-                f"{batch.workflow}: the response to its create was lost. A poll identified the"
-                " batch by the id embedded in its results: sent once, charged once."
-            )
+    found = sum(map(_was_recovered, batch_list.closed_batches(source, limit=_MOST_BATCHES)))
+    if found:
+        echo(
+            f"{pluralize(found, 'batch was', 'batches were')} created although the response was"
+            " lost. A poll identified each by the id embedded in its results: sent once, charged"
+            " once."
+        )
 
 
 def _was_recovered(batch: Batch) -> bool:
     return batch.identified_by == "nonce" and batch.duplicate_of is None
-
-
-def _print_errors(source: Source) -> None:
-    failed = ledger_status.totals(source).failed_requests
-    if failed:
-        echo(f"{pluralize(failed, 'request')} errored at the API and were not billed.")

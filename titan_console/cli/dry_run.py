@@ -1,28 +1,16 @@
 """Prints what `submit` would do without doing it."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
-from datetime import datetime
-from functools import partial
 
 from core.clock import SystemClock
-from core.config import titan_file
 from core.config.settings import from_environment
 from core.intake import dry_run as planned
-from core.intake.dry_run import Earlier, Plan, plan
+from core.intake.dry_run import Plan
 from core.intake.options import SubmitOptions
-from core.money.budgets import Used, check, used_in
-from core.money.estimate import Estimate, ModelEstimate, history_since, mean_costs
-from core.money.pricing import PriceBook
+from core.intake.submission_plan import make_plan
+from core.money.estimate import Estimate, ModelEstimate
 from core.text import pluralize
-from state.batches.priming_records import stop_of
-from state.batches.submissions import read_existing
-from state.db.reader import Reader
-from state.files.folder import Folder
-from state.files.lost_ledger import ledger_exists
 from state.model.records import Submission
-from state.operations.deadlines import usual_turnaround
-from state.queries.mean_costs import answer_costs
 from titan_console.cli.output import echo, print_fields, print_json
 from titan_console.text import format as cells
 
@@ -30,49 +18,9 @@ _PER_BYTE = "(one per byte of the params, plus what server tools add)"
 
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
-    """Print the plan. Raises what `make_plan` raises."""
-    _print(make_plan(requests, options), as_json=as_json)
-
-
-def make_plan(requests: Iterable[object], options: SubmitOptions, *, are_new: bool = False) -> Plan:
-    """The plan of a submission; `are_new`: the ledger is known to have none of the requests.
-
-    Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted.
-    """
-    folder = Folder(from_environment().home)
-    rules = titan_file.read(folder)
-    now, prices = SystemClock().now(), PriceBook(rules.prices)
-    with ExitStack() as opened:
-        reader = (
-            opened.enter_context(Reader(folder.ledger)) if ledger_exists(folder.ledger) else None
-        )
-        found = plan(
-            requests,
-            options,
-            rules=rules,
-            limits=rules.limits.limits(),
-            estimate=Estimate.begin(prices, now),
-            earlier=_earlier(reader, prices, now, are_new=are_new) if reader else Earlier(),
-        )
-        if not found.existing:
-            check(
-                rules.budgets,
-                [found.sums.wanted(found.options.workflow, found.options.tag)],
-                used_in(reader, folder) if reader else lambda _scope: Used(0),
-                day=now.date().isoformat(),
-            )
-    return found
-
-
-def _earlier(reader: Reader, prices: PriceBook, now: datetime, *, are_new: bool) -> Earlier:
-    return Earlier(
-        usual=lambda workflow: usual_turnaround(reader, workflow),
-        stop=lambda workflow: stop_of(reader, workflow),
-        history=lambda workflow: mean_costs(
-            answer_costs(reader, workflow, since_day=history_since(now)), prices, now
-        ),
-        submission=None if are_new else partial(read_existing, reader),
-    )
+    """Print the plan. Raises what `core.intake.submission_plan.make_plan` raises."""
+    now, folder = SystemClock().now(), from_environment().folder
+    _print(make_plan(folder, requests, options, now=now), as_json=as_json)
 
 
 def _print(found: Plan, *, as_json: bool) -> None:
@@ -94,6 +42,7 @@ def plan_fields(found: Plan) -> list[tuple[str, str]]:
         ("tag", found.options.tag),
         ("workflow", found.options.workflow),
         *((("job", found.options.job),) if found.options.job else ()),
+        ("lane", cells.lane(found.options.lane)),
         *(("model", _model(name, sums, estimate)) for name, sums in estimate.models.items()),
         ("deadline", cells.moment(found.options.deadline_ts)),
         ("requests", cells.count(estimate.requests)),
@@ -116,6 +65,7 @@ def _print_existing(existing: Submission) -> None:
         [
             ("tag", existing.tag),
             ("workflow", existing.workflow),
+            ("lane", cells.lane(existing.lane)),
             ("submission", f"{existing.key}, submitted {existing.created_ts}"),
             ("requests", f"{existing.request_count:,}, all of them already submitted"),
         ]

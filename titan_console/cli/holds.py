@@ -33,7 +33,8 @@ def end_holds(given: dict[str, Any]) -> int:
         if given["dry_run"]:
             return Exit.DONE
         for hold in holds:
-            leases.end_hold(ledger, hold.name, reason=given["reason"] or "by an operator")
+            reason = given["reason"] or "by an operator"
+            leases.end_hold(ledger, hold.name, reason=reason, lane=hold.lane)
         polled = poll_once(engine)
     print_stderr(polled.note or "Nothing was sent.")
     print_problems(polled.problems)

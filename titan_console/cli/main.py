@@ -14,6 +14,7 @@ from core.errors import problems_of
 from core.gc_pause import gc_paused
 from state.files.system_errors import cause
 from state.model.errors import TitanError
+from titan_console.cli.early_interrupt import exit_on_interrupt
 from titan_console.cli.exit_codes import Exit, exit_code_of
 from titan_console.cli.stderr import print_error, print_stderr, use_utf8
 
@@ -32,9 +33,11 @@ COMMANDS = {
     "query": "Run a SQL query on the ledger, read-only.",
     "savings": "Show spend and savings; explain a number or compare it with a usage export.",
     "digest": "Print a short summary for an hourly e-mail.",
+    "metrics": "Print metrics for Prometheus, or write them for the node exporter.",
     "kpis": "Show the KPIs with their targets.",
     "forecast": "Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.",
     "jobs": "List the jobs in titan.toml; create, check or edit the file.",
+    "scan": "List which scheduled tasks and skills can move to batches, and what it saves.",
     "orphans": "List batches at the API that the ledger has no record of.",
     "adopt": "Import an orphaned batch with its results and cost.",
     "schedule": "Show, install or remove the schedule of the poller.",
@@ -42,6 +45,7 @@ COMMANDS = {
     "cancel": "Cancel open batches.",
     "sync": "Run requests without an answer synchronously, at full price.",
     "acknowledge": "Acknowledge errored requests without replaying them.",
+    "alerts": "List the raised alerts; acknowledge or mute them.",
     "pause": "Stop sending batches of a workflow.",
     "resume": "Resume a paused workflow, or its cache priming.",
     "withdraw": "Withdraw a command that has not started.",
@@ -49,13 +53,22 @@ COMMANDS = {
     "events": "Print the event log, newest first.",
     "prune": "Delete old request bodies and results; compress more recent ones.",
     "restore": "List the backups of the ledger, or restore one.",
+    "ledger": "Move the ledger to another database, complete and verified.",
     "rebuild": "Rebuild a damaged ledger from the files beside it.",
     "keys": "List the key bindings of the console, with the ids that titan.toml uses.",
     "doctor": "Check the installation, the ledger and the configuration.",
+    "verify-api": "Check at the API what Titan Console assumes about it, for under a dollar.",
     "sandbox": "Run an emulator of the Message Batches API on this machine.",
     "demo": "Run a demo on sample texts; needs no API key.",
+    "mcp": "Serve the ledger to an AI agent over MCP, read-only by default.",
+    "skill": "Show, install or remove a skill that tells Claude how to use Titan Console.",
     "serve": "Serve the console to a browser on this machine, read-only by default.",
     "completion": "Print the shell completion for bash, zsh or fish.",
+}
+# Those that store or send requests; without a command, the console or a poll.
+_WRITE = {
+    *("run", "submit", "poll", "wait", "adopt", "replay", "cancel", "sync", "acknowledge"),
+    *("pause", "resume", "withdraw", "prune", "restore", "rebuild", "mcp"),
 }
 _ACTIONS = ["replay", "cancel", "sync", "acknowledge", "pause", "resume", "withdraw", "commands"]
 _STDERR = 2
@@ -63,8 +76,8 @@ _MODULES = dict.fromkeys(_ACTIONS, "actions") | {"adopt": "orphans", "orphans": 
 
 
 def _load(name: str) -> ModuleType:
-    with gc_paused():
-        return import_module(f"titan_console.cli.commands.{name}")
+    with gc_paused(), exit_on_interrupt():
+        return import_module(f"titan_console.cli.commands.{name.replace('-', '_')}")
 
 
 class _LazyGroup(click.Group):
@@ -175,9 +188,7 @@ def _run(arguments: list[str] | None, *, as_json: bool) -> int:  # noqa: PLR0911
         print_error(error.code, message, as_json=as_json, problems=problems)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
-        print_stderr(
-            "titan-console: Stopped. Stored requests are safe; see `titan-console status`."
-        )
+        print_stderr(_stopped(sys.argv[1:] if arguments is None else arguments))
         return Exit.STOPPED
     except SystemExit:
         # Click exits like this only when the reader of our output has closed the pipe.
@@ -190,6 +201,16 @@ def _run(arguments: list[str] | None, *, as_json: bool) -> int:  # noqa: PLR0911
         print_error("stdin_closed", "Standard input is closed.", as_json=as_json)
         return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _stopped(arguments: list[str]) -> str:
+    """What to know after Ctrl-C; a command that only reads has nothing to add."""
+    name = next((argument for argument in arguments if argument in COMMANDS), "poll")
+    if name == "ledger":
+        return "titan-console: Stopped. Run the same command again: it ends the copy."
+    if name not in _WRITE:
+        return "titan-console: Stopped."
+    return "titan-console: Stopped. Stored requests are safe; see `titan-console status`."
 
 
 def _report_usage(error: click.ClickException, *, as_json: bool) -> None:

@@ -11,8 +11,8 @@ import click
 from msgspec import Struct, to_builtins
 
 from core.config.settings import from_environment
+from state.db.opening import open_reader
 from state.db.reader import Reader
-from state.files.folder import Folder
 from titan_console.cli.stderr import print_stderr, use_utf8
 from titan_console.text.safe_text import clean, harmless, pad
 
@@ -22,6 +22,15 @@ _MEASURED_ROWS = 10_000
 _Row = TypeVar("_Row")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any] | click.Command)
+
+
+def lane_option(text: str) -> Callable[[_Command], _Command]:
+    """`--lane NAME`: a lane of titan.toml."""
+    return click.option("--lane", metavar="NAME", help=text)
+
+
 json_lines_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
@@ -69,9 +78,9 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def open_reader() -> Reader:
+def ledger_reader() -> Reader:
     """A read-only connection to the ledger under TITAN_HOME."""
-    return Reader(Folder(from_environment().home).ledger)
+    return open_reader(from_environment().folder)
 
 
 class Output:

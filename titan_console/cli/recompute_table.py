@@ -10,8 +10,7 @@ from core.config.settings import from_environment
 from core.money.pricing import PriceBook, usd
 from core.text import pluralize
 from state.batches import repricing
-from state.db.reader import Reader
-from state.files.folder import Folder
+from state.db.opening import open_reader
 from titan_console.cli.output import print_json, print_table
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
@@ -40,19 +39,18 @@ def show(*, apply: bool, as_json: bool) -> None:
     if apply:
         with open_engine(settings, actor="cli", creates=False) as engine:
             context = engine.context
-            found = list(
-                recompute(context.ledger, context.folder, context.prices, to=context.ledger)
-            )
-            models = missing_models(context.ledger, context.folder)
+            ledger = context.ledger
+            found = list(recompute(ledger, context.folder, context.prices, to=ledger))
+            models = missing_models(ledger, context.folder)
             if models:
-                repricing.store_models(context.ledger, models)
+                repricing.store_models(ledger, models)
             # The cost log, too, has the new costs at once.
             for problem in update_mirrors(context):
                 print_stderr(problem)
     else:
-        folder = Folder(settings.home)
-        prices = PriceBook(titan_file.read(folder).prices)
-        with Reader(folder.ledger) as reader:
+        folder = settings.folder
+        prices = PriceBook.with_cache(folder, titan_file.read(folder))
+        with open_reader(folder) as reader:
             found = list(recompute(reader, folder, prices))
             models = missing_models(reader, folder)
     differing = [batch for batch in found if batch.changed]

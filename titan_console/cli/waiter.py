@@ -1,20 +1,23 @@
 """Waits until requests have ended: polls, or leaves that to the scheduled poller."""
 
 import math
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 
 import click
 from msgspec.structs import replace
 
 from core.bootstrap import open_engine
 from core.clock import Clock
+from core.config import titan_file
+from core.config.lane_access import can_call
 from core.config.settings import Settings
 from core.errors import InputError, problems_of
 from core.intake import request_statuses
 from core.intake.request_statuses import RequestStatuses
 from core.reporting.error_groups import fingerprint
 from core.reporting.since import parse_duration
-from state.files.folder import Folder
 from state.model.errors import LedgerBusy
 from titan_console.cli.progress import Progress
 from titan_console.cli.stderr import print_problems, print_stderr
@@ -48,10 +51,19 @@ def limits(every_text: str, timeout_text: str | None) -> tuple[timedelta, timede
 class Waiter:
     """Polls, or only reads the ledger where there is no API key, until the requests have ended."""
 
-    def __init__(self, settings: Settings, name: str, clock: Clock, bar: Progress) -> None:
-        """For a tag, a submission, a batch or an API batch id."""
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        clock: Clock,
+        bar: Progress,
+        *,
+        statuses: Callable[[datetime], RequestStatuses] | None = None,
+    ) -> None:
+        """For a tag, a submission, a batch or an API batch id; or for what `statuses` counts."""
         self._settings = settings
         self._name = name
+        self._statuses = statuses or partial(request_statuses.of_name, settings.folder, name)
         self._clock = clock
         self._bar = bar
         self._began = clock.monotonic()
@@ -101,9 +113,8 @@ class Waiter:
         return self._found
 
     def _has_ended(self, *, is_asked_again: bool = True) -> bool:
-        folder, now = Folder(self._settings.home), self._clock.now()
         try:
-            found = request_statuses.of_name(folder, self._name, now)
+            found = self._statuses(self._clock.now())
         except LedgerBusy as error:
             self._locked = error
             self._note([str(error)])
@@ -117,7 +128,8 @@ class Waiter:
         return found.is_finished
 
     def _can_poll(self) -> bool:
-        if self._settings.has_credentials():
+        lanes = titan_file.read(self._settings.folder).lanes
+        if can_call(self._settings, lanes):
             return True
         print_stderr("No API key: waiting for the scheduled poller.")
         return False

@@ -57,7 +57,7 @@ def fill(
         folder=folder,
         clock=clock,
         api=lambda: api,
-        prices=PriceBook(titan_file.read(folder).prices),
+        prices=PriceBook.of_rules(titan_file.read(folder)),
         instance_id=_WHO,
         rng=rng,
     )

@@ -15,7 +15,7 @@ from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from titan_console.demo import history
 from titan_console.demo.jobs import JOBS
-from titan_console.demo.play import sandbox
+from titan_console.demo.play import ONLY_SANDBOX, sandbox
 from titan_console.demo.texts import Text
 
 _PLAN = "8-40"
@@ -47,10 +47,14 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
 
 
 def _write_titan_toml(folder: Folder) -> None:
-    """The template, without KPI alerts: three small jobs never meet the savings target."""
+    """The template, without KPI alerts: three small jobs never meet the savings target.
+
+    Only the sandbox may be called from it.
+    """
     titan_file.begin(folder)
     path = titan_file.path_of(folder)
-    path.write_text(path.read_text("utf-8").replace("kpis = true", "kpis = false", 1), "utf-8")
+    text = path.read_text("utf-8").replace("kpis = true", "kpis = false", 1)
+    path.write_text(f'{text}\n{ONLY_SANDBOX}\n[console]\nname = "demo"\n', "utf-8")
 
 
 def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
+from core.config import titan_file
 from core.config.settings import Settings
 from core.engine import Engine
 from core.intake.options import SubmitOptions
 from core.text import pluralize
 from state.db.ledger import ALPHABET, random_id
-from state.files.folder import Folder
+from state.files.folder import Folder, make_private
 from state.queries import batch_list
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
@@ -24,6 +25,9 @@ _MOST_POLLS = 45
 # The response to the second create is lost; sending it again would be charged twice.
 _FAULTS = ("create:drop:nth=2", "row:overloaded:p=0.02")
 _PLAN = "2-7"
+
+# For titan.toml: a demo that is opened later, with a key, sends nothing to the real API.
+ONLY_SANDBOX = '[api]\nonly_host = "127.0.0.1"\n'
 
 Say = Callable[[str], None]
 
@@ -48,6 +52,8 @@ def sandbox(
 def play(home: Path, texts: list[Text], *, seed: int, say: Say) -> Settings:
     """Run the three jobs from submit to results under `home`; returns the settings used."""
     settings = Settings(home=home, api_key="sandbox")
+    make_private(home)
+    titan_file.path_of(settings.folder).write_text(ONLY_SANDBOX, "utf-8")
     with sandbox(seed) as address:
         settings = replace(settings, base_url=address)
         say(f"Sandbox: {address}. Ledger: {home}.")

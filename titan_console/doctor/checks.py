@@ -7,10 +7,17 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import Settings
 from core.reporting.poller_health import silent_after
-from state.db.reader import Reader
-from state.files.folder import Folder
+from state.db.opening import open_reader
 from state.model.errors import LedgerError
-from titan_console.doctor import file_checks, installation_checks, ledger_checks, online_check
+from titan_console.doctor import (
+    file_checks,
+    host_checks,
+    installation_checks,
+    lane_checks,
+    ledger_checks,
+    online_check,
+    server_checks,
+)
 from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.doctor.installation_checks import KeyCheck
 
@@ -26,8 +33,8 @@ def examine(
     yield from static_findings(settings, thorough=thorough, check_keys=check_keys)
     if online:
         yield from isolated("online", lambda: online_check.findings(settings))
-    folder = Folder(settings.home)
-    with suppress(LedgerError), Reader(folder.ledger) as reader:
+    folder = settings.folder
+    with suppress(LedgerError), open_reader(folder) as reader:
         limit = silent_after(titan_file.read(folder).alerts)
         named = set[str]()
         for finding in ledger_checks.findings(reader, SystemClock().now(), limit):
@@ -35,6 +42,9 @@ def examine(
             if finding.health != Health.BAD or finding.detail not in named:
                 yield finding
             named.add(finding.detail)
+        yield from isolated("lane", lambda: lane_checks.removed(reader, settings))
+        now = SystemClock().now()
+        yield from isolated("hosts", lambda: host_checks.findings(reader, settings, now))
 
 
 def static_findings(
@@ -42,4 +52,5 @@ def static_findings(
 ) -> Iterator[Finding]:
     """Findings on the installation, the configuration and the files."""
     yield from installation_checks.findings(settings, check_keys)
-    yield from file_checks.findings(Folder(settings.home), thorough=thorough)
+    yield from isolated("postgresql", lambda: server_checks.findings(settings.folder))
+    yield from file_checks.findings(settings.folder, thorough=thorough)

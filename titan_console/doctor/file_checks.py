@@ -10,7 +10,8 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.text import pluralize, unreadable_lines
 from state.db import integrity
-from state.db.reader import Reader, Source
+from state.db.opening import ledger_name, open_reader, reader_if_any
+from state.db.reader import Source
 from state.files import fallback_file, windows_calls
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
@@ -56,8 +57,10 @@ def _obstacles(folder: Folder) -> Iterator[Finding]:
             continue
         except OSError as error:
             yield Finding(Health.BAD, "folder", cause(error, path).text)
-    path = next((p for p in (folder.root, folder.ledger) if not os.access(p, os.W_OK)), None)
-    if path and ledger_exists(folder.ledger):
+    is_here = folder.ledger_url is None
+    needed = (folder.root, *((folder.ledger,) if is_here else ()))
+    path = next((p for p in needed if not os.access(p, os.W_OK)), None)
+    if path and is_here and ledger_exists(folder.ledger):
         why = cause(PermissionError(errno.EACCES, ""), path).text
         yield Finding(Health.WARN, "writing", f"the ledger can only be read: {why}")
 
@@ -76,6 +79,9 @@ def _fallback_files(folder: Folder) -> Iterator[Finding]:
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
+    if folder.ledger_url is not None:
+        yield from _ledger_of_server(folder)
+        return
     try:
         if not ledger_exists(folder.ledger):
             yield _missing_ledger(folder)
@@ -83,7 +89,7 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         damage = integrity.damage(folder.ledger, thorough=thorough)
         recorded = list[Finding]()
         if not damage:
-            with Reader(folder.ledger) as reader:
+            with open_reader(folder) as reader:
                 recorded += _recorded_files(reader, folder)
     except LedgerError as error:
         yield Finding(Health.BAD, "ledger", str(error))
@@ -99,6 +105,26 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     yield from recorded
     yield from isolated("mirror", lambda: _mirrors(folder))
     yield from isolated("backup", lambda: [_backups(folder)])
+    yield from isolated("disk", lambda: _files(folder))
+
+
+def _ledger_of_server(folder: Folder) -> Iterator[Finding]:
+    recorded, name = list[Finding](), ledger_name(folder)
+    try:
+        with reader_if_any(folder) as reader:
+            if reader is None:
+                detail = f"none yet; the first submission or poll creates it in {name}"
+                yield Finding(Health.OK, "ledger", detail)
+                return
+            recorded += _recorded_files(reader, folder)
+    except LedgerError as error:
+        yield Finding(Health.BAD, "ledger", str(error))
+        return
+    yield Finding(Health.OK, "ledger", f"{name}: connected")
+    yield from recorded
+    yield from isolated("mirror", lambda: _mirrors(folder))
+    detail = "that of its server, such as a daily pg_dump: none is made in TITAN_HOME"
+    yield Finding(Health.OK, "backup", detail)
     yield from isolated("disk", lambda: _files(folder))
 
 
@@ -199,6 +225,8 @@ def _files(folder: Folder) -> Iterator[Finding]:
             "privacy",
             f"other users can read {exposed[0]}; run: chmod -R go= {folder.root}",
         )
+    if not folder.root.exists():
+        return
     use = doctor_figures.disk_use(folder)
     shown = ", ".join(
         f"{'write-ahead log' if name == 'wal' else name} {cells.size(octets)}"

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from core.clock import SystemClock
 from core.config import titan_file
+from core.config.base_url import is_other_host
+from core.config.lane_access import sdk_account_of
+from core.config.lanes import in_variables
 from core.config.settings import (
     DEFAULT_BASE_URL,
     ENV_FILE,
@@ -20,7 +23,9 @@ from core.reporting.job_status import model_warnings
 from state.db import integrity
 from state.files import windows_calls
 from state.files.folder import Folder
+from titan_console.doctor import lane_checks
 from titan_console.doctor.finding import Finding, Health, isolated
+from titan_console.text.access import SDK_ACCOUNTS, no_server
 
 # Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
 KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
@@ -28,7 +33,7 @@ KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
 
 def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
     """Findings on the installation and the configuration."""
-    folder = Folder(settings.home)
+    folder = settings.folder
     yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
     for what, check in (
         ("sqlite", lambda: [_sqlite()]),
@@ -38,6 +43,7 @@ def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
         ("environment", lambda: _environment(settings)),
         (ENV_FILE, lambda: _env_file(settings)),
         ("titan.toml", lambda: _titan_toml(folder, check_keys)),
+        ("lane", lambda: lane_checks.findings(settings)),
         ("model", lambda: _retirements(folder)),
     ):
         yield from isolated(what, check)
@@ -72,7 +78,10 @@ def _origin(name: str) -> Path | None:
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
-    if settings.base_url == DEFAULT_BASE_URL:
+    only = titan_file.read(settings.folder).api.only_host
+    if is_other_host(settings.server, only):
+        yield Finding(Health.WARN, "server", no_server(settings.server, only))
+    elif settings.base_url == DEFAULT_BASE_URL:
         yield Finding(Health.OK, "server", settings.base_url)
     else:
         yield Finding(
@@ -90,6 +99,9 @@ def _key(settings: Settings) -> Finding:
     except SettingsError as error:
         if error.code != "api_key_missing":
             raise
+        if account := sdk_account_of(settings.variables):
+            text = f"credentials of the SDK's {SDK_ACCOUNTS[account]}"
+            return Finding(Health.OK, "key", text)
         text = f"neither {KEY} nor {TOKEN} is set; requests are queued but not sent"
         return Finding(Health.WARN, "key", text)
     name = KEY if found.api_key else TOKEN if found.auth_token else f"a header of {HEADERS}"
@@ -98,7 +110,8 @@ def _key(settings: Settings) -> Finding:
 
 def _environment(settings: Settings) -> Iterator[Finding]:
     """Each variable of the API, of proxies and of certificates: the name, never the value."""
-    for variable in client_variables(settings):
+    lanes = titan_file.read(settings.folder).lanes
+    for variable in client_variables(settings, in_variables(lanes)):
         note = f": {variable.note}" if variable.note else ""
         yield Finding(
             Health.WARN if variable.is_missed else Health.OK,

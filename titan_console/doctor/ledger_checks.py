@@ -42,7 +42,7 @@ def _poller(source: Source, now: datetime, limit: timedelta) -> Finding:
     has_open = bool(batch_list.open_batches(source))
     never_ran = has_open and health.state == PollerState.NEVER_RAN
     is_late = never_ran or health.needs_attention(has_open_batches=has_open)
-    word = cells.poller_status(health).word
+    word = cells.poller_status(health, has_open=has_open).word
     line = f"{word}: {health.error}" if health.error else word
     return Finding(Health.WARN if is_late else Health.OK, "poller", line)
 
@@ -60,7 +60,7 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
         # Polls of earlier versions stored their problems as `troubles`.
         had_problems = beat.last_summary.get("problems") or beat.last_summary.get("troubles")
         health = Health.WARN if had_problems else Health.OK
-        yield Finding(health, "last poll", _summary(beat.last_summary))
+        yield Finding(health, "poll result", _summary(beat.last_summary))
 
 
 def _summary(summary: Mapping[str, object]) -> str:
@@ -72,6 +72,8 @@ def _summary(summary: Mapping[str, object]) -> str:
 
 def _done(name: str, value: object) -> str:
     """A count such as `2 open`, or a list such as `problems: a; b`."""
+    if isinstance(value, int):
+        return cells.poll_count(value, name)
     text = name.replace("_", " ")
     if isinstance(value, list):
         return f"{text}: {'; '.join(map(str, cast('list[object]', value)))}"
@@ -80,7 +82,9 @@ def _done(name: str, value: object) -> str:
 
 def _alerts(source: Source) -> Iterator[Finding]:
     for alert in alerts.raised(source):
-        yield Finding(Health.WARN, "alert", f"{alert.rule}: {alert.message}")
+        seen = f" (acknowledged by {alert.acknowledged_by})" if alert.acknowledged_by else ""
+        muted = f" (muted until {alert.muted_until_ts})" if alert.muted_until_ts else ""
+        yield Finding(Health.WARN, "alert", f"{alert.rule}: {alert.message}{seen}{muted}")
 
 
 def _unconfirmed(source: Source) -> Iterator[Finding]:
@@ -97,20 +101,20 @@ def _unconfirmed(source: Source) -> Iterator[Finding]:
 
 
 def _orphans(source: Source) -> Iterator[Finding]:
-    candidates = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
+    candidates = orphans.count(source, OrphanVerdict.CANDIDATE)
     if candidates:
         yield Finding(
             Health.WARN,
             "candidates",
-            f"{pluralize(len(candidates), 'batch', 'batches')} at the API may have been sent by"
+            f"{pluralize(candidates, 'batch', 'batches')} at the API may have been sent by"
             " this ledger",
         )
-    unknown = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
+    unknown = orphans.count(source, OrphanVerdict.UNKNOWN)
     if unknown:
         yield Finding(
             Health.OK,
             "orphans",
-            f"the ledger has no record of {pluralize(len(unknown), 'batch', 'batches')} at the API",
+            f"the ledger has no record of {pluralize(unknown, 'batch', 'batches')} at the API",
         )
 
 

@@ -3,33 +3,51 @@
 from collections.abc import Iterator
 from contextlib import closing
 
-from core.bootstrap import open_api
+from core.bootstrap import open_api, server_of
 from core.clock import SystemClock
+from core.config import titan_file
+from core.config.lane_access import can_call
 from core.config.settings import Settings, client_variables
 from core.config.variables import BASE_URL, CERTIFICATES, NO_PROXY, PROXIES
-from core.errors import ApiError, Blocked, NoResponse, NotFound, Unauthorized, Unreachable
+from core.errors import (
+    ApiError,
+    Blocked,
+    NoResponse,
+    NotFound,
+    SettingsError,
+    Unauthorized,
+    Unreachable,
+)
+from state.model.records import DEFAULT_LANE
 from titan_console.doctor.finding import Finding, Health
 
 _WAYS = {*PROXIES, NO_PROXY, *CERTIFICATES}
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """List one batch, which costs nothing."""
+    """List one batch of the environment's account and of each lane, which costs nothing."""
+    lanes = titan_file.read(settings.folder).lanes
+    has_own = can_call(settings, {})
+    for lane in (*([DEFAULT_LANE] if has_own or not lanes else []), *lanes):
+        name = "online" if lane == DEFAULT_LANE else f"online, lane {lane}"
+        try:
+            yield _finding(settings, lane, name)
+        except SettingsError as error:
+            yield Finding(Health.BAD, name, str(error))
+
+
+def _finding(settings: Settings, lane: str, name: str) -> Finding:
     clock = SystemClock()
-    with closing(open_api(settings)) as api:
+    with closing(open_api(settings, lane=lane)) as api:
         began = clock.monotonic()
         try:
             page = api.list_page(limit=1)
         except ApiError as error:
-            yield Finding(Health.BAD, "online", f"{error}{_advice(error, settings)}")
-            return
+            return Finding(Health.BAD, name, f"{error}{_advice(error, settings)}")
     took_s = clock.monotonic() - began
     account = f", account {page.account}" if page.account else ", which names no account"
-    yield Finding(
-        Health.OK,
-        "online",
-        f"{settings.server} accepted the credentials in {took_s:.1f} s{account}",
-    )
+    server = server_of(settings, lane) or "the API"
+    return Finding(Health.OK, name, f"{server} accepted the credentials in {took_s:.1f} s{account}")
 
 
 def _advice(error: ApiError, settings: Settings) -> str:

@@ -261,13 +261,15 @@ class Sandbox:
 
     def _delete(self, call: Call) -> HttpResponse:
         with self._lock:
-            self._provider.delete(call.workspace, call.route.batch_id, call.now)
+            if call.fault is None or call.fault.what != "kept":
+                self._provider.delete(call.workspace, call.route.batch_id, call.now)
         body = {"id": call.route.batch_id, "type": "message_batch_deleted"}
         return json_response(body, call.headers)
 
     def _message(self, call: Call) -> HttpResponse:
         params = read_object(call.request.read(MAX_MESSAGE_BODY))
-        row = sync_row(self.seed, params, call.options)
+        cache = self._cache if self._cache.serves_messages else None
+        row = sync_row(self.seed, params, call.options, cache=cache, now=call.now)
         message_id = make_id("msg", call.request_id)
         billed = BilledRow(
             workspace=call.workspace,
@@ -325,8 +327,7 @@ class Sandbox:
         self, request: HttpRequest, fault: Fault, answer: HttpResponse, request_id: str
     ) -> HttpResponse:
         """Corrupt the response of a call that did take effect."""
-        host = f"{request.scheme}://{request.header('host')}"
-        corrupt = corrupt_response(fault, answer, host)
+        corrupt = corrupt_response(fault, answer, request)
         if isinstance(corrupt, HttpResponse):
             return corrupt
         return error_response(corrupt, request_id, common_headers(request_id))

@@ -6,8 +6,12 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from core.errors import SettingsError
+from core.config import titan_file
+from core.config.lanes import in_variables
+from core.config.ledger_address import ledger_url
+from core.errors import InputError, SettingsError
 from state.files import windows_calls
+from state.files.folder import Folder
 from titan_console.schedule import cron, skill, systemd, windows
 from titan_console.schedule.poller import Poller, refuse_other_home
 from titan_console.schedule.poller_variables import EnvFilePlan, planned
@@ -50,7 +54,8 @@ def files(kind: Kind, poller: Poller) -> dict[str, str]:
             return {str(_own_folder(poller) / "task.xml"): task}
         case Kind.SKILL:
             text = skill.markdown(poller, for_windows=windows_calls.is_windows())
-            return {str(_own_folder(poller) / "SKILL.md"): text}
+            folder = Path(poller.agent_folder, "scheduled-tasks", poller.name)
+            return {str(folder / "SKILL.md"): text}
 
 
 def installation(kind: Kind, poller: Poller, environment: Mapping[str, str]) -> Plan:
@@ -58,7 +63,13 @@ def installation(kind: Kind, poller: Poller, environment: Mapping[str, str]) -> 
 
     `environment` is that of the process that installs it.
     """
-    carry = planned(environment, _bytes(Path(poller.env_file)))
+    lanes = titan_file.read(Folder(Path(poller.home))).lanes
+    carry = planned(
+        environment,
+        _bytes(Path(poller.env_file)),
+        in_variables(lanes),
+        with_postgres=ledger_url(environment, Path(poller.home)) is not None,
+    )
     plan = _installation(kind, poller)
     writes: list[Step] = [Write(Path(poller.env_file), carry.content)] if carry.content else []
     return Plan(
@@ -79,7 +90,7 @@ def _installation(kind: Kind, poller: Poller) -> Plan:
         case Kind.WINDOWS:
             return _windows(poller)
         case Kind.SKILL:
-            return Plan(_writes(files(kind, poller)))
+            return _skill(poller)
 
 
 def removal(kind: Kind, poller: Poller) -> Plan:
@@ -93,7 +104,7 @@ def removal(kind: Kind, poller: Poller) -> Plan:
         case Kind.WINDOWS:
             return _no_windows(poller)
         case Kind.SKILL:
-            return Plan(_removals(files(kind, poller)))
+            return Plan([*_removals(_own_skill(poller)), *_earlier_skill(poller)])
 
 
 def _crontab(poller: Poller) -> str:
@@ -168,6 +179,30 @@ def _no_windows(poller: Poller) -> Plan:
     if not removals or not shutil.which("schtasks"):
         return Plan(removals)
     return Plan([Run(("schtasks", "/Delete", "/TN", poller.name, "/F")), *removals])
+
+
+def _skill(poller: Poller) -> Plan:
+    steps = [*_writes(_own_skill(poller)), *_earlier_skill(poller)]
+    return Plan(steps, [skill.INTERVAL])
+
+
+def _own_skill(poller: Poller) -> dict[str, str]:
+    """The file of the task. Raises InputError where another file of that name is not ours."""
+    wanted = files(Kind.SKILL, poller)
+    for path in wanted:
+        text = _text(Path(path))
+        refuse_other_home(text, poller)
+        if text and poller.mark not in text.splitlines():
+            raise InputError(
+                f"{path} was not written by titan-console: move it, or choose another --name.",
+                code="name_in_use",
+            )
+    return wanted
+
+
+def _earlier_skill(poller: Poller) -> list[Step]:
+    """The file of an earlier version, under TITAN_HOME, where no agent looks for it."""
+    return _removals({str(_own_folder(poller) / "SKILL.md"): ""})
 
 
 def _key_hints(kind: Kind, poller: Poller, carry: EnvFilePlan) -> list[str]:

@@ -23,6 +23,8 @@ class Poller:
     name: str = NAME
     # Windows: the account that the task runs as, DOMAIN\\USER.
     user: str = ""
+    # Where an agent keeps its scheduled tasks.
+    agent_folder: str = ""
 
     def __post_init__(self) -> None:
         """Raise InputError for names and paths that a schedule file cannot contain."""
@@ -31,7 +33,7 @@ class Poller:
                 f"--name {self.name!r} must be 1 to 60 letters, digits and dashes.",
                 code="invalid_name",
             )
-        for path in (self.python, self.home, self.user):
+        for path in (self.python, self.home, self.user, self.agent_folder):
             if not path.isprintable():
                 raise InputError(
                     f"{path!r} contains a character that schedules do not support.",

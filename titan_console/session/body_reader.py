@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from core.api.result_schema import message_of
 from core.delivery.results import text_of as text_of_message
+from state.files.file_store import LOCAL_FILES, FileStore
 from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
@@ -27,18 +28,20 @@ class Body(Struct, frozen=True):
 class BodyReader:
     """Reads bodies by file and offset, and caches the latest documents."""
 
-    def __init__(self, ledger: Path) -> None:
-        """`ledger` is the path of the database."""
-        self._folder = Folder(ledger.parent)
+    def __init__(self, folder: Folder, files: FileStore = LOCAL_FILES) -> None:
+        """`files` is the store of the source that named the bodies. Nothing is opened yet."""
+        self.folder = folder
+        #: A page that keeps this reader sets it for each query.
+        self.files = files
         self._documents: dict[tuple[str, FileSpan], Document] = {}
 
     def payload(self, span: FileSpan) -> Body:
         """The request as submitted: custom_id and params."""
-        return _read(self._folder.spool, span)
+        return self._read(self.folder.spool, span)
 
     def answer(self, attempt: AttemptRecord) -> Body | None:
         """The API's response with the caller's custom_id; None where there is none."""
-        return _read(self._folder.results, attempt.result) if attempt.result else None
+        return self._read(self.folder.results, attempt.result) if attempt.result else None
 
     def payload_document(self, span: FileSpan) -> Document:
         """The params as indented JSON."""
@@ -48,6 +51,13 @@ class BodyReader:
         """The text of the response, then all of it; None where there is none."""
         body = self.answer(attempt)
         return self._made("answer", attempt.result, body) if attempt.result and body else None
+
+    def _read(self, folder: Path, span: FileSpan) -> Body:
+        try:
+            with LineReader(folder, self.files) as lines:
+                return Body(lines.read(span.file, span.offset, span.length))
+        except FileMissing as error:
+            return Body(None, str(error))
 
     def _made(self, kind: str, span: FileSpan, body: Body) -> Document:
         if body.line is None:
@@ -65,14 +75,6 @@ def missing_body(reason: str) -> Document:
     builder = DocumentBuilder()
     builder.text(f"{GONE}\n\n{reason}" if reason else GONE)
     return builder.build()
-
-
-def _read(folder: Path, span: FileSpan) -> Body:
-    try:
-        with LineReader(folder) as lines:
-            return Body(lines.read(span.file, span.offset, span.length))
-    except FileMissing as error:
-        return Body(None, str(error))
 
 
 def params_of(line: bytes) -> bytes:

@@ -1,10 +1,9 @@
 """Plans, submits and withdraws the console's commands on a thread of its own, without a key."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
@@ -12,11 +11,14 @@ from msgspec import Struct
 from core.clock import Clock
 from core.config.settings import Settings
 from state.db.reader import Source
-from state.operations import pauses, selection
+from state.files.folder import Folder
+from state.model.timestamps import to_text
+from state.operations import alerts, pauses, selection
 from state.operations.commands import Action, Command
 from state.operations.selection import Filter
 
 if TYPE_CHECKING:
+    from core.commands.params_edit import EditableParams, EditSample
     from core.commands.planner import Plan
     from core.engine import Engine
 
@@ -27,18 +29,20 @@ class Target(Struct, frozen=True, kw_only=True):
     """The items of a command: `label`, such as "3 selected", and the query for the ids.
 
     A page makes targets at each drawing, so nothing is read before `find` runs on the worker.
-    `is_all` is set where the operator has not seen each row: all matching rows, or a group.
     """
 
     label: str
     find: Callable[[Source], Filter]
-    is_all: bool = False
 
 
 class CommandOptions(Struct, frozen=True, kw_only=True):
-    """The fields of the preview dialog; `settings` are edits as `--set` takes them."""
+    """The fields of the preview dialog; `settings` are edits as `--set` takes them.
+
+    `edited` is the text of the editor, and what it was made from.
+    """
 
     settings: tuple[str, ...] = ()
+    edited: "tuple[EditableParams, str] | None" = None
     canary: bool = False
     force: bool = False
 
@@ -68,15 +72,24 @@ class CommandDraft:
 class CommandWorker:
     """Opens an engine for each task, on one thread."""
 
-    def __init__(self, home: Path, clock: Clock) -> None:
+    def __init__(self, folder: Folder, clock: Clock) -> None:
         """Nothing is opened or loaded yet."""
-        self._settings = Settings(home=home)
+        self._settings = Settings(home=folder.root, ledger_url=folder.ledger_url)
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-commands")
 
-    async def plan(self, draft: CommandDraft, options: CommandOptions) -> "Plan":
-        """Plan the command. Raises UnknownId, PayloadError, LedgerError."""
+    async def plan(
+        self, draft: CommandDraft, options: CommandOptions
+    ) -> "tuple[Plan, tuple[EditSample, ...]]":
+        """Plan the command; also samples of its edit.
+
+        Raises UnknownId, PayloadError, LedgerError.
+        """
         return await self._run(lambda engine: _plan(engine, draft, options))
+
+    async def editable(self, draft: CommandDraft) -> "EditableParams":
+        """The common parameters of the requests of a replay. Raises as `plan` does."""
+        return await self._run(lambda engine: _editable(engine, draft))
 
     async def submit(self, plan: "Plan") -> tuple[Command, bool]:
         """Write the command, to run after the countdown; and whether it is new."""
@@ -89,6 +102,10 @@ class CommandWorker:
     async def run_now(self, command: Command) -> None:
         """Run a command that needs no API, so that a poll that is sending sees it at once."""
         await self._run(lambda engine: _run_now(engine, command))
+
+    async def silence(self, ids: Sequence[int], hours: float | None) -> None:
+        """Acknowledge these alerts, or mute them for so long; 0 hours ends both."""
+        await self._run(lambda engine: _silence(engine, ids, hours))
 
     def discard(self, plan: "Plan") -> None:
         """Drop a plan that was not confirmed."""
@@ -111,20 +128,32 @@ class CommandWorker:
             return work(engine)
 
 
-def _plan(engine: "Engine", draft: CommandDraft, options: CommandOptions) -> "Plan":
+def _editable(engine: "Engine", draft: CommandDraft) -> "EditableParams":
     from core.commands import planner  # noqa: PLC0415 - as above
+    from core.commands.command_request import CommandRequest  # noqa: PLC0415 - as above
+
+    wanted = draft.resolve(engine.context.ledger)
+    return planner.editable(engine.context, CommandRequest(action=draft.action, wanted=wanted))
+
+
+def _plan(
+    engine: "Engine", draft: CommandDraft, options: CommandOptions
+) -> "tuple[Plan, tuple[EditSample, ...]]":
+    from core.commands import params_edit, planner  # noqa: PLC0415 - as above
     from core.commands.body_edits import parse_changes  # noqa: PLC0415 - as above
     from core.commands.command_request import CommandRequest  # noqa: PLC0415 - as above
 
     wanted = draft.resolve(engine.context.ledger)
+    changes = params_edit.changes_in(*options.edited) if options.edited else {}
     request = CommandRequest(
         action=draft.action,
         wanted=wanted,
         force=options.force,
         canary=options.canary,
-        changes=parse_changes(options.settings),
+        changes=changes | parse_changes(options.settings),
     )
-    return planner.plan(engine.context, request)
+    plan = planner.plan(engine.context, request)
+    return plan, planner.samples(engine.context, plan)
 
 
 def _submit(engine: "Engine", plan: "Plan") -> tuple[Command, bool]:
@@ -148,6 +177,15 @@ def _run_now(engine: "Engine", command: Command) -> None:
     from core.commands import executor  # noqa: PLC0415 - as above
 
     executor.advance(engine.context, command)
+
+
+def _silence(engine: "Engine", ids: Sequence[int], hours: float | None) -> None:
+    ledger, now = engine.context.ledger, engine.context.clock.now()
+    if hours == 0:
+        alerts.unsilence(ledger, ids)
+        return
+    until = None if hours is None else to_text(now + timedelta(hours=hours))
+    alerts.silence(ledger, ids, who=ledger.actor, until_ts=until)
 
 
 def _discard(engine: "Engine", plan: "Plan") -> None:

@@ -11,6 +11,8 @@ from textual.message import Message
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it knows trio too
 
 from core.clock import Clock
+from state.db.opening import commit_listener, ledger_name
+from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.model.timestamps import from_text
 from state.queries import console_snapshot
@@ -19,7 +21,6 @@ from titan_console.session import reasons
 from titan_console.session.messages import LedgerChanged, LedgerLost, LedgerProblem
 from titan_console.session.query_worker import ReopeningReader
 
-LEDGER_NAME = "titan.db"
 # No transaction is open that long: an older event was written under another clock.
 _OTHER_CLOCK = timedelta(minutes=1)
 # At most ten snapshots a second; changes in between are in the next one.
@@ -29,18 +30,22 @@ _POLL_S = 0.5
 # The event arrives before the commit is visible: read again a little later.
 _RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
 _STEP_MS, _DEBOUNCE_MS = 10, 50
+# A server that has not replied for so long is shown as lost; a statement may wait for minutes.
+_SILENT_S = 4.0
 
 
 class SnapshotReader:
     """Reads snapshots through one open reader. Use it on one thread."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, folder: Folder, clock: Clock) -> None:
         """Nothing is opened before the first read."""
-        self.folder: tuple[int, int] | None = None
+        # Of the folder on the disk, which may be replaced.
+        self.identity: tuple[int, int] | None = None
         self.is_failing = False
-        self._path = path
+        self._folder = folder
+        self._name = ledger_name(folder)
         self._clock = clock
-        self._kept = ReopeningReader(path)
+        self._kept = ReopeningReader(folder)
         self._version: tuple[object, int] | None = None
         self._newest: int | None = None
         self._taken_at: datetime | None = None
@@ -48,7 +53,7 @@ class SnapshotReader:
 
     def read(self, *, force: bool = False) -> LedgerChanged | LedgerLost | None:
         """The message to post; None when nothing has changed since the last read."""
-        self.folder = _identity(self._path.parent)
+        self.identity = _identity(self._folder.root)
         try:
             reader = self._kept.get()
             version = (self._kept.file, reader.data_version())
@@ -56,14 +61,14 @@ class SnapshotReader:
                 return None
             snapshot = console_snapshot.take(reader, self._clock.now(), reasons.of)
         except FileNotFoundError:
-            return self._lost(LedgerProblem(f"No ledger at {self._path}.", missing=True))
+            return self._lost(LedgerProblem(f"No ledger at {self._name}.", missing=True))
         except LedgerError as error:
             return self._lost(LedgerProblem(str(error), code=error.code))
         except OSError as error:
             return self._lost(LedgerProblem(str(error)))
         except (ValueError, LookupError):
             return self._lost(
-                LedgerProblem(f"The ledger {self._path} cannot be read by this version.")
+                LedgerProblem(f"The ledger {self._name} cannot be read by this version.")
             )
         self._version, self._posted, self.is_failing = version, None, False
         return LedgerChanged(snapshot, self._lag(snapshot))
@@ -101,14 +106,14 @@ class SnapshotReader:
 
 
 class LedgerWatcher:
-    """Reads a snapshot whenever the files of the ledger change."""
+    """Reads a snapshot whenever the files of the ledger change, or its server says so."""
 
-    def __init__(self, home: Path, clock: Clock) -> None:
-        """`home` is the folder that holds the ledger; it may not exist yet."""
-        self.path = home / LEDGER_NAME
+    def __init__(self, folder: Folder, clock: Clock) -> None:
+        """`folder` may not exist yet, nor its ledger."""
+        self.folder = folder
         self.last_read_at: datetime | None = None
         self._clock = clock
-        self._reader = SnapshotReader(self.path, clock)
+        self._reader = SnapshotReader(folder, clock)
         self._wake = asyncio.Event()
         self._stop_watching = asyncio.Event()
         self._watched: tuple[int, int] | None = None
@@ -124,15 +129,30 @@ class LedgerWatcher:
         async with self._one_thread() as thread, self._watching():
             while True:
                 forced, self._forced = self._forced, False
-                message = await asyncio.get_running_loop().run_in_executor(
-                    thread, lambda forced=forced: self._reader.read(force=forced)
-                )
+                message = await self._read(thread, post, force=forced)
                 self.last_read_at = self._clock.now()
                 if message is not None:
                     post(message)
-                if self._reader.folder != self._watched:
+                if self._reader.identity != self._watched:
                     self._stop_watching.set()
                 await self._rest(just_posted=message is not None)
+
+    async def _read(
+        self, thread: ThreadPoolExecutor, post: Callable[[Message], object], *, force: bool
+    ) -> Message | None:
+        """What the reader found, on its thread; a server that hangs is lost until it replies."""
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(thread, lambda: self._reader.read(force=force))
+        if self.folder.ledger_url is None:
+            return await reading
+        done, _ = await asyncio.wait({reading}, timeout=_SILENT_S)
+        if done:
+            return await reading
+        reason = f"No reply from the server of {ledger_name(self.folder)} for {_SILENT_S:.0f} s."
+        post(LedgerLost(LedgerProblem(reason, code="ledger_unreachable")))
+        found = await reading
+        # Unchanged or not: the last one that was shown is lost.
+        return found or await loop.run_in_executor(thread, lambda: self._reader.read(force=True))
 
     async def _rest(self, *, just_posted: bool) -> None:
         """Wait for the next change or the next interval."""
@@ -168,14 +188,18 @@ class LedgerWatcher:
 
     async def _watch(self) -> None:
         """Wake the reader at each write; restart when the folder is replaced."""
-        names = {self.path.name, f"{self.path.name}-wal"}
+        if self.folder.ledger_url is not None:
+            await self._listen()
+            return
+        name, root = self.folder.ledger.name, self.folder.root
+        names = {name, f"{name}-wal"}
         loop = asyncio.get_running_loop()
         while True:
             self._stop_watching.clear()
-            self._watched = await asyncio.to_thread(_identity, self.path.parent)
+            self._watched = await asyncio.to_thread(_identity, root)
             with suppress(OSError, RuntimeError):
                 async for _ in awatch(
-                    self.path.parent,
+                    root,
                     step=_STEP_MS,
                     debounce=_DEBOUNCE_MS,
                     recursive=False,
@@ -185,6 +209,22 @@ class LedgerWatcher:
                     for delay in _RECHECKS_S:
                         loop.call_later(delay, self._wake.set)
             await asyncio.sleep(_POLL_S)
+
+    async def _listen(self) -> None:
+        """Wake the reader at each commit of any host, until cancelled."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            # The console may have ended meanwhile.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._wake.set)
+
+        listener = commit_listener(self.folder, wake)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if listener is not None:
+                listener.stop()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -12,10 +12,13 @@ from msgspec import Struct
 
 from core.config.settings import Settings, child_environment
 from state.files import windows_calls
+from titan_console.text import format as fmt
 
 # The exit codes of a poll that ran through, with problems or without.
 _RAN_THROUGH = 1
 _PREFIX = "titan-console: "
+# Of its summary, what its result names.
+_COUNTS = ("open", "sent", "collected", "results", "failed")
 _HELPER_ENDED = (
     "The poll helper process has ended; restart the console, or run `titan-console --poll`."
 )
@@ -24,10 +27,14 @@ _CLOSE_TIMEOUT_S = 0.3
 
 
 class PollResult(Struct, frozen=True, kw_only=True):
-    """How a poll ended. `ran` is false where another was running; `problems` are its errors."""
+    """How a poll ended. `ran` is false where another was running; `problems` are its errors.
+
+    `done` says what it did, such as `2 sent, 1 collected`; empty where there was nothing to do.
+    """
 
     code: int
     ran: bool = True
+    done: str = ""
     problems: tuple[str, ...] = ()
 
     @property
@@ -100,8 +107,12 @@ def parse_result(line: bytes) -> PollResult:
         reason = _error_message(err) or f"The poll ended with exit code {code} and no output."
         return PollResult(code=code, problems=(reason,) if code else ())
     problems = cast("list[str]", summary.get("problems", []))
+    counts = (fmt.poll_count(summary[name], name) for name in _COUNTS if summary.get(name))
     return PollResult(
-        code=code, ran=bool(summary.get("ran", True)), problems=tuple(dict.fromkeys(problems))
+        code=code,
+        ran=bool(summary.get("ran", True)),
+        done=", ".join(counts),
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Generic, TypeVar
 
+from state.db.opening import ledger_name, open_reader
 from state.db.reader import Reader, Source
+from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerError
 from titan_console.session.memory import trim_memory
@@ -27,24 +28,37 @@ class Superseded(Exception):
 
 
 class ReopeningReader:
-    """One open reader, reopened when the file is replaced."""
+    """One open reader, reopened when the file is replaced or the connection was closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Folder) -> None:
         """Nothing is opened yet."""
-        self.path = path
+        self.folder = folder
         self.file: tuple[int, int] | None = None
         self._reader: Reader | None = None
 
     def get(self) -> Reader:
         """The reader. Raises FileNotFoundError where there is no ledger, or LedgerError."""
-        if not ledger_exists(self.path):
-            raise FileNotFoundError(self.path)
-        status = self.path.stat()
+        if self.folder.ledger_url is not None:
+            return self._of_server()
+        path = self.folder.ledger
+        if not ledger_exists(path):
+            raise FileNotFoundError(path)
+        status = path.stat()
         file = (status.st_dev, status.st_ino)
         if self._reader is None or file != self.file:
             self.close()
-            self._reader = Reader(self.path)
+            self._reader = open_reader(self.folder)
             self.file = file
+        return self._reader
+
+    def _of_server(self) -> Reader:
+        if self._reader is None:
+            try:
+                self._reader = open_reader(self.folder)
+            except LedgerError as error:
+                if error.code == "ledger_missing":
+                    raise FileNotFoundError(ledger_name(self.folder)) from error
+                raise
         return self._reader
 
     def interrupt(self) -> None:
@@ -62,11 +76,11 @@ class ReopeningReader:
 class QueryWorker:
     """Runs queries one after another on a thread; a newer query interrupts the running one."""
 
-    def __init__(self, path: Path) -> None:
-        """`path` is the ledger; it may not exist yet."""
+    def __init__(self, folder: Folder) -> None:
+        """`folder` is that of the ledger, which may not exist yet."""
         # Called with the seconds that each query took.
         self.note: Callable[[float], None] = lambda _seconds: None
-        self._kept = ReopeningReader(path)
+        self._kept = ReopeningReader(folder)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-worker")
         self._asked = 0
 
@@ -84,7 +98,7 @@ class QueryWorker:
             if number != self._asked:
                 raise Superseded
             try:
-                return self._answer(question)
+                return self._answer_or_again(question, lambda: number == self._asked)
             except (LedgerError, OSError):
                 if number != self._asked:
                     raise Superseded from None
@@ -96,6 +110,17 @@ class QueryWorker:
         found = await loop.run_in_executor(self._thread, answer)
         self.note(loop.time() - began)
         return found
+
+    def _answer_or_again(
+        self, question: Callable[[Source], Answer], is_newest: Callable[[], bool]
+    ) -> Answer:
+        """A server may cancel this query in place of the one before, which was interrupted."""
+        try:
+            return self._answer(question)
+        except LedgerError as error:
+            if error.code != "ledger_canceled" or not is_newest():
+                raise
+            return self._answer(question)
 
     def _answer(self, question: Callable[[Source], Answer]) -> Answer:
         reader = self._kept.get()

@@ -18,7 +18,7 @@ class UiMetrics(Struct):
     """The latest samples of each kind, in milliseconds.
 
     `seen` is from a commit elsewhere to its being read here, `painted` from it to its being drawn,
-    `drawn` what a picture took to draw, `answered` what a question to the ledger took.
+    `drawn` what a frame took to draw, `answered` what a query took.
     """
 
     seen: deque[float] = field(default_factory=_samples)

@@ -10,8 +10,9 @@ from core.money.cache_gain import CacheGain
 from core.reporting import json_reports
 from core.text import pluralize
 from state.model.records import Batch, BatchStatus, Event
+from state.model.timestamps import from_text, to_text
 from state.queries.batch_detail import ModelSum
-from titan_console.text import event_labels
+from titan_console.text import event_labels, ledger_messages
 from titan_console.text import format as fmt
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.format import Tone
@@ -24,26 +25,33 @@ def overview(
     now: datetime,
     models: Mapping[str, int],
     *,
+    submitted_by: str = "",
     queued_because: str | None = None,
+    is_replay: bool = False,
 ) -> Document:
     """Identity, status, counts, cost and times."""
     builder = DocumentBuilder()
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     builder.field("Batch", batch.key)
-    builder.field("API batch id", fmt.api_batch_id(batch))
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
-    builder.field("Problem", queued_because or fmt.problem(batch, now), Tone.WARN)
+    problem = ledger_messages.in_details(queued_because or fmt.problem(batch, now))
+    builder.field("Problem", problem, Tone.WARN)
     builder.field("Workflow", batch.workflow)
     builder.field("Model", fmt.models(models) or batch.model)
-    builder.field("Mode", batch.kind.value)
+    builder.field("Mode", fmt.mode(batch, is_replay=is_replay))
+    builder.field("Lane", fmt.lane(batch.lane))
     builder.field(
         "Duplicate",
         fmt.DUPLICATE if batch.duplicate_of else "",
         Tone.WARN,
     )
-    builder.field("Deadline", f"{batch.deadline_ts} ({due})" if batch.deadline_ts else "", due_tone)
+    builder.field(
+        "Deadline",
+        f"{fmt.local_time(batch.deadline_ts)} ({due})" if batch.deadline_ts else "",
+        due_tone,
+    )
     builder.heading("Requests")
     _counts(builder, batch)
     builder.field("Request bytes", fmt.size(batch.bytes) if batch.bytes else "")
@@ -55,7 +63,7 @@ def overview(
         "Duplicate", fmt.money(batch.duplicate_nano) if batch.duplicate_nano else "", Tone.WARN
     )
     builder.heading("Times")
-    _times(builder, batch, now)
+    _times(builder, batch, submitted_by, now)
     return builder.build()
 
 
@@ -74,19 +82,35 @@ def _counts(builder: DocumentBuilder, batch: Batch) -> None:
         builder.field(name, fmt.count(number) if number else "", Tone.BAD)
 
 
-def _times(builder: DocumentBuilder, batch: Batch, now: datetime) -> None:
-    for name, timestamp in (
-        ("Queued", batch.created_ts),
-        ("Sent", batch.sent_ts),
-        ("Accepted", batch.accepted_ts),
-        ("Cancel sent", batch.cancel_ts),
-        ("Stuck since", batch.stuck_ts),
-        ("Ended", batch.ended_ts),
-        ("Collected", batch.collected_ts),
+def _times(builder: DocumentBuilder, batch: Batch, submitted_by: str, now: datetime) -> None:
+    for name, timestamp, who in (
+        ("Queued", batch.created_ts, submitted_by),
+        ("Sent", batch.sent_ts, fmt.process(batch.owner)),
+        ("Accepted", batch.accepted_ts, ""),
+        ("Cancel sent", batch.cancel_ts, ""),
+        ("Stuck since", batch.stuck_ts, ""),
+        ("Ended", batch.ended_ts, ""),
+        ("Collected", batch.collected_ts, ""),
     ):
-        builder.field(name, at(timestamp, now))
-    builder.field("Expires", batch.expires_ts if batch.ended_ts is None else "")
-    builder.field("Next check", batch.next_poll_ts)
+        by = f" by {who}" if who and timestamp else ""
+        builder.field(name, at(timestamp, now) + by)
+    builder.field("Took", _took(batch, now))
+    builder.field("Expires", fmt.local_time(batch.expires_ts) if batch.ended_ts is None else "")
+    builder.field("Next check", fmt.local_time(batch.next_poll_ts))
+
+
+def _took(batch: Batch, now: datetime) -> str:
+    """How long each stage took, such as `queued 4s  ·  at the API 12m  ·  collected 3m later`."""
+    stages = (
+        ("queued {}", batch.created_ts, batch.sent_ts),
+        ("at the API {}", batch.accepted_ts, batch.ended_ts or to_text(now)),
+        ("collected {} later", batch.ended_ts, batch.collected_ts),
+    )
+    return "  ·  ".join(
+        form.format(fmt.span(from_text(end) - from_text(begin)))
+        for form, begin, end in stages
+        if begin and end
+    )
 
 
 def events(found: Sequence[Event], now: datetime) -> Document:
@@ -95,13 +119,14 @@ def events(found: Sequence[Event], now: datetime) -> Document:
     if not found:
         builder.text("No events yet.")
     for event in found:
-        parts = (event_labels.why(event.detail), event_labels.outcome(event.detail))
+        texts = (event_labels.why(event.detail), event_labels.outcome(event.detail))
+        parts = map(ledger_messages.in_details, texts)
         builder.line(
-            Part(f"{event.at}  ", Tone.DIM),
-            Part(f"{fmt.since(event.at, now):>8}  ", Tone.DIM),
+            Part(f"{fmt.since(event.at, now):>7}  ", Tone.DIM),
             Part(f"{event_labels.what(event.kind).word:<22}", Tone.BUSY),
-            Part(f"  {event.actor}  ", Tone.DIM),
+            Part(f"  {fmt.local_time(event.at)}  {event.actor}  ", Tone.DIM),
             Part("; ".join(filter(None, parts))),
+            hang=9,
         )
     return builder.build()
 

@@ -25,6 +25,14 @@ KEYS = {
     Action.ACKNOWLEDGE: "X",
     Action.PAUSE: "P",
 }
+# What each does, for the help.
+EXPLAINED = {
+    Action.REPLAY: "run errored requests again, in a new batch",
+    Action.CANCEL: "end open batches early",
+    Action.SYNC: "run requests without an answer now, at full price",
+    Action.ACKNOWLEDGE: "take errors off the list without a replay",
+    Action.PAUSE: "keep what it submits queued, or send it again",
+}
 # Why a key does nothing on a page, in the words after the label.
 NO_TARGET = {
     Action.REPLAY: "select an errored request or its batch",
@@ -42,9 +50,16 @@ _NOUNS = {
 }
 
 
-def button(action: Action) -> str:
-    """The label of a key or a button; `p` freezes the view, so P names what it pauses."""
-    return "Pause workflow" if action == Action.PAUSE else LABELS[action]
+def button(action: Action, *, resumes: bool = False) -> str:
+    """The label of a button; `p` freezes the view, so P names what it pauses or `resumes`."""
+    if action != Action.PAUSE:
+        return LABELS[action]
+    return "Resume workflow" if resumes else "Pause workflow"
+
+
+def binding(action: Action) -> str:
+    """The label of a key, which is the same in every state."""
+    return "Pause or resume workflow" if action == Action.PAUSE else LABELS[action]
 
 
 def noun(action: Action, count: int) -> str:
@@ -119,12 +134,23 @@ def result(command: Command, *, poll_failed: bool = False) -> tuple[str, Tone]:
     """The result of a command, as one line; `poll_failed`: its poll ended before it sent."""
     match command.state:
         case CommandState.DONE if poll_failed and command.action in _SENT_BY_POLL:
-            return f"! {named(command)}: {command.outcome}, not sent", Tone.WARN
+            return f"! {_with_outcome(command)}, not sent", Tone.WARN
+        case CommandState.DONE if command.changed_nothing:
+            return f"- {_with_outcome(command)}", Tone.PLAIN
         case CommandState.DONE:
-            return f"✓ {named(command)}: {command.outcome}", Tone.GOOD
+            return f"✓ {_with_outcome(command)}", Tone.GOOD
         case CommandState.FAILED:
-            return f"✗ {named(command)}: {command.outcome}", Tone.BAD
+            return f"✗ {_with_outcome(command)}", Tone.BAD
         case CommandState.WITHDRAWN:
             return f"⊘ {named(command)}: withdrawn", Tone.DIM
         case _:
             return f"▸ {named(command)}: running; continues in the next poll", Tone.BUSY
+
+
+def _with_outcome(command: Command) -> str:
+    """The command and its outcome; an outcome that names the command or its workflow is enough."""
+    said = command.outcome or ""
+    if command.action == Action.REPLAY and "queued for replay" in said:
+        return said
+    subject = f"{command.workflows[0]} is " if len(command.workflows) == 1 else ""
+    return said if subject and said.startswith(subject) else f"{named(command)}: {said}"

@@ -15,6 +15,8 @@ from titan_console.text.safe_text import cells
 
 _LABEL = 16
 _MOST_MATCHES = 10_000
+# Of an indented row.
+_LEAST_ROOM = 16
 # Characters that may take two cells; other lines are wrapped by character count.
 _MAYBE_WIDE = re.compile(
     "[\u1100-\u11ff\u2300-\u2bff\u2e80-\ud7ff\uf900-\ufaff\ufe10-\uffef\U00010000-\U0010ffff]"
@@ -23,10 +25,14 @@ Span = tuple[int, int, Tone, bool]
 
 
 class Document(Struct, frozen=True):
-    """Lines, with the spans of characters that have a tone."""
+    """Lines, with the spans of characters that have a tone.
+
+    `hangs`: by line, how far its wrapped rest is indented.
+    """
 
     lines: Sequence[str]
     spans: Mapping[int, Sequence[Span]] = field(default_factory=dict[int, Sequence[Span]])
+    hangs: Mapping[int, int] = field(default_factory=dict[int, int])
 
     def text(self) -> str:
         """The whole text."""
@@ -40,9 +46,15 @@ class DocumentBuilder:
         """Empty."""
         self._lines: list[str] = []
         self._spans: dict[int, Sequence[Span]] = {}
+        self._hangs: dict[int, int] = {}
 
-    def line(self, *parts: Part) -> None:
-        """One line of parts; a newline in one of them does not break it."""
+    def line(self, *parts: Part, hang: int = 0) -> None:
+        """One line of parts; a newline in one of them does not break it.
+
+        What does not fit continues on the next row, indented by `hang`.
+        """
+        if hang:
+            self._hangs[len(self._lines)] = hang
         spans: list[Span] = []
         begin = 0
         for part in parts:
@@ -63,7 +75,7 @@ class DocumentBuilder:
     def field(self, label: str, value: str | None, tone: Tone = Tone.PLAIN) -> None:
         """A label and its value; nothing where there is no value."""
         if value:
-            self.line(Part(f"{label:<{_LABEL}}", Tone.DIM), Part(value, tone))
+            self.line(Part(f"{label:<{_LABEL}}", Tone.DIM), Part(value, tone), hang=_LABEL)
 
     def text(self, text: str) -> None:
         """Lines as they are."""
@@ -71,7 +83,7 @@ class DocumentBuilder:
 
     def build(self) -> Document:
         """The document."""
-        return Document(self._lines, self._spans)
+        return Document(self._lines, self._spans, self._hangs)
 
 
 def lines_of(text: str) -> list[str]:
@@ -133,6 +145,10 @@ class WrappedDocument(Struct, frozen=True):
         end = len(self.document.lines[line]) if is_last else self.begins[following]
         return line, self.begins[number], end
 
+    def indent(self, number: int) -> int:
+        """How far that row is indented."""
+        return _hang(self.document, self.line_of[number], self.width) if self.begins[number] else 0
+
     def row_at(self, line: int, column: int) -> int:
         """The row that contains that character."""
         first = bisect_left(self.line_of, line)
@@ -142,6 +158,12 @@ class WrappedDocument(Struct, frozen=True):
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.line_of)
+
+
+def _hang(document: Document, line: int, width: int) -> int:
+    """The indent of the rest of a line; none where it would leave too little room."""
+    hang = document.hangs.get(line, 0)
+    return hang if width - hang >= _LEAST_ROOM else 0
 
 
 def wrap(document: Document, width: int) -> WrappedDocument:
@@ -154,7 +176,8 @@ def wrap(document: Document, width: int) -> WrappedDocument:
             begins.append(0)
             continue
         # Not exact for mixed widths: those rows are shorter than necessary.
-        room = width // 2 if _MAYBE_WIDE.search(line) else width
+        share = 2 if _MAYBE_WIDE.search(line) else 1
+        room, rest = width // share, (width - _hang(document, number, width)) // share
         begin = 0
         while True:
             line_of.append(number)
@@ -163,4 +186,5 @@ def wrap(document: Document, width: int) -> WrappedDocument:
                 break
             space = line.rfind(" ", begin + room // 2, begin + room)
             begin = space + 1 if space >= 0 else begin + room
+            room = rest
     return WrappedDocument(document, width, line_of, begins)

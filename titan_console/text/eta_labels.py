@@ -17,6 +17,8 @@ _RISK: Mapping[Risk, Label] = {
     Risk.LOW: Label("✓", "low", Tone.GOOD),
     Risk.NONE: Label("·", "no deadline", Tone.DIM),
 }
+# What needs no attention, as cells.
+USUAL_RISKS = (str(_RISK[Risk.LOW]), str(_RISK[Risk.UNKNOWN]))
 
 
 def ends(found: Eta, now: datetime) -> tuple[str, Tone]:

@@ -12,6 +12,9 @@ from titan_console.text.format import Label, Tone
 _INTERNAL = ("watermark", "identified_by")
 _WHY = ("reason", "message", "problem")
 _HOLD_EVENTS = ("hold", "hold.lifted")
+_ALERT_EVENTS = ("alert.raised", "alert.cleared")
+# Subjects of alerts that are about no single thing.
+_WHOLE_LEDGER = ("day", "polls", "api")
 _BAD = (
     "rejected",
     "deleted",
@@ -40,6 +43,8 @@ _GOOD = (
 
 
 _KINDS = {"batch.rebuilt": "batch restored from files"}
+_COUNTED = {"new": "result", "requests": "request"}
+_NAMES = {"remote_id": "API batch id"}
 _VERDICTS = {
     "candidate": "may belong to this ledger",
     "unknown": "of unknown origin",
@@ -58,11 +63,15 @@ def what(kind: str) -> Label:
     return Label("✓", text, Tone.GOOD) if last in _GOOD else Label("·", text, Tone.PLAIN)
 
 
-def concerns(line: EventLine) -> str:
-    """The subject of an event, else its tag and batch."""
+def concerns(line: EventLine, *, is_short: bool = False) -> str:
+    """The subject of an event, else its tag and batch, or one of them where `is_short`."""
     event = line.event
     if event.kind in _HOLD_EVENTS and event.subject:
         return holds.label(event.subject)
+    if event.kind in _ALERT_EVENTS and event.subject in _WHOLE_LEDGER:
+        return str(event.detail.get("rule") or event.subject)
+    if is_short:
+        return event.subject or line.tag or event.batch_key or ""
     return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)
 
 
@@ -84,18 +93,19 @@ def outcome(detail: Mapping[str, object]) -> str:
 
 
 def _detail(name: str, value: object) -> str:
+    if name in _COUNTED and isinstance(value, int):
+        return pluralize(value, _COUNTED[name])
+    if (name, value) == ("missing", 0):
+        return "none missing"
     match name:
         case "verdict":
             return _VERDICTS.get(str(value), str(value))
         case "was":
             return f"status in the files: {value}"
-        case "new" if isinstance(value, int):
-            return pluralize(value, "result")
         case _:
-            pass
-    plain = name.removesuffix("_nano")
+            plain = name.removesuffix("_nano")
     text = fmt.money(value) if plain != name and isinstance(value, int) else str(value)
-    return f"{plain.replace('_', ' ')} {text}"
+    return f"{_NAMES.get(plain) or plain.replace('_', ' ')} {text}"
 
 
 def cost(line: EventLine) -> str:

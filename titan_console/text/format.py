@@ -13,6 +13,7 @@ from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
 from state.model.records import (
+    DEFAULT_LANE,
     Batch,
     BatchKind,
     BatchStatus,
@@ -40,6 +41,7 @@ class Tone(StrEnum):
     BUSY = "busy"
     WARN = "warn"
     BAD = "bad"
+    MARK = "mark"
 
 
 class Label(Struct, frozen=True):
@@ -174,6 +176,13 @@ def size(octets: int) -> str:
     return humanize.naturalsize(octets, binary=True).replace("Byte", "byte")
 
 
+def poll_count(number: int, name: str) -> str:
+    """A count of a poll's summary, such as `2 collected`."""
+    if name == "open":
+        return pluralize(number, "open batch", "open batches")
+    return f"{number:,} {name.replace('_', ' ')}"
+
+
 def span(time: timedelta) -> str:
     """A duration in at most two units; a negative one is 0s."""
     seconds = max(0, int(time.total_seconds()))
@@ -204,6 +213,16 @@ def moment(timestamp: str | None) -> str:
     if timestamp is None:
         return ""
     return f"{timestamp[:16]}Z ({from_text(timestamp).astimezone():%a %d %b, %H:%M} here)"
+
+
+def local_time(timestamp: str | None) -> str:
+    """The time in the local zone, with the zone; empty for None."""
+    return "" if timestamp is None else local_moment(from_text(timestamp))
+
+
+def local_moment(moment: datetime) -> str:
+    """A time in the local zone, with the zone."""
+    return f"{moment.astimezone():%a %d %b %Y, %H:%M:%S %z}"
 
 
 def since(timestamp: str | None, now: datetime) -> str:
@@ -238,8 +257,8 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        decided = f"check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
-        return f"{decided}: {message}" if message else decided
+        then = f"checked in {span(left)}" if left > timedelta(0) else "checked by the next poll"
+        return f"{then}: {message}" if message else then
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"
     return message
@@ -249,6 +268,11 @@ def hook_run(run: HookRun) -> str:
     """The result of a delivery hook, and its next try."""
     then = "no more retries" if run.state == RunState.FAILED else f"retry at {run.not_before_ts}"
     return f"on_delivery failed {pluralize(run.tries, 'time')}, {then}: {run.problem}"
+
+
+def mode(batch: Batch, *, is_replay: bool) -> str:
+    """How its requests run; a replay is a batch of requests that have ended in an earlier one."""
+    return "replay" if is_replay else batch.kind.value
 
 
 def api_batch_id(batch: Batch) -> str:
@@ -261,8 +285,14 @@ def api_batch_id(batch: Batch) -> str:
     return "none (not accepted by the API)" if is_over else "not assigned yet"
 
 
-def poller_status(health: PollerHealth) -> Label:
-    """The state of the poller, without the reason of a failure."""
+def poller_status(health: PollerHealth, *, has_open: bool = True) -> Label:
+    """The state of the poller, without the reason of a failure.
+
+    Where no batch is open, silence is no problem: nothing waits for a poll.
+    """
+    is_idle = not health.needs_attention(has_open_batches=has_open)
+    if health.state == PollerState.SILENT and is_idle and not health.restored_ts:
+        return Label("◦", f"last poll {span(health.age)} ago, no batch open", Tone.DIM)
     quiet, restored = span(health.age), f"ledger restored at {health.restored_ts}, no poll since"
     if health.state == PollerState.SILENT and health.restored_ts:
         return Label("!", f"{restored} (overdue)", Tone.BAD)
@@ -284,14 +314,39 @@ def poller_status(health: PollerHealth) -> Label:
 DUPLICATE = "the API created this batch twice from one POST; its cost is a duplicate charge"
 
 
+def lane(name: str) -> str:
+    """A lane of titan.toml; nothing for the default one and for reported calls."""
+    return "" if name in (DEFAULT_LANE, "recorded") else name
+
+
 def hold_reason(hold: Hold) -> str:
     """What is on hold, until when and why."""
-    return f"{holds.label(hold.name)} until {hold.until_ts}: {hold.reason}"
+    return f"{holds.label(hold.name, hold.lane)} until {hold.until_ts}: {hold.reason}"
 
 
 def hold_line(hold: Hold) -> str:
     """The same, and how to end it earlier."""
     return f"{hold_reason(hold).rstrip('.')}; to end it now: titan-console resume --holds"
+
+
+def process(name: str | None) -> str:
+    """A process as `poller@host:4711`; the part that only tells two runs apart is left out.
+
+    >>> process("poller@build-7:4711/k3x9"), process(None)
+    ('poller@build-7:4711', '')
+    """
+    who, slash, _ = (name or "").rpartition("/")
+    return who if slash else name or ""
+
+
+def host(name: str) -> str:
+    """The host of a process; the name itself where it has none.
+
+    >>> host("poller@build-7:4711"), host("test")
+    ('build-7', 'test')
+    """
+    _, _, place = name.rpartition("@")
+    return place.partition(":")[0]
 
 
 def poller_line(health: PollerHealth) -> str:

@@ -7,7 +7,8 @@ from core.text import pluralize
 def one_line(summary: PollSummary) -> str:
     """The summary as one line."""
     if not summary.ran:
-        return f"{summary.busy}; no poll was run."
+        own = ", ".join(f"{name} delivered" for name in summary.delivered)
+        return f"{summary.busy}; {own or 'no poll was run'}."
     parts = [
         text
         for number, text in (

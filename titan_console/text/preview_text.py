@@ -1,5 +1,6 @@
 """The lines of a command's preview, and when its number must be typed. Pure."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from core.text import pluralize
 from state.model.timestamps import from_text
 from state.operations.commands import Action
 from titan_console.text import format as fmt
+from titan_console.text import ledger_messages
 from titan_console.text.command_labels import counted, noun
 from titan_console.text.format import Tone
 
@@ -39,10 +41,13 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
         *((Fact("cache", cost_by_cache(preview)),) if preview.cache else ()),
         *_due(preview.action, preview.deadlines, now),
         *(
-            Fact("skipped", f"{count:,} {reason}", Tone.WARN)
+            Fact("skipped", f"{count:,} {ledger_messages.in_details(reason)}", Tone.WARN)
             for reason, count in preview.skipped.items()
         ),
-        *(Fact("note", note, _tone_of_notes(preview)) for note in preview.notes),
+        *(
+            Fact("note", ledger_messages.in_details(note), _tone_of_notes(preview))
+            for note in preview.notes
+        ),
     ]
 
 
@@ -64,8 +69,10 @@ def _tone_of_notes(preview: "Preview") -> Tone:
 
 
 def _samples(preview: "Preview", label: str) -> list[Fact]:
-    """The first names, unless the label is the only one."""
+    """The first names, unless the label is the only one, or the command line has them."""
     if preview.count == 1 and preview.samples[0] in label:
+        return []
+    if set(preview.samples) <= set(shlex.split(preview.cli)):
         return []
     return [Fact(samples_label(preview), names(preview), Tone.DIM)]
 
@@ -83,7 +90,7 @@ def names(preview: "Preview") -> str:
     return ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
 
 
-def must_type(preview: "Preview", *, is_all: bool) -> str:
+def must_type(preview: "Preview") -> str:
     """The reason why the number of rows must be typed; empty if `y` is enough."""
     if preview.count > MANY_ROWS:
         return f"more than {counted(preview.action, MANY_ROWS)}"
@@ -94,7 +101,7 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
         return "no upper bound of cost"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
-    return "not all on the screen" if is_all and preview.count > 1 else ""
+    return ""
 
 
 def batch_cost(preview: "Preview") -> str:
@@ -109,10 +116,15 @@ def sync_cost(preview: "Preview") -> str:
 
 def _cost(most: int | None, expected: int | None) -> str:
     if expected is None:
-        return fmt.money(most) if most is None else f"at most {fmt.money(most)}"
-    limit = "" if most is None else f", at most {fmt.money(most)}"
+        return fmt.money(most) if most is None else _limit(most)
+    limit = "" if most is None else f", {_limit(most)}"
     shown = fmt.money(expected)
     return f"{shown if '<' in shown else f'≈ {shown}'}{limit}"
+
+
+def _limit(nano: int) -> str:
+    """As in `at most $0.0001`, also where it is less."""
+    return f"at most {fmt.money(nano).removeprefix('<')}"
 
 
 def _money(preview: "Preview") -> str:
@@ -171,6 +183,8 @@ def _effect(action: Action, left: timedelta) -> str:
             return "met even if the batch takes 24 h"
         case Action.SYNC:
             return "runs now, or, if its batch is canceled first, when that batch has ended"
+        case Action.CANCEL:
+            return "requests that end as canceled stay without an answer until they are replayed"
         case Action.ACKNOWLEDGE:
             return "errored requests stay without an answer; answers to review are accepted"
         case _:

@@ -1,15 +1,22 @@
 """The tabs of a request's page as documents. Pure."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import to_builtins
+
 from core.money.explain import Explanation
 from core.money.pricing import exact_text, prompt_tokens
+from core.reporting import request_report
+from core.reporting.request_report import Origins
 from core.text import pluralize
+from state.files.folder import Folder
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.usage import Tokens, Usage
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from titan_console.text import format as fmt
+from titan_console.text import ledger_messages
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -18,7 +25,7 @@ _NEEDS_EDIT = "invalid_request_error"
 
 
 def overview(request: RequestRecord, now: datetime) -> Document:
-    """Identity, status, submission and the latest attempt."""
+    """Identity, status, submission and the current attempt, else the one that counts."""
     builder = DocumentBuilder()
     label = fmt.request_status(request.status)
     builder.field("Request", request.custom_id)
@@ -29,11 +36,11 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Model", request.model)
     builder.field("Submitted", f"{at(request.created_ts, now)} by {request.created_by}")
     builder.field("Submission", request.submission_key)
-    builder.field("Deadline", request.deadline_ts)
+    builder.field("Deadline", fmt.local_time(request.deadline_ts))
     builder.field("Betas", request.betas)
     builder.field("Body", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
-    if shown := request.effective:
+    if shown := request.current:
         number = f"Attempt {request.attempts.index(shown) + 1:,} of {len(request.attempts):,}"
         builder.heading(f"{number}, successful" if shown.is_settling else number)
         _attempt(builder, shown, now)
@@ -54,7 +61,6 @@ def attempts(request: RequestRecord, now: datetime) -> Document:
 
 def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) -> None:
     builder.field("Batch", attempt.batch_key)
-    builder.field("API batch id", attempt.remote_id)
     builder.field("Mode", attempt.kind.value)
     _outcome(builder, attempt)
     builder.field("Sent", at(attempt.sent_ts, now))
@@ -76,7 +82,9 @@ def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) ->
 def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
     if attempt.outcome is None:
         builder.field("Status", _pending(attempt), Tone.BUSY)
-        builder.field("Last problem", attempt.batch_error, Tone.WARN)
+        builder.field(
+            "Last problem", ledger_messages.in_details(attempt.batch_error or ""), Tone.WARN
+        )
         return
     label = fmt.outcome(attempt.outcome)
     builder.field("Outcome", str(label), label.tone)
@@ -128,8 +136,17 @@ def _saved(attempt: AttemptRecord) -> str:
 
 
 def at(timestamp: str | None, now: datetime) -> str:
-    """A time and its age; empty for None."""
-    return f"{timestamp}, {fmt.since(timestamp, now)} ago" if timestamp else ""
+    """A local time and its age; empty for None."""
+    return f"{fmt.local_time(timestamp)} ({fmt.since(timestamp, now)} ago)" if timestamp else ""
+
+
+def raw(request: RequestRecord, origins: Origins, folder: Folder) -> Document:
+    """The request as `show --json` prints it: all ids, times in UTC, and where its bodies lie."""
+    builder = DocumentBuilder()
+    builder.heading("show --json")
+    record = to_builtins(request_report.report(request, origins, folder))
+    builder.text(json.dumps(record, indent=2, ensure_ascii=False))
+    return builder.build()
 
 
 def errors(request: RequestRecord) -> Document:
@@ -145,7 +162,9 @@ def errors(request: RequestRecord) -> Document:
     for number, attempt in reversed(failed):
         builder.heading(f"Attempt {number:,}, batch {attempt.batch_key}")
         _outcome(builder, attempt)
-        builder.field("Batch error", attempt.batch_error, Tone.WARN)
+        builder.field(
+            "Batch error", ledger_messages.in_details(attempt.batch_error or ""), Tone.WARN
+        )
         builder.field("Suggested", _advice(attempt))
     return builder.build()
 
@@ -187,12 +206,14 @@ def cost(explained: Sequence[Explanation]) -> Document:
         builder.field("Sync price", _exactly(found.sync_cost_nano))
         builder.field("Price date", found.attempt.priced_ts[:10])
         if found.agrees:
-            builder.field("Ledger", "✓ same", Tone.GOOD)
+            builder.field("Recorded cost", "✓ the same", Tone.GOOD)
         else:
             held = f"{_exactly(found.attempt.cost_nano)}, {_exactly(found.attempt.sync_cost_nano)}"
-            builder.field("Ledger", f"! cost and sync price differ: {held}", Tone.BAD)
+            builder.field("Recorded cost", f"! differs, with sync price: {held}", Tone.BAD)
     return builder.build()
 
 
 def _exactly(nano: int | None) -> str:
-    return fmt.UNPRICED if nano is None else exact_text(nano)
+    if not nano:
+        return fmt.money(nano)
+    return exact_text(nano)

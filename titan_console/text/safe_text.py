@@ -10,6 +10,8 @@ _CONTROL_PICTURES = 0x2400
 _DELETE = 0x7F
 # What terminals obey of C0, DEL and C1; newlines and tabs are left.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Also those that change the direction of a text.
+_ORDERS = re.compile(f"{_CONTROLS.pattern}|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # Printable by Unicode's tables, and yet drawn as nothing or as part of a neighbour.
 _INVISIBLE = frozenset(
     chain(
@@ -37,6 +39,11 @@ def clean(text: object, width: int | None = None) -> str:
     if not (raw.isascii() and raw.isprintable()):
         plain = "".join(map(_stand_in, raw))
     return plain if width is None else _cut(plain, width)
+
+
+def clean_lines(text: str) -> str:
+    """The text with its line ends; each line is cleaned."""
+    return "\n".join(map(clean, text.replace("\r\n", "\n").split("\n")))
 
 
 def cells(text: str) -> int:
@@ -103,4 +110,4 @@ def harmless(text: str) -> str:
 
 def harmless_json(text: str) -> str:
     """JSON that means the same, with each control character in its strings escaped."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _ORDERS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

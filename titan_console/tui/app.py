@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 
 from core.clock import Clock, SystemClock
 from core.config import titan_file
 from core.reporting.poller_health import silent_after
 from state.files.folder import Folder
+from state.model.ledger_url import LedgerUrl
 from state.model.timestamps import from_text
 from state.operations.commands import Action
 from titan_console.session import console_crash_log
@@ -26,21 +29,31 @@ from titan_console.session.console_state import ConsoleState
 from titan_console.session.ledger_watcher import LedgerWatcher
 from titan_console.session.messages import LedgerChanged, LedgerLost, PollEnded
 from titan_console.session.poll_helper import PollRunner
-from titan_console.text.command_labels import KEYS, LABELS, NO_TARGET, button
+from titan_console.text.access import Access
+from titan_console.text.command_labels import EXPLAINED, KEYS, LABELS, NO_TARGET, binding
+from titan_console.text.notices import notices
 from titan_console.text.safe_text import clean
+from titan_console.tui.pages.dialog import DialogDrawn
 from titan_console.tui.pages.page import Page
 from titan_console.tui.pending_commands import PendingCommands
 from titan_console.tui.screens.registry import FIRST, SCREENS, TABS
-from titan_console.tui.theme import DARK, LIGHT, MONO, THEMES
+from titan_console.tui.theme import DARK, LIGHT, MONO, themes
+from titan_console.tui.typed_ahead import TypedAhead
 from titan_console.tui.widgets.command_bar import CommandBar
 from titan_console.tui.widgets.line_filters import AsciiFilter, ControlFilter
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 
+if TYPE_CHECKING:
+    from state.queries.console_snapshot import Snapshot
+    from titan_console.tui.screens.alerts import AlertsPage
+
 _PARENT_CHECK_S = 2.0
 _COMMANDS_TICK_S = 0.5
 # By then the first frame is drawn.
 _STARTED_S = 2.0
+_BETWEEN_BELLS = timedelta(minutes=5)
+_WIDEST_NOTICE = 120
 _MILLISECOND = timedelta(milliseconds=1)
 # Shown in the line of keys where there is no room for buttons.
 _NAMED = (Action.REPLAY, Action.CANCEL, Action.SYNC)
@@ -53,20 +66,33 @@ _TOOL_KEYS = (
     Binding("e", "tool('export')", "Export", show=False, id="tool.export"),
     Binding("o", "tool('view')", "Open in a pager or an editor", show=False, id="tool.view"),
     Binding("ctrl+s", "tool('screenshot')", "Screenshot", show=False, id="tool.screenshot"),
+    Binding("c", "tool('columns')", "Columns", show=False, id="tool.columns"),
+    Binding(
+        "asterisk",
+        "tool('saved_filters')",
+        "Saved filters",
+        key_display="*",
+        show=False,
+        id="tool.saved_filters",
+    ),
     Binding("d", "tool('compare')", "Compare", show=False, id="tool.compare"),
 )
 
 
 class TitanApp(App[None]):
-    """Reads the ledger in `home`; other processes write it."""
+    """Reads the ledger; other processes write it."""
 
     TITLE = "Titan Console"
     # Textual's own key would load it at startup; `tool.palette` opens it.
     ENABLE_COMMAND_PALETTE = False
-    CSS = "CommandPalette SearchIcon { display: none; }"
+    # Notices stand above the lists: below, they would hide the keys that are wanted just then.
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    ToastRack { dock: top; align: right top; }
+    """
     DEFAULT_MODE = FIRST
-    # A narrower list would lose its deadline columns to the detail pane.
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (130, "-wide")]  # pyright: ignore[reportIncompatibleVariableOverride] - as below
+    # A narrower list would lose its columns to the detail pane.
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (150, "-wide")]  # pyright: ignore[reportIncompatibleVariableOverride] - as below
     VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
         (0, "-flat"),
         (20, "-low"),
@@ -81,14 +107,38 @@ class TitanApp(App[None]):
             Binding(
                 key,
                 f"command('{action}')",
-                button(action),
+                binding(action),
                 show=action in _NAMED,
+                # With priority, so that the next key already goes to the opened dialog.
+                priority=True,
                 id=f"command.{action}",
+                tooltip=EXPLAINED[action],
             )
             for action, key in KEYS.items()
         ),
-        Binding("z", "withdraw", "Withdraw the last command", show=False, id="command.withdraw"),
+        Binding(
+            *("E", "edit", "Edit and replay"),
+            show=False,
+            priority=True,
+            id="command.edit",
+            tooltip="change the parameters of errored requests first",
+        ),
+        Binding(
+            *("L", "poll_now", "Poll now"),
+            show=False,
+            id="command.poll",
+            tooltip="without waiting for the scheduler",
+        ),
+        Binding(
+            *("z", "withdraw", "Withdraw"),
+            show=False,
+            id="command.withdraw",
+            tooltip="take back the last command while it counts down",
+        ),
         *_TOOL_KEYS,
+        Binding(
+            "exclamation_mark", "alerts", "Alerts", key_display="!", show=False, id="go.alerts"
+        ),
         Binding("minus", "go_last", "Previous screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
@@ -106,26 +156,39 @@ class TitanApp(App[None]):
         read_only: bool = False,
         poll_runner: PollRunner | None = None,
         ascii_only: bool = False,
+        access: Access | None = None,
+        ledger_url: LedgerUrl | None = None,
     ) -> None:
         """`home` is TITAN_HOME; it may not exist yet. Read-only, no commands are accepted.
 
+        `ledger_url` is the address of a ledger in PostgreSQL; without one it is in `home`.
+
         `poll_runner` runs the polls for commands; without it they wait for the scheduler's.
+        `access` is what these polls reach the API with.
         """
         super().__init__()
+        folder = Folder(home, ledger_url)
         self._home = home
         self._clock = clock
-        self._watcher = LedgerWatcher(home, clock)
+        self._watcher = LedgerWatcher(folder, clock)
         self.state = ConsoleState(self._watcher, clock, TABS, read_only=read_only)
-        self._commands = PendingCommands(self, self.state, CommandWorker(home, clock), poll_runner)
+        self.state.access = access
+        self._commands = PendingCommands(
+            self, self.state, CommandWorker(folder, clock), poll_runner
+        )
         self.state.command_lines = self._commands.lines
+        self._typed_ahead = TypedAhead(self)
         self._mode_before = FIRST
         for entry in SCREENS:
             self.add_mode(entry.tab.mode, entry.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
-        for theme in THEMES:
-            self.register_theme(theme)
-        titan_toml = titan_file.read(Folder(home))
+        titan_toml = titan_file.read(folder)
         self.state.silent_after = silent_after(titan_toml.alerts)
         self._wanted, self._wrong = titan_toml.console, titan_toml.console_problems
+        for theme in themes(self._wanted.accent):
+            self.register_theme(theme)
+        self.state.name = self._wanted.ledger_name
+        self._heard: Snapshot | None = None
+        self._quiet_until = clock.now()
         self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:
             self._own_filters.append(AsciiFilter())
@@ -167,10 +230,24 @@ class TitanApp(App[None]):
     def on_ledger_changed(self, message: LedgerChanged) -> None:
         """The ledger has changed."""
         began = self._clock.monotonic()
+        self._ring(list(notices(self._heard, message.snapshot)))
+        self._heard = message.snapshot
         self.state.apply(message)
         self._commands.tick()
         self.show()
         self.call_after_refresh(self._painted, message, began)
+
+    def _ring(self, found: Sequence[str]) -> None:
+        """Tell the terminal, at most once in a while; the screen has the rest."""
+        now = self._clock.now()
+        if not found or now < self._quiet_until:
+            return
+        self._quiet_until = now + _BETWEEN_BELLS
+        if self._wanted.bell:
+            self.bell()
+        if self._wanted.notify and self._driver is not None and not self.is_web:
+            name = self._wanted.ledger_name or self.TITLE
+            self._driver.write(f"\x1b]9;{clean(f'{name}: {found[0]}', _WIDEST_NOTICE)}\x07")
 
     def _painted(self, message: LedgerChanged, began: float) -> None:
         """The snapshot is on the screen; now the page may run its other queries."""
@@ -204,13 +281,37 @@ class TitanApp(App[None]):
         # Textual has no public way.
         screen._css_update_count = self._css_update_count  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
+    async def on_event(self, event: Event) -> None:
+        """A key waits for the dialog that it is meant for."""
+        if not (
+            isinstance(event, Key) and self.screen_stack and await self._typed_ahead.takes(event)
+        ):
+            await super().on_event(event)
+
+    async def on_dialog_drawn(self, message: DialogDrawn) -> None:
+        """A dialog is drawn."""
+        await self._typed_ahead.opened(message.dialog)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No commands in a read-only console."""
-        if action in ("command", "withdraw") and self.state.read_only:
+        if action in ("command", "edit", "withdraw", "poll_now") and self.state.read_only:
+            return False
+        if action == "command" and self._is_taken(str(parameters[0])):
+            return False
+        # Keys typed into an input are text, and a dialog has keys of its own.
+        if action in ("command", "edit") and not self._takes_commands():
             return False
         if action == "tool" and parameters == ("view",) and not self.can_suspend():
             return False
         return super().check_action(action, parameters)
+
+    def _takes_commands(self) -> bool:
+        page = self.screen if self.screen_stack else None
+        return isinstance(page, Page) and not isinstance(self.focused, Input)
+
+    def _is_taken(self, name: str) -> bool:
+        page = self.screen if self.screen_stack else None
+        return isinstance(page, Page) and page.takes(Action(name))
 
     def page(self) -> Page | None:
         """The current page, or the one under a dialog."""
@@ -224,22 +325,47 @@ class TitanApp(App[None]):
             page.show()
 
     def action_go(self, mode: str) -> None:
-        """Go to a numbered screen."""
-        if isinstance(self.screen, Page) and mode != self.current_mode:
-            self._mode_before = self.current_mode
-            self.state.mode = mode
-            self.switch_mode(mode)
+        """Go to a numbered screen as it was left; from there, to its list."""
+        if not isinstance(self.screen, Page):
+            return
+        if mode == self.current_mode:
+            self._close_pages()
+        else:
+            self._switch(mode)
+
+    def action_go_list(self, mode: str) -> None:
+        """Go to the list of a numbered screen."""
+        if isinstance(self.screen, Page):
+            if mode != self.current_mode:
+                self._switch(mode)
+            self._close_pages()
 
     def action_go_last(self) -> None:
         """Go to the previous numbered screen."""
-        self.action_go(self._mode_before)
+        if isinstance(self.screen, Page) and self._mode_before != self.current_mode:
+            self._switch(self._mode_before)
+
+    def _switch(self, mode: str) -> None:
+        page = self.page()
+        if page is not None:
+            page.leave()
+        self._mode_before = self.current_mode
+        self.state.mode = mode
+        self.switch_mode(mode)
+
+    def _close_pages(self) -> None:
+        """Close the pages that were opened from the list of the current screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
 
     def action_step_back(self) -> None:
-        """Go back one page; a page first drops its input, filter and selection."""
+        """Go back one page; a page first drops its input, filter and selection.
+
+        A result or a problem of a command goes with it.
+        """
         page = self.page()
         if self._commands.dismiss_message():
             self.show()
-            return
         if page is None or page.step_back():
             return
         if len(self.screen_stack) > 1:
@@ -247,16 +373,45 @@ class TitanApp(App[None]):
 
     def action_command(self, name: str) -> None:
         """Show the preview of a command on the target of the page."""
+        self._preview(Action(name))
+
+    def action_edit(self) -> None:
+        """Edit the parameters of the target of the page, then show the preview of its replay."""
+        self._preview(Action.REPLAY, edit=True)
+
+    def _preview(self, action: Action, *, edit: bool = False) -> None:
         page = self.screen
         if not isinstance(page, Page):
             return
-        action = Action(name)
         target = page.target(action)
         if target is None:
-            self._commands.show_message(f"{LABELS[action]}: {NO_TARGET[action]}.")
+            name = "Edit" if edit else LABELS[action]
+            self._commands.show_message(f"{name}: {NO_TARGET[action]}.")
             self.show()
         else:
-            self._commands.preview(action, target)
+            self._commands.preview(action, target, page.clear_selected_rows, edit=edit)
+
+    async def action_quit(self) -> None:
+        """Leave, and say what becomes of a pending command."""
+        words = clean(self._commands.last_words())
+        self.exit(message=Text(words) if words else None)
+
+    def action_alerts(self) -> None:
+        """Open the list of alerts."""
+        from titan_console.tui.screens.alerts import AlertsPage  # noqa: PLC0415 - not for the first paint
+
+        page = self.screen
+        if isinstance(page, Page) and not isinstance(page, AlertsPage):
+            self.push_screen(AlertsPage(self.state))
+
+    def on_alerts_page_silenced(self, message: "AlertsPage.Silenced") -> None:
+        """Alerts were acknowledged or muted."""
+        self._commands.silence(message.ids, message.hours)
+
+    def action_poll_now(self) -> None:
+        """Run a poll at once."""
+        self._commands.poll_now()
+        self.show()
 
     def action_withdraw(self) -> None:
         """Withdraw the newest pending command."""
@@ -283,7 +438,9 @@ class TitanApp(App[None]):
         """Run the tool of that name on the page."""
         page = self.screen
         if isinstance(page, Page):
+            before = set(self.workers)
             import_module(f"titan_console.tui.tools.{name}").start(page)
+            self._typed_ahead.wait_for(set(self.workers) - before)
 
     def can_suspend(self) -> bool:
         """Whether the terminal can be suspended for another program."""
@@ -339,10 +496,18 @@ def run(
     read_only: bool = False,
     poll_runner: PollRunner | None = None,
     ascii_only: bool = False,
+    access: Access | None = None,
+    ledger_url: LedgerUrl | None = None,
 ) -> int:
-    """Open the console on the ledger in `home`; the exit code."""
+    """Open the console on the ledger; the exit code."""
     app = TitanApp(
-        home, SystemClock(), read_only=read_only, poll_runner=poll_runner, ascii_only=ascii_only
+        home,
+        SystemClock(),
+        read_only=read_only,
+        poll_runner=poll_runner,
+        ascii_only=ascii_only,
+        access=access,
+        ledger_url=ledger_url,
     )
     app.run(mouse=titan_file.read(Folder(home)).console.mouse)
     return app.return_code or 0

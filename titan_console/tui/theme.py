@@ -1,6 +1,7 @@
 """The console's colours, and the style of each tone in each theme."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from textual.theme import Theme
 from textual.widget import Widget
@@ -53,7 +54,29 @@ MONO = Theme(
     dark=True,
     variables={"footer-background": "#000000", "footer-key-foreground": "#ffffff"},
 )
-THEMES = (DARK, LIGHT, MONO)
+# The accents of titan.toml: on dark, on light.
+_ACCENTS = {
+    "red": ("#ef6f64", "#b0352b"),
+    "orange": ("#e3a25f", "#a8560f"),
+    "yellow": ("#e0cc62", "#7d6400"),
+    "green": ("#8ec07c", "#3f7326"),
+    "blue": ("#7aa2d6", "#2a62a0"),
+    "purple": ("#c297e0", "#7a3fa0"),
+}
+
+
+def themes(accent: str | None) -> tuple[Theme, ...]:
+    """The themes in that accent of titan.toml; without colours there is none."""
+    if accent is None:
+        return DARK, LIGHT, MONO
+    dark, light = _ACCENTS[accent]
+    return _in_accent(DARK, dark), _in_accent(LIGHT, light), MONO
+
+
+def _in_accent(theme: Theme, accent: str) -> Theme:
+    variables = {**theme.variables, "footer-key-foreground": accent}
+    return replace(theme, accent=accent, variables=variables)
+
 
 _MONO_STYLES = {
     Tone.PLAIN: "",
@@ -62,6 +85,7 @@ _MONO_STYLES = {
     Tone.BUSY: "",
     Tone.WARN: "bold",
     Tone.BAD: "bold underline",
+    Tone.MARK: "bold reverse",
 }
 
 
@@ -88,4 +112,5 @@ def tone_styles(theme: Theme) -> Mapping[Tone, str]:
         Tone.BUSY: theme.primary,
         Tone.WARN: theme.warning or "bold",
         Tone.BAD: f"bold {theme.error or ''}",
+        Tone.MARK: f"bold {theme.background} on {theme.accent}",
     }

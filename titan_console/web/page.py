@@ -12,10 +12,11 @@ PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<title>Titan Console</title>
+<title>Titan Console (web view)</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/css/xterm.css">
 <script src="/static/js/textual.js"></script>
+<script src="/focus.js"></script>
 <style>
 html, body { margin: 0; height: 100%; background: #11151b; color: #c6cfda; }
 body { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; }
@@ -35,4 +36,13 @@ a { color: #7aa2d6; margin-left: 1ch; }
  data-font-size="{font_size}"></div>
 </body>
 </html>
+"""
+
+# The terminal takes keys as soon as it is drawn, and whenever the window gets the focus again.
+FOCUS = """
+const focus = () => document.querySelector(".xterm-helper-textarea")?.focus();
+addEventListener("DOMContentLoaded", () => {
+  new MutationObserver(focus).observe(document.body, { attributeFilter: ["class"] });
+});
+addEventListener("focus", focus);
 """

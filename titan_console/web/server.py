@@ -17,7 +17,7 @@ from textual_serve.download_manager import DownloadManager
 
 from core.internal_errors import describe
 from titan_console.web.guard import Guard
-from titan_console.web.page import PAGE, POLICY
+from titan_console.web.page import FOCUS, PAGE, POLICY
 
 _SESSIONS = 4
 _FONT_SIZE, _SMALLEST_FONT, _LARGEST_FONT = 15, 6, 40
@@ -117,7 +117,13 @@ class ConsoleServer:
         log = logging.getLogger("aiohttp")
         log.handlers, log.propagate = [ErrorLines(self._say)], False
         made = web.Application(middlewares=[self._check])
-        made.add_routes([web.get("/", self._index), web.get("/ws", self._console)])
+        made.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/focus.js", _focus),
+                web.get("/ws", self._console),
+            ]
+        )
         static = files("textual_serve") / "static"
         made.router.add_static("/static", str(static), show_index=False)
         return made
@@ -168,6 +174,10 @@ class ConsoleServer:
             self._open -= 1
             await service.end()
         return socket
+
+
+async def _focus(_request: web.Request) -> web.Response:
+    return web.Response(text=FOCUS, content_type="text/javascript")
 
 
 async def _relay(socket: web.WebSocketResponse, service: ConsoleService) -> None:

@@ -71,14 +71,17 @@ def unresolved(context: Context) -> list[Batch]:
     """Creates that may have made a batch that the ledger does not know."""
     now = context.clock.now()
     since = now - WATCH
-    last = orphans.last_listing(context.ledger)
+    last = orphans.last_listing(context.ledger, context.lane)
     listed = from_text(last) if last else since
     if listed > now:
         # The clock was set back: that listing proves nothing about what was sent since.
         listed = since
     unlisted = listed - timedelta(seconds=context.recovery.wait_after_timeout_s)
     return orphans.unresolved(
-        context.ledger, since_ts=to_text(since), unlisted_ts=to_text(max(since, unlisted))
+        context.ledger,
+        context.lane,
+        since_ts=to_text(since),
+        unlisted_ts=to_text(max(since, unlisted)),
     )
 
 
@@ -88,7 +91,7 @@ def has_candidates(context: Context) -> bool:
 
 
 def _candidates(context: Context) -> list[Orphan]:
-    return orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE)
+    return orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE, context.lane)
 
 
 def resolve(context: Context, listing: Listing, creates: list[Batch], problems: list[str]) -> None:
@@ -101,19 +104,21 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
     _record_unknown(context, listing, creates, failed)
     problems += failed
     found = _candidates(context)
-    for candidate in context.time.items("identify", found, lambda batch: batch.remote_id):
+    for candidate in context.time.items(
+        f"identify{context.of_lane}", found, lambda batch: batch.remote_id
+    ):
         with isolated(context, f"Cannot identify {candidate.remote_id}", problems):
             _identify(context, candidate, listing.batches.get(candidate.remote_id))
     if failed:
         return
     left = _candidates(context)
-    lost = orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED)
+    lost = orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED, context.lane)
     for create in creates:
         with isolated(context, f"Cannot resolve {create.key}", problems, batch=create):
             if create.status == BatchStatus.UNCONFIRMED and is_absent(create, listing, left):
                 _release(context, create, lost)
     if listing.complete:
-        orphans.record_listing(context.ledger, to_text(listing.began))
+        orphans.record_listing(context.ledger, context.lane, to_text(listing.began))
 
 
 def _reconsider(context: Context, listing: Listing) -> None:
@@ -121,7 +126,7 @@ def _reconsider(context: Context, listing: Listing) -> None:
 
     Not one whose results could not be parsed.
     """
-    for orphan in orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED):
+    for orphan in orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED, context.lane):
         remote = listing.batches.get(orphan.remote_id)
         is_readable = orphan.failures < _MOST_FAILURES
         if remote and remote.status == BatchStatus.ENDED and is_readable:
@@ -139,18 +144,19 @@ def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:
 def _record_unknown(
     context: Context, listing: Listing, creates: list[Batch], problems: list[str]
 ) -> None:
-    known = orphans.known_remote_ids(context.ledger, list(listing.batches))
+    known = orphans.known_remote_ids(context.ledger, context.lane, list(listing.batches))
     unknown = [b for b in listing.batches.values() if b.remote_id not in known]
     if not unknown:
         return
     now = context.clock.now()
     earliest = min(now, *(from_text(remote.created_ts) for remote in unknown)) - WATCH
-    creates = creates + orphans.sent_since(context.ledger, since_ts=to_text(earliest))
+    since_ts = to_text(earliest)
+    creates = creates + orphans.sent_since(context.ledger, context.lane, since_ts=since_ts)
     for remote in unknown:
         with isolated(context, f"Cannot record {remote.remote_id}", problems):
             may_be_ours = any(is_candidate(remote, create, listing, now) for create in creates)
             verdict = OrphanVerdict.CANDIDATE if may_be_ours else OrphanVerdict.UNKNOWN
-            orphans.record_orphan(context.ledger, remote, verdict)
+            orphans.record_orphan(context.ledger, remote, verdict, context.lane)
 
 
 def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -> None:

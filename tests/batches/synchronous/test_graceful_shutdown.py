@@ -162,7 +162,7 @@ def test_possible_charges_of_a_dead_process_are_reported(bench: Bench) -> None:
     bench.faults.add("create:429:times=1")
     submission = bench.submit(100).submission
     ledger = bench.engine.context.ledger
-    assert sync_runs.begin(ledger, submission, runner="dead") is not None
+    assert sync_runs.begin(ledger, submission, runner="dead", max_bytes=1000) is not None
     said = f"up to {MOST_UNWRITTEN} calls may be charged"
     assert any(said in trouble for trouble in bench.engine.poll().problems)
     assert _said_to_be_paid_twice(bench) == [MOST_UNWRITTEN]

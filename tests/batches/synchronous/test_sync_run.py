@@ -64,10 +64,10 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     bench.faults.add("create:429:times=1")
     submission = bench.submit(3).submission
     context = bench.engine.context
-    batch = sync_runs.begin(context.ledger, submission, runner="dead")
+    batch = sync_runs.begin(context.ledger, submission, runner="dead", max_bytes=1000)
     assert batch is not None
     run = ParallelCalls(context.api(), context.clock, betas=())
-    (answered,) = run.results(list(runs._requests(context, batch))[:1])
+    (answered,) = run.results(list(runs._requests(context, batch, lambda: None))[:1])
     path = answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])
@@ -85,7 +85,9 @@ def test_a_run_of_a_process_that_lives_is_left_alone(bench: Bench) -> None:
     submission = bench.submit(1).submission
     context = bench.engine.context
     with runs._try_lock(context, submission.key):
-        assert sync_runs.begin(context.ledger, submission, runner="alive") is not None
+        assert (
+            sync_runs.begin(context.ledger, submission, runner="alive", max_bytes=1000) is not None
+        )
         assert bench.poll_after(7200).sent == 0
     assert "sending" in statuses(bench)
     assert bench.poll_after(900).sent == 1

@@ -21,6 +21,7 @@ from core.config.sending_settings import Recovery
 from core.errors import ApiError, NoResponse
 from state.batches.orphans import Orphan
 from state.batches.sending import RemoteState
+from state.db.ledger import Fence, Ledger
 from state.model.records import Batch
 
 Mutant = Callable[[], Iterator[None]]
@@ -209,12 +210,12 @@ def rows_before_list() -> Generator[None, None, None]:
     def expire_senders(context: Any, problems: list[str]) -> None:
         known.pop(id(context), None)
         expire(context, problems)
-        sent[id(context.ledger)] = real_sent(context.ledger, since_ts="")
+        sent[id(context.ledger)] = real_sent(context.ledger, context.lane, since_ts="")
 
     def unresolved(context: Any) -> list[Batch]:
         return known.setdefault(id(context), real(context))
 
-    def sent_since(ledger: Any, *, since_ts: str) -> list[Batch]:
+    def sent_since(ledger: Any, _lane: str, *, since_ts: str) -> list[Batch]:
         return [batch for batch in sent[id(ledger)] if (batch.sent_ts or "") > since_ts]
 
     with (
@@ -248,13 +249,26 @@ def ignored_duplicates() -> Generator[None, None, None]:
 
 def no_lease() -> Generator[None, None, None]:
     """Any number of polls at once. Not a bug: the lease only saves work."""
-    with patched(state.batches.leases, "acquire", _yes):
+
+    def acquire(_ledger: Ledger, name: str, holder: str, **_more: object) -> Fence:
+        return Fence(name=name, holder=holder, epoch=0)
+
+    with (
+        patched(state.batches.leases, "acquire", acquire),
+        patched(state.batches.leases, "renew", _nothing),
+        patched(Ledger, "fenced", _unfenced),
+    ):
         yield
+
+
+@contextmanager
+def _unfenced(_ledger: Ledger, _fence: Fence) -> Generator[None, None, None]:
+    yield
+
+
+def _nothing(*_all: object, **_more: object) -> None:
+    """Instead of a function that raises."""
 
 
 def _no(_context: object) -> bool:
     return False
-
-
-def _yes(*_all: object, **_more: object) -> bool:
-    return True

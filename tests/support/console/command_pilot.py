@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from support.builders import Bench
-from support.console.console_pilot import until, until_seen, until_shown
+from support.console.console_pilot import table, until, until_seen, until_shown
 from textual.pilot import Pilot
 
 from state.operations import commands
@@ -31,9 +31,15 @@ class BenchPollRunner:
 
 @asynccontextmanager
 async def console(
-    bench: Bench, size: tuple[int, int] = LARGE, **options: bool
+    bench: Bench, size: tuple[int, int] = LARGE, *, read_only: bool = False
 ) -> AsyncGenerator[Pilot[None], None]:
-    app = TitanApp(bench.folder.root, bench.clock, poll_runner=BenchPollRunner(bench), **options)
+    app = TitanApp(
+        bench.folder.root,
+        bench.clock,
+        poll_runner=BenchPollRunner(bench),
+        read_only=read_only,
+        ledger_url=bench.folder.ledger_url,
+    )
     async with app.run_test(size=size) as pilot:
         await until_seen(pilot)
         yield pilot
@@ -52,7 +58,8 @@ def given(bench: Bench) -> list[Command]:
 
 async def to_errors(pilot: Pilot[None]) -> None:
     await until_shown(pilot, "Latest errors")
-    await pilot.press("tab", "tab")
+    table(pilot, "errors").focus()
+    await pilot.pause()
 
 
 async def to_preview(pilot: Pilot[None], title: str) -> None:

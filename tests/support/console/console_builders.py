@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 from support.ledgers.ledger_builders import spooled, store_results
+from support.ledgers.new_ledger import prepare_new_home
 
 from core.batches.holds import QUEUE_HOLD
 from core.clock import ManualClock
@@ -75,6 +76,8 @@ class LedgerBuilder:
     ) -> None:
         """Write into the ledger of a folder, or into one that is open under this clock."""
         self.clock = clock or ManualClock(NOW)
+        if isinstance(home, Path):
+            prepare_new_home(home / "titan.db")
         self.ledger = (
             Ledger(home / "titan.db", now=self.clock.now, actor="test", new_id=new_id)
             if isinstance(home, Path)

@@ -6,14 +6,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from support.console import shared_css
+from support.console import quick_idle, shared_css
 from support.console.console_builders import LedgerBuilder
+from textual.events import Key
 from textual.pilot import Pilot
 
 from titan_console.tui.app import TitanApp
 from titan_console.tui.widgets.record_table import RecordTable
 
 shared_css.share()
+quick_idle.use()
 
 _TRIES = 2000
 _BETWEEN_TRIES_S = 0.005
@@ -37,7 +39,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
             await pilot.pause()
             return
         await pilot.pause(_BETWEEN_TRIES_S)
-    raise AssertionError("the console never came to show what was waited for")
+    raise AssertionError(f"the console never came to what was waited for:\n{shown(pilot)}")
 
 
 async def until_shown(pilot: Pilot[None], text: str) -> None:
@@ -61,6 +63,12 @@ def lines(pilot: Pilot[None]) -> list[str]:
 
 def shown(pilot: Pilot[None]) -> str:
     return "\n".join(lines(pilot))
+
+
+def at_once(pilot: Pilot[None], *keys: str) -> None:
+    """As a fast typist or a macro does: no key waits for what the one before shows."""
+    for key in keys:
+        pilot.app.post_message(Key(key, key if len(key) == 1 else None))
 
 
 def table(pilot: Pilot[None], name: str) -> RecordTable:

@@ -19,15 +19,18 @@ from textual.worker import Worker
 
 from core.clock import ManualClock
 from core.intake.options import SubmitOptions
-from state.operations import alerts, pauses
+from state.operations import alerts, command_effects, commands, pauses
+from state.operations.commands import Action, CommandState, NewCommand
+from state.queries import error_list
 from titan_console.doctor.finding import Finding, Health
 from titan_console.session.ui_metrics import UiMetrics
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.doctor import DoctorScreen
 from titan_console.tui.screens.registry import TABS
+from titan_console.tui.widgets.detail_pane import DetailPane
 
-SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+SIZES = {"60x16": (60, 16), "80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
 # What the machine would say of itself.
 _CHECKED = (
     Finding(Health.OK, "python", "3.13.1 on Linux"),
@@ -64,13 +67,22 @@ async def until_idle(pilot: Pilot[None]) -> None:
     """Every question is answered, and nothing blinks."""
     app = app_of(pilot)
     await pilot.pause()
-    await until(pilot, lambda: not any(_is_at_work(app, work) for work in app.workers))
+    await until(pilot, lambda: not (_is_asked_soon(app) or _works(app)))
     for typed in app.screen.query(Input):
         typed.cursor_blink = False
     if isinstance(app.screen, DoctorScreen):
         _give_measures(app.screen)
     app.show()
     await pilot.pause()
+
+
+def _is_asked_soon(app: TitanApp) -> bool:
+    """A pane asks for its record only once the cursor has stood still."""
+    return any(pane._waiting for pane in app.screen.query(DetailPane))
+
+
+def _works(app: TitanApp) -> bool:
+    return any(_is_at_work(app, work) for work in app.workers)
 
 
 def _is_at_work(app: TitanApp, work: Worker[object]) -> bool:
@@ -107,7 +119,7 @@ async def walking(
     """The console on that ledger, with no detail of this machine in sight."""
     app = TitanApp(ledger.parent, clock)
     app.animation_level = "none"
-    app.state.ledger_path = "~/titan/titan.db"
+    app.state.ledger_path, app.state.folder_name = "~/titan/titan.db", "titan"
     if theme:
         app.theme = theme
     async with app.run_test(size=size) as pilot:
@@ -123,7 +135,20 @@ def a_full_ledger(home: Path) -> LedgerBuilder:
     alerts.update(
         made.ledger, [("kpi", "error_rate", "error rate 2.3% misses its target (≤ 1.0%).")]
     )
+    _replay_one(made)
     return made
+
+
+def _replay_one(made: LedgerBuilder) -> None:
+    """The latest error is queued again."""
+    (error,) = error_list.errors(made.ledger, limit=1)
+    new = NewCommand(
+        action=Action.REPLAY, items=[error.request_id], reason="", not_before=made.clock.now()
+    )
+    command, _ = commands.enqueue(made.ledger, new)
+    commands.claim(made.ledger, command)
+    command_effects.requeue(made.ledger, command.id, [error.request_id])
+    commands.finish(made.ledger, command, CommandState.DONE, "1 request queued for replay")
 
 
 @contextmanager
@@ -145,15 +170,24 @@ def a_small_bench(home: Path) -> Generator[Bench, None, None]:
 
 
 async def every_screen(walk: SceneWalk) -> None:
-    """The eight of them, as a busy day fills them."""
+    """All of them, as a busy day fills them."""
     await walk.see("Batches", shows="moderation-sweep")
     await walk.see("Requests", "2", shows="press-summaries-2")
-    await walk.see("Errors", "3", shows="Overloaded")
-    await walk.see("Savings", "4", shows="target")
-    await walk.see("KPIs", "5", shows="target")
-    await walk.see("Jobs", "6", shows="titan-bridge")
-    await walk.see("Events", "7", shows="newsletter")
-    await walk.see("Doctor", "8", shows="unconfirmed")
+    await walk.see("Errors", "3", shows="Latest replays")
+    await walk.see("Requests of a group", "enter", shows="✗ errored")
+    await walk.see("Requests of a replay", "escape", "tab", "enter", shows="◦ queued")
+    await walk.see("Savings", "escape", "4", shows="saved in 30 days")
+    await walk.see("Batches of a sum", "enter", shows="attempts")
+    await walk.see("Answers of a batch", "enter", shows="answers of")
+    await walk.see("KPIs", "escape", "escape", "5", shows="error rate")
+    await walk.see("KPI by workflow", "enter", shows="by workflow")
+    await walk.see("Jobs", "escape", "6", shows="talk")
+    await walk.see("Job", "enter", shows="Runs")
+    await walk.see("Never batched", "escape", "n", shows="titan-bridge")
+    await walk.see("Events", "escape", "7", shows="workflow paused")
+    await walk.see("Event", "enter", shows="Raw, as events --json")
+    await walk.see("Doctor", "escape", "8", shows="unconfirmed")
+    await walk.see("Alerts", "exclamation_mark", shows="! raised")
 
 
 async def three_screens(walk: SceneWalk) -> None:
@@ -167,7 +201,11 @@ async def every_tab(walk: SceneWalk) -> None:
     """A batch and two requests, one answered and one failed."""
     await walk.see("Batch: Overview", "tab", "enter", shows="Mode")
     await walk.see("Batch: Requests", "right", shows="news-2026")
-    for tab, shows in (("Events", "batch collected"), ("Cost", "rates"), ("Raw", "request_count")):
+    for tab, shows in (
+        ("Events", "batch collected"),
+        ("Cost", "The batch"),
+        ("Raw", "request_count"),
+    ):
         await walk.see(f"Batch: {tab}", "right", shows=shows)
     await walk.see("Request: Overview", "escape", "2", "j", "j", "j", "j", "j", "enter", shows="x")
     for tab in ("Request", "Response", "Error", "Attempts", "Cost", "Raw"):
@@ -182,15 +220,16 @@ async def every_dialog(walk: SceneWalk) -> None:
     await walk.see("Preview: cancel", "C", shows="Cancel 1 batch")
     await walk.see("Preview: pause", "escape", "P", shows="Pause 1 workflow")
     await walk.see("Preview: replay", "escape", "3", "R", shows="Replay 4 requests")
-    await walk.see("Countdown", "4", "enter", shows="z withdraws it")
+    await walk.see("Countdown", "y", shows="z withdraws it")
     await walk.see("Withdrawn", "z", shows="withdrawn")
     await walk.see("Menu: sort", "escape", "2", "s", shows=" Sort ")
+    await walk.see("Columns", "escape", "c", shows="space toggles")
     await walk.see("Menu: copy", "escape", "y", shows=" Copy ")
     await walk.see("Filter line", "escape", "slash", *"status:errored", shows="4 matches")
     await walk.see("Filtered", "enter", shows="4 matches")
     await walk.see("Go to", "escape", "escape", "colon", *"late", shows="late-2026")
     await walk.see("Help", "escape", "question_mark", shows="Esc closes")
-    await walk.see("Palette", "escape", "ctrl+p", shows="pgdn, ctrl+d")
+    await walk.see("Palette", "escape", "ctrl+p", shows="Command: Replay")
 
 
 async def every_small_screen(walk: SceneWalk) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from core.bootstrap import open_engine
+from core.clock import Clock
 from core.config.settings import from_environment
 from core.poll.poll_summary import PollSummary
 from state.db.connection import sqlite3
 
 
-def poll() -> PollSummary:
-    with open_engine(from_environment(), actor="test") as engine:
+def poll(clock: Clock | None = None) -> PollSummary:
+    with open_engine(from_environment(), actor="test", clock=clock) as engine:
         return engine.poll()
 
 

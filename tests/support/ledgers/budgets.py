@@ -38,7 +38,7 @@ def one(bench: Bench, kind: BatchKind = BatchKind.BATCH) -> float:
 
 
 def used(bench: Bench, **scope: str) -> int:
-    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))
+    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))  # pyright: ignore[reportArgumentType]
 
 
 def failed(bench: Bench, count: int, tag: str = "t") -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from core.clock import ManualClock
 from state.batches import collection, sending, submissions
+from state.batches.collection import Completion
 from state.batches.sending import RemoteState
 from state.db.ledger import Ledger
 from state.model.crash_points import no_crash_point
@@ -109,13 +110,17 @@ def send(ledger: Ledger, number: int = 1) -> Batch:
 
 
 def store_results(
-    ledger: Ledger, batch: Batch, *results: CollectedResult, results_bytes: int = 0
+    ledger: Ledger,
+    batch: Batch,
+    *results: CollectedResult,
+    results_bytes: int = 0,
+    end: Completion | None = None,
 ) -> Collected:
     """Collect the batch with these results."""
     ids = {name: number for name, number, _ in collection.ids_of(ledger, batch)}
     rows = [result.as_staged(ids[result.custom_id]) for result in results]
     with collection.staged(ledger, rows) as staged:
-        return collection.commit(ledger, batch, staged, results_bytes=results_bytes)
+        return collection.commit(ledger, batch, staged, results_bytes=results_bytes, end=end)
 
 
 def a_result(custom_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> CollectedResult:

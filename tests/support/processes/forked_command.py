@@ -14,8 +14,11 @@ from msgspec import Struct
 # Textual are not among it.
 _LOADED = (
     "titan_console.cli.main",
-    "titan_console.cli.commands.actions",
-    "titan_console.cli.commands.poll",
+    *(
+        f"titan_console.cli.commands.{name}"
+        for name in ("actions", "doctor", "errors", "export", "poll", "results", "savings", "show")
+    ),
+    "titan_console.cli.commands.status",
     "titan_console.cli.commands.submit",
     "core.api.client",
     "core.delivery.deliver",

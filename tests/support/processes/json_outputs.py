@@ -5,23 +5,29 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 from msgspec import structs, to_builtins
+from support.api.verify_run import VerifyRun
 from support.builders import a_request, some_requests
 from support.console.console_builders import Failure, LedgerBuilder
+from support.made_home import a_home
 from support.processes.terminal import a_server
 
 from core.clock import ManualClock, SystemClock
 from core.config import titan_file
+from core.maintenance.ledger_copy import CopyRun, move
 from core.poll.poll_run import POLL_LEASE
+from core.recovery.accept_loss import LossSummary
 from state.batches import leases, orphans
 from state.batches.orphans import OrphanVerdict
 from state.batches.sending import RemoteState
 from state.db import liveness_lock
+from state.db.copies.sqlite import SqliteSource, SqliteTarget
 from state.files.folder import Folder
 from state.model.records import BatchStatus, Counts, Outcome
 from state.model.timestamps import to_text
@@ -30,9 +36,11 @@ from state.operations import alerts, commands, hook_runs, pauses
 from state.operations.commands import Action, NewCommand
 from state.operations.hook_runs import RunState
 from titan_console.cli import demo_summary
+from titan_console.cli.commands import ledger
 from titan_console.cli.main import cli
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
+from titan_console.verify_api.session import StillRunningError
 
 Outputs = dict[str, list[Any]]
 _FEED = "titan-daily-feed"
@@ -86,7 +94,16 @@ def outputs(home: Path) -> Outputs:
     with a_server(Plan.instant()) as (sandbox, address):
         _run_a_table(Recorder(home / "tables", found, address), sandbox, home)
     found["sandbox"].append(a_sandbox())
+    _verify(Recorder(home / "verify", found, "http://127.0.0.1:9"), home / "run.jsonl")
     return dict(found)
+
+
+def _verify(made: Recorder, path: Path) -> None:
+    run = VerifyRun(path)
+    with suppress(StillRunningError):
+        run.script(wait=timedelta(minutes=6)).finish()
+    made.run("verify-api", "verify-api", "--report", str(path))
+    made.run("verify-api --dry-run", "verify-api", "--dry-run")
 
 
 def _read(made: Recorder, files: Path) -> None:
@@ -94,6 +111,7 @@ def _read(made: Recorder, files: Path) -> None:
     builder = _a_rich_ledger(made.home)
     builder.close()
     made.run("status", "status")
+    made.run("alerts", "alerts")
     made.run("show ID", "show", "open")
     made.run("show CUSTOM_ID", "show", "unpriced-000")
     made.run("savings --explain", "savings", "--explain", "feed-4-001")
@@ -101,6 +119,8 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("errors --groups", "errors", "--groups")
     made.run("events", "events", "--limit", "9999")
     made.run("digest", "digest", "--since", "30d")
+    home = a_home(files / "fleet", SystemClock().now()).root
+    made.run("scan", "scan", str(home), "--diff", "--write", "--yes")
     made.run("kpis", "kpis")
     made.run("kpis", "kpis", "--by-workflow", "--by-day", "--days", "3")
     made.run("forecast", "forecast", "--cache-share", "0.5", "--cache-hits", "0.9")
@@ -112,6 +132,8 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("keys", "keys")
     made.run("doctor", "doctor")
     made.run("schedule", "schedule", "systemd")
+    made.run("schedule", "schedule", "skill")
+    made.run("skill", "skill")
     made.run("schedule --install", "schedule", "--install", "skill", "--dry-run")
     for by in ("workflow", "model", "day", "tag", "batch"):
         made.run("savings", "savings", "--by", by)
@@ -237,12 +259,23 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("prune", "prune", "--dry-run", "--older-than", "30d")
     shutil.copytree(real.home, files / "rebuilt")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
+    _move(real, files)
     (backup,) = real.run("restore", "restore")
     restored = real.elsewhere(files / "rebuilt")
     restored.run("restore BACKUP", "restore", backup["backup"], "--yes")
     restored.run("status", "status")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
     restored.run("rebuild", "rebuild", "--yes")
+
+
+def _move(real: Recorder, files: Path) -> None:
+    """Between two files, which the command refuses: its output is the same."""
+    shutil.copytree(real.home, files / "moved")
+    source = SqliteSource(files / "moved" / "titan.db")
+    target = SqliteTarget(files / "target" / "titan.db")
+    done = move(source, target, CopyRun(now=SystemClock().now, who="cli@host:1"))
+    real.keep("ledger copy", ledger.report(done))
+    real.keep("ledger accept-loss", to_builtins(LossSummary(batches=1, commands=0)))
 
 
 def _wait(real: Recorder, sandbox: Sandbox) -> None:
@@ -336,8 +369,11 @@ def _operations(made: LedgerBuilder) -> None:
     pauses.pause(ledger, [_FEED], who="ops", reason="the client is away")
     errors = ("errors", "day", "7 requests errored in the last 24 hours (limit 5).")
     alerts.update(ledger, [errors, ("account", "account", "Sending is on hold.")])
+    first, second = (alert.id for alert in alerts.raised(ledger))
+    alerts.silence(ledger, [first], who="me", until_ts=None)
+    alerts.silence(ledger, [second], who="me", until_ts="2099-01-01T00:00:00.000Z")
     until = clock.now() + timedelta(minutes=15)
-    leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until, is_abandoned=False)
+    leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until)
     for state, workflow in ((RunState.FAILED, "translate"), (RunState.DUE, _FEED)):
         hook_runs.enqueue(ledger, workflow, "2026-05-02", f"{workflow}.jsonl")
         (due,) = [run for run in hook_runs.due(ledger, "9") if run.workflow == workflow]

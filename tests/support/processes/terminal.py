@@ -18,6 +18,7 @@ from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import Settings, child_environment
 from core.intake.options import SubmitOptions
+from state.model.ledger_url import LedgerUrl
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.server import running
@@ -55,6 +56,7 @@ class Terminal:
     home: Path
     base_url: str = NOWHERE
     api_key: str | None = "sk-ant-test"
+    ledger_url: str = ""
 
     def run_over(self, streams: Streams, *arguments: str) -> tuple[int, bytes, bytes]:
         """Run it over other streams: the exit code, and the bytes of both outputs."""
@@ -73,8 +75,7 @@ class Terminal:
 
     def submit_and_poll(self, count: int = 3, *, tag: str) -> str:
         """Do in this process what `submit` and `--poll` do; the key of the submission."""
-        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
-        with open_engine(settings, actor="test") as engine:
+        with open_engine(self._settings(), actor="test") as engine:
             key = engine.submit(some_requests(count), SubmitOptions(tag=tag)).submission.key
             engine.poll()
         return key
@@ -109,8 +110,15 @@ class Terminal:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def _environment(self) -> dict[str, str]:
-        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
-        return child_environment(settings) | {"PYTHONUTF8": "1", "COLUMNS": "100"}
+        return child_environment(self._settings()) | {"PYTHONUTF8": "1", "COLUMNS": "100"}
+
+    def _settings(self) -> Settings:
+        return Settings(
+            home=self.home,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            ledger_url=LedgerUrl(self.ledger_url) if self.ledger_url else None,
+        )
 
     def _cwd(self) -> Path:
         return next(folder for folder in self.home.parents if folder.is_dir())

@@ -11,14 +11,15 @@ from core.commands.waiting_reason import Waiting, waits_for
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
 from core.intake.request_file import RequestFile
+from core.reporting.command_report import as_report
 from core.requests.model_limits import warnings_for
 from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
 from titan_console.cli.holds import end_holds
 from titan_console.cli.output import (
     json_lines_option,
+    ledger_reader,
     limit_option,
-    open_reader,
     print_json,
     print_rest,
     print_rows,
@@ -166,14 +167,14 @@ def commands(*, limit: int | None, as_json: bool) -> None:
 
     A command is issued by an operator, or by a poll for a job with `replay = "auto"`.
     """
-    with open_reader() as reader:
+    with ledger_reader() as reader:
         found = latest(reader, limit=row_limit(limit, _COMMANDS, as_json=as_json))
         total = count(reader)
         waiting = {one.key: waits_for(reader, one) for one in found}
     print_rest(len(found), total, "commands")
     if as_json:
         for one in found:
-            print_json(command_flow.as_report(one, waiting[one.key]))
+            print_json(as_report(one, waiting[one.key]))
         return
     header = ("COMMAND", "ACTION", "STATE", "ITEMS", "CREATED", "ACTOR", "RESULT")
     print_rows(found, header, lambda one: _cells(one, waiting[one.key]), empty="No commands.")

@@ -143,5 +143,5 @@ def _wait_for_history(player: "subprocess.Popen[str]") -> str:
         for line in player.stdout or ():
             if not line.strip().isdecimal():
                 return line.strip()
-            bar("filling a month of past jobs", int(line), DAYS)
+            bar("running a month of past jobs", int(line), DAYS)
     raise TitanError("The demo's jobs did not start; run `titan-console demo --print` to see why.")

@@ -8,8 +8,7 @@ from core.config.settings import from_environment
 from core.reporting.email_digest import as_html, digest, lines, report
 from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
-from state.db.reader import Reader
-from state.files.folder import Folder
+from state.db.opening import open_reader
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, print_json
 from titan_console.text.safe_text import clean
@@ -37,10 +36,10 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
         raise click.UsageError("--json and --html cannot be combined.")
     now = SystemClock().now()
     moment = parse_since(since, now)
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     rules = titan_file.read(folder).alerts
     limit = rules.errors_a_day or None
-    with Reader(folder.ledger) as reader:
+    with open_reader(folder) as reader:
         found = digest(
             reader, since=moment, now=now, error_limit=limit, silent_after=silent_after(rules)
         )

@@ -16,8 +16,8 @@ from state.queries.error_list import ErrorRow
 from titan_console.cli.output import (
     echo,
     json_lines_option,
+    ledger_reader,
     limit_option,
-    open_reader,
     print_json,
     print_rest,
     print_rows,
@@ -40,7 +40,7 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
     model_context_window_exceeded), left unfinished (pause_turn) or is invalid: it does not match
     its schema. `replay` runs it again with an edit, `acknowledge` accepts it as it is.
     """
-    with open_reader() as reader:
+    with ledger_reader() as reader:
         if groups:
             _print_groups(reader, as_json=as_json)
             return
@@ -60,9 +60,11 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
 
 def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
     header = ("CUSTOM_ID", "TAG", "BATCH", "MODEL", "OUTCOME", "ERROR", "MESSAGE")
-    print_rows(failed, header, _cells, empty=_NO_ERRORS)
-    if answers:
+    if failed or not answers:
+        print_rows(failed, header, _cells, empty=_NO_ERRORS)
+    if failed and answers:
         echo()
+    if answers:
         print_table(
             ("NEEDS REVIEW", "TAG", "BATCH", "MODEL", "REASON", "MESSAGE"),
             (

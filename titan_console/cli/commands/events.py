@@ -1,20 +1,17 @@
 """`titan-console events`: the event log, newest first."""
 
-from collections.abc import Mapping
-
 import click
-from msgspec import Struct
 
 from core.clock import SystemClock
-from core.money.pricing import usd
+from core.reporting.event_reports import event_report
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
 from state.queries import event_list
 from state.queries.event_list import EventLine
 from titan_console.cli.output import (
     json_lines_option,
+    ledger_reader,
     limit_option,
-    open_reader,
     print_json,
     print_rest,
     print_rows,
@@ -23,20 +20,6 @@ from titan_console.cli.output import (
 from titan_console.text import event_labels
 
 _EVENTS = 50
-
-
-class EventReport(Struct, frozen=True, kw_only=True):
-    """One entry of the audit log. The keys of `detail` depend on the kind."""
-
-    id: int
-    at: str
-    actor: str
-    kind: str
-    batch_id: str | None
-    tag: str | None
-    subject: str | None
-    cost_usd: float | None
-    detail: Mapping[str, object]
 
 
 @click.command
@@ -48,13 +31,13 @@ class EventReport(Struct, frozen=True, kw_only=True):
 def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
     """Print the event log, newest first: time, event, actor, reason and result."""
     since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
-    with open_reader() as reader:
+    with ledger_reader() as reader:
         at_most = row_limit(limit, _EVENTS, as_json=as_json)
         found = event_list.latest(reader, since_ts=since_ts, limit=at_most)
         total = event_list.count(reader, since_ts=since_ts)
         if as_json:
             for line in found:
-                print_json(_report(line))
+                print_json(event_report(line))
         else:
             header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
             print_rows(list(found), header, _cells, empty="No events in this period.")
@@ -70,19 +53,4 @@ def _cells(line: EventLine) -> tuple[str, ...]:
         event_labels.why(line.event.detail),
         event_labels.cost(line),
         event_labels.outcome(line.event.detail),
-    )
-
-
-def _report(line: EventLine) -> EventReport:
-    event = line.event
-    return EventReport(
-        id=event.id,
-        at=event.at,
-        actor=event.actor,
-        kind=event.kind,
-        batch_id=event.batch_key,
-        tag=line.tag,
-        subject=event.subject,
-        cost_usd=None if line.unpriced else usd(line.cost_nano),
-        detail=event.detail,
     )

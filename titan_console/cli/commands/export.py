@@ -10,11 +10,10 @@ from core.reporting import export
 from core.reporting.export import Format
 from core.reporting.output_file import open_output
 from core.text import pluralize
-from state.db.reader import Reader, Source
-from state.files.folder import Folder
+from state.db.opening import open_reader
+from state.db.reader import Source
 from state.operations import selection
 from state.operations.selection import Filter
-from state.queries import result_rows
 from titan_console.cli.output import Output, data_output
 from titan_console.cli.stderr import print_stderr
 
@@ -49,8 +48,8 @@ def command(
         raise click.UsageError(
             "Nothing selected to export: pass a tb_… key, tag or custom_id, or --all"
         )
-    folder = Folder(from_environment().home)
-    with Reader(folder.ledger) as reader:
+    folder = from_environment().folder
+    with open_reader(folder) as reader:
         unread: list[str] = []
         records = export.requests(reader, folder, _ids(reader, names), unread)
         if output is None or output == Path("-"):
@@ -65,7 +64,7 @@ def command(
         print_stderr(f"The first: {unread[0]} `titan-console doctor` names missing files.")
 
 
-def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:
+def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int] | None:
     if not names:
-        return result_rows.all_request_ids(source)
+        return None
     return selection.request_ids(source, Filter(names=names))

@@ -16,9 +16,8 @@ from core.money.model_change import ModelChange, compare
 from core.money.pricing import PriceBook
 from core.reporting.history import measured
 from core.requests import retirements
-from state.db.reader import Reader
+from state.db.opening import reader_if_any
 from state.files.folder import Folder
-from state.files.lost_ledger import ledger_exists
 from titan_console.cli.output import echo, print_json, print_table
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
@@ -57,7 +56,7 @@ def command(
     job, 4 of a weekly one and 120 of one every 6 hours. PLANNED columns are your own figures
     (`planned` in titan.toml); MEASURED columns are the last 30 days in the ledger.
     """
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     now = SystemClock().now()
     titan_toml = titan_file.read_strictly(folder, or_template=True)
     if model is not None or job is not None:
@@ -69,7 +68,7 @@ def command(
         return
     found = forecast(
         titan_toml,
-        PriceBook(titan_toml.prices),
+        PriceBook.with_cache(folder, titan_toml),
         at=now,
         scale=_number(scale, "--scale", most=Decimal(1_000_000)),
         cache=_cache(cache_share, cache_hits),
@@ -99,7 +98,7 @@ def _compare(
         raise TitanTomlError(said, code="unknown_job")
     found = compare(
         titan_toml,
-        PriceBook(titan_toml.prices),
+        PriceBook.with_cache(folder, titan_toml),
         model,
         at=now,
         job=job,
@@ -128,10 +127,8 @@ def _change(one: ModelChange) -> tuple[str, ...]:
 
 
 def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:
-    if not ledger_exists(folder.ledger):
-        return {}
-    with Reader(folder.ledger) as reader:
-        return measured(reader, since_day=since_day)
+    with reader_if_any(folder) as reader:
+        return measured(reader, since_day=since_day) if reader else {}
 
 
 def _cache(share: str | None, hits: str | None) -> Cache | None:

@@ -4,24 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.job import Job, Latency, Replay, Schedule
+from core.config.job import Job, Latency
 from core.config.settings import from_environment
 from core.config.titan_tables import TitanToml
 from core.config.toml_reader import dotted
-from core.money.pricing import usd
-from core.reporting import job_status, json_reports
+from core.reporting import job_records, job_status, json_reports
 from core.reporting.job_status import JobStatusReport, model_warnings
-from core.requests.cache_control import CachePolicy
-from core.requests.retirements import retires_on
 from core.text import pluralize
-from state.db.reader import Reader
+from state.db.opening import reader_if_any
 from state.files.folder import Folder
-from state.files.lost_ledger import ledger_exists
-from state.model.records import OnFailure, OnMaxTokens
 from state.operations import pauses
 from state.operations.pauses import Pause
 from titan_console.cli.exit_codes import Exit
@@ -32,43 +27,14 @@ from titan_console.text.safe_text import clean
 
 # What each value means, in a word or two.
 _LATENCIES = {
-    Latency.SOFT: "soft (by deadline)",
-    Latency.HARD_BATCH: "hard-batch (not urgent)",
-    Latency.CADENCE: "cadence (before next run)",
+    Latency.SOFT: "by its deadline",
+    Latency.HARD_BATCH: "not urgent",
+    Latency.CADENCE: "before the next run",
 }
 _HEADER = (
     *("JOB", "WORKLOAD", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
     *("ON FAILURE", "CACHE", "MAX OUT"),
 )
-
-
-class JobReport(Struct, frozen=True, kw_only=True):
-    """A job of titan.toml as JSON. `on_settled` is the old name of `on_delivery`."""
-
-    job: str
-    workload: str
-    schedule: Schedule
-    runs_a_month: float
-    latency: Latency
-    model: str
-    model_retires: str | None
-    tokens_in: int | None
-    tokens_out: int | None
-    deadline_h: int | None
-    deadline_at: str | None
-    on_failure: OnFailure
-    cache: CachePolicy
-    betas: tuple[str, ...]
-    max_tokens: int | None
-    on_delivery: tuple[str, ...]
-    on_settled: tuple[str, ...]
-    replay: Replay
-    replay_tries: int
-    reask: int
-    continue_turns: int
-    on_max_tokens: OnMaxTokens
-    unbounded_request_usd: float | None
-    note: str
 
 
 @click.group(invoke_without_command=True)
@@ -81,7 +47,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     titan_toml = titan_file.read_strictly(folder, or_template=True)
     paused = _paused(folder)
     if as_json:
@@ -102,7 +68,7 @@ def init() -> None:
 
     Comments are kept.
     """
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     added, path = titan_file.begin(folder), titan_file.path_of(folder)
     if not added:
         print_stderr(f"{path} has every job of the template; nothing was added.")
@@ -110,6 +76,10 @@ def init() -> None:
     print_stderr(f"{pluralize(len(added), 'job')} added to {path}:")
     for name in added:
         echo(name)
+    print_stderr(
+        "They are examples: remove those that you do not have. `kpis` counts each job without a"
+        " record as not batched."
+    )
 
 
 @command.command("check")
@@ -120,7 +90,7 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
 
     Exits with 2 if there are problems.
     """
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     path = titan_file.path_of(folder)
     titan_toml = titan_file.read(folder)
     if as_json:
@@ -165,7 +135,7 @@ def set_key(*, job: str, key: str, value: str) -> None:
 
     For example: titan-console jobs set titan-daily-feed tokens_in 30000
     """
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     replaced = titan_file.set_key(folder, job, key, value)
     removed = f"; {replaced} is removed" if replaced else ""
     print_stderr(f"{key} of {job} is set in {titan_file.path_of(folder)}{removed}.")
@@ -178,7 +148,7 @@ def set_key(*, job: str, key: str, value: str) -> None:
 @click.argument("key")
 def unset_key(*, job: str, key: str) -> None:
     """Remove KEY from JOB; the rest of the file is unchanged."""
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     titan_file.unset_key(folder, job, key)
     print_stderr(f"{key} of {job} is removed from {titan_file.path_of(folder)}.")
 
@@ -218,17 +188,15 @@ def _tokens(number: int | None) -> str:
 
 
 def _paused(folder: Folder) -> list[Pause]:
-    if not ledger_exists(folder.ledger):
-        return []
-    with Reader(folder.ledger) as reader:
-        return pauses.paused(reader)
+    with reader_if_any(folder) as reader:
+        return pauses.paused(reader) if reader else []
 
 
 def _history(folder: Folder) -> dict[str, JobStatusReport]:
     """What each job did and when it is due, once there is a ledger."""
-    if not ledger_exists(folder.ledger):
-        return {}
-    with Reader(folder.ledger) as reader:
+    with reader_if_any(folder) as reader:
+        if reader is None:
+            return {}
         board = job_status.read(reader, folder, SystemClock().now())
     return {line.name: job_status.report(line) for line in board.lines}
 
@@ -238,38 +206,10 @@ def _report(
 ) -> dict[str, Any]:
     return {
         "jobs": [
-            to_builtins(_job(job)) | (to_builtins(done[name]) if name in done else {})
+            to_builtins(job_records.settings(job))
+            | (to_builtins(done[name]) if name in done else {})
             for name, job in titan_toml.jobs.items()
         ],
         "paused": [json_reports.pause(row) for row in paused],
         "never_batch": titan_toml.never_batch.reasons(),
     }
-
-
-def _job(job: Job) -> JobReport:
-    return JobReport(
-        job=job.name,
-        workload=job.workload,
-        schedule=job.schedule,
-        runs_a_month=float(round(job.schedule.runs_a_month, 3)),
-        latency=job.latency,
-        model=job.model,
-        model_retires=str(last) if (last := retires_on(job.model)) else None,
-        tokens_in=job.tokens_in,
-        tokens_out=job.tokens_out,
-        deadline_h=job.deadline_h,
-        deadline_at=str(job.deadline_at) if job.deadline_at else None,
-        on_failure=job.on_failure,
-        cache=job.cache,
-        betas=job.betas,
-        max_tokens=job.max_tokens,
-        on_delivery=job.on_delivery,
-        on_settled=job.on_delivery,
-        replay=job.replay,
-        replay_tries=job.replay_tries,
-        reask=job.reask,
-        continue_turns=job.continue_turns,
-        on_max_tokens=job.on_max_tokens,
-        unbounded_request_usd=usd(job.unbounded_nano),
-        note=job.note,
-    )

@@ -6,7 +6,6 @@ from textual.keys import format_key
 
 from core.config import titan_file
 from core.config.settings import from_environment
-from state.files.folder import Folder
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import json_lines_option, print_json, print_table
 from titan_console.cli.stderr import print_stderr
@@ -33,7 +32,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     To change one, add its id with a new key under [console.keys] in titan.toml, for example
     "tool.copy" = "c". Exits with 1 if an entry there is invalid.
     """
-    titan_toml = titan_file.read(Folder(from_environment().home))
+    titan_toml = titan_file.read(from_environment().folder)
     bindings = keymap.key_bindings()
     checked = keymap.check(titan_toml.console.keys, bindings)
     # A binding that several screens share is listed once.

@@ -5,16 +5,15 @@ from collections.abc import Mapping
 import click
 
 from core.clock import SystemClock
-from core.config import titan_file
 from core.config.settings import from_environment
 from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
 from core.money.pricing import usd
 from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
-from state.db.reader import Reader
-from state.files.folder import Folder
+from state.db.opening import open_reader
 from titan_console.cli.output import echo, print_fields, print_json, print_table
 from titan_console.text import format as cells
+from titan_console.text.batch_share import share_basis
 
 _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
 
@@ -34,21 +33,25 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     """Show the KPIs with their targets.
 
     They are the batch share, savings, turnaround, error rate and synchronous runs. Days are UTC
-    days, including today. The batch share is the share of tokens processed in batches, without jobs
-    that are never batched. The error rate counts errored, expired and missing attempts, but not
-    canceled ones. Synchronous runs are those for a deadline, after a failed create or by `sync`.
-    Targets for dollars and synchronous runs are for all workflows together.
+    days, including today. The batch share is the share of batchable tokens that ran in batches:
+    those that the ledger recorded, and the month of each job in titan.toml and in the last `scan
+    --write` that has no record. Jobs that are never batched are left out. The turnaround of a batch
+    is from its submission until its results were collected. The error rate counts
+    errored, expired and missing attempts, but not canceled ones. Synchronous runs are those for a
+    deadline, after a failed create or by `sync`. Targets for dollars and synchronous runs are for
+    all workflows together.
     """
-    folder = Folder(from_environment().home)
-    never = titan_file.read(folder).never_batch
-    with Reader(folder.ledger) as reader:
-        found = history.kpi_month(reader, never, SystemClock().now().date(), days=days)
+    folder = from_environment().folder
+    fleet = history.fleet_in(folder)
+    with open_reader(folder) as reader:
+        found = history.kpi_month(reader, fleet, SystemClock().now().date(), days=days)
     if as_json_:
         print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
         return
     _print(found.overall)
     print_fields(
         [
+            ("batchable tokens", share_basis(found)),
             (f"spent in {days} days", cells.sum_of_money(found.cost_nano, found.unpriced)),
             ("fees", cells.fees_in_sum(found.fee_nano)),
         ]
@@ -65,6 +68,15 @@ def _report(found: KpiMonth, *, by_workflow: bool, by_day: bool) -> dict[str, ob
         "cost_usd": usd(found.cost_nano),
         "fee_usd": usd(found.fee_nano),
         "unpriced": found.unpriced,
+        "batchable": {
+            "batch_tokens": found.batch_tokens,
+            "sync_tokens": found.sync_tokens,
+            "unmoved_tokens": found.unmoved.total,
+            "unmoved_measured_tokens": found.unmoved.measured_tokens,
+            "unmoved": list(found.unmoved.tokens),
+            "without_figures": list(found.unmoved.unknown),
+            "scanned_ts": found.scanned_ts,
+        },
     }
     if by_workflow:
         printed["workflows"] = _reports(found.by_workflow)

@@ -9,12 +9,14 @@ from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.text import pluralize
 from state.batches.orphans import Orphan, OrphanVerdict, with_verdict
+from state.model.records import DEFAULT_LANE, of_lane
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import (
     echo,
     json_lines_option,
     json_option,
-    open_reader,
+    lane_option,
+    ledger_reader,
     print_json,
     print_rows,
 )
@@ -36,13 +38,17 @@ def orphans(*, as_json: bool) -> None:
     A candidate may have been sent by this installation; after it has ended, a poll reads its
     results to decide. `adopt` imports an orphaned batch.
     """
-    with open_reader() as reader:
+    with ledger_reader() as reader:
         found = [row for verdict in _SHOWN for row in with_verdict(reader, verdict)]
     if as_json:
         for row in found:
             print_json(json_reports.orphan(row))
         return
     header = ("REMOTE_ID", "OWNER", "REQUESTS", "CREATED", "SEEN")
+    if any(row.lane != DEFAULT_LANE for row in found):
+        rows = [(*_cells(row), row.lane) for row in found]
+        print_rows(rows, (*header, "LANE"), lambda row: row, empty="")
+        return
     print_rows(found, header, _cells, empty="No orphaned batches.")
 
 
@@ -56,16 +62,19 @@ def _cells(row: Orphan) -> tuple[str, ...]:
 @click.option(
     "--tag", help="Tag, for a batch that this ledger did not send. Default: adopted-REMOTE_ID."
 )
+@lane_option("Lane whose API has the batch. Default: the environment's account.")
 @json_option
 @click.pass_context
-def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool) -> None:
+def adopt(
+    ctx: click.Context, *, remote_id: str, tag: str | None, lane: str | None, as_json: bool
+) -> None:
     """Import the ended batch REMOTE_ID with its results and cost.
 
     `titan-console orphans` lists the batches to import. A batch that this ledger sent joins its
     submission; any other becomes a new submission without request bodies.
     """
     with open_engine(from_environment(), actor="cli", creates=False) as engine:
-        adopted = engine.adopt(remote_id, tag=tag)
+        adopted = engine.adopt(remote_id, tag=tag, lane=DEFAULT_LANE if lane is None else lane)
     if as_json:
         print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_own})
     else:
@@ -77,11 +86,11 @@ def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool)
 
 
 def _summary(adopted: Adopted) -> str:
-    batch = adopted.batch
+    batch, lane = adopted.batch, of_lane(adopted.batch.lane)
     if adopted.is_own:
-        return f"Recognized as batch {batch.key} of this ledger, tag {batch.tag}."
+        return f"Recognized as batch {batch.key}{lane} of this ledger, tag {batch.tag}."
     return (
-        f"Imported {pluralize(batch.request_count, 'request')} under tag {batch.tag} and the"
+        f"Imported {pluralize(batch.request_count, 'request')}{lane} under tag {batch.tag} and the"
         " custom_ids that the API returned. Their bodies are unknown: to replay one, pass the whole"
         " request with `titan-console replay --edits`."
     )

@@ -35,5 +35,5 @@ def run(*, as_json: bool, home: Path | None = None) -> int:
         print_json(summary.as_json())
     else:
         echo(one_line(summary))
-    print_problems([*summary.commands, *summary.problems])
+    print_problems([*summary.commands, *summary.elsewhere, *summary.problems])
     return exit_code_after_poll(summary)

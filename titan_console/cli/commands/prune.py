@@ -9,8 +9,7 @@ from core.config.settings import from_environment
 from core.maintenance.prune import Pruned, preview, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
-from state.db.reader import Reader
-from state.files.folder import Folder
+from state.db.opening import open_reader
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
@@ -47,8 +46,8 @@ def command(
     compress_before = parse_since(compress, now, option="--compress")
     settings = from_environment()
     if dry_run:
-        folder = Folder(settings.home)
-        with Reader(folder.ledger) as reader:
+        folder = settings.folder
+        with open_reader(folder) as reader:
             done = preview(reader, folder, before=before, compress_before=compress_before)
     else:
         with open_engine(settings, actor="cli", creates=False) as engine:

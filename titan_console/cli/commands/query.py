@@ -15,8 +15,8 @@ from titan_console.cli.output import (
     Number,
     Output,
     data_output,
+    ledger_reader,
     limit_option,
-    open_reader,
     row_limit,
     table_lines,
 )
@@ -26,7 +26,18 @@ from titan_console.cli.unread_output import Unread, print_while
 _ROWS = 1000
 
 
-@click.command
+class _QueryCommand(click.Command):
+    """Takes a query that begins with a comment (`-- …`) for a query, not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move it behind `--`: no option has white space in it."""
+        end = args.index("--") if "--" in args else len(args)
+        queries = [arg for arg in args[:end] if arg.startswith("--") and len(arg.split()) > 1]
+        options = [arg for arg in args[:end] if arg not in queries]
+        return super().parse_args(ctx, [*options, "--", *queries, *args[end + 1 :]])
+
+
+@click.command(cls=_QueryCommand)
 @click.argument("sql", metavar="SQL|-")
 @click.option("--json", "form", flag_value=Format.JSONL, help="Print one JSON object per row.")
 @click.option("--csv", "form", flag_value=Format.CSV, help="Print CSV.")
@@ -53,7 +64,7 @@ def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) 
 
     def write_rows(to: Unread, is_stopped: Callable[[], bool]) -> bool:
         with (
-            open_reader() as reader,
+            ledger_reader() as reader,
             select(reader, text, timeout_s=timeout_s, is_stopped=is_stopped) as selected,
         ):
             rows = islice(selected.rows, at_most)

@@ -3,7 +3,7 @@
 import click
 from msgspec import to_builtins
 
-from core.bootstrap import open_engine, rebuild_ledger
+from core.bootstrap import FROM_SERVER, open_engine, rebuild_ledger
 from core.clock import SystemClock
 from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError, problems_of
@@ -11,6 +11,7 @@ from core.recovery.rebuild import RebuildSummary
 from core.text import pluralize
 from state.db import integrity
 from state.db.ledger import Ledger
+from state.db.opening import require_file
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from titan_console.cli.exit_codes import Exit
@@ -32,7 +33,8 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     lines that cannot be used are named, with what to do; the exit code is then 1.
     """
     settings = from_environment()
-    folder = Folder(settings.home)
+    folder = settings.folder
+    require_file(folder, FROM_SERVER)
     damage = _damage(folder)
     if not yes:
         print_stderr(damage)

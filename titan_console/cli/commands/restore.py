@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from core.bootstrap import preview_restore, restore_ledger
+from core.bootstrap import FROM_SERVER, preview_restore, restore_ledger
 from core.config.settings import from_environment
 from core.errors import InputError
 from core.recovery.restore import Losses, RestoreSummary
 from core.text import pluralize
-from state.files.folder import Folder
+from state.db.opening import require_file
 from state.model.timestamps import to_text
 from state.recovery import backups
 from state.recovery.backups import Backup
@@ -40,7 +40,8 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
     get the outcome `missing` and are not sent again. The replaced ledger is kept as a backup.
     """
     settings = from_environment()
-    found = backups.listed(Folder(settings.home))
+    require_file(settings.folder, FROM_SERVER)
+    found = backups.listed(settings.folder)
     if backup is None:
         _list(found, as_json=as_json)
         return

@@ -10,6 +10,7 @@ from core.delivery.results import Result, results
 from core.intake import fallback_contents
 from core.reporting.result_lines import ResultLine, json_lines
 from core.text import pluralize
+from state.db.opening import open_reader
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import UnknownId
@@ -31,8 +32,8 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
     result yet.
     """
     pending = 0
-    folder = Folder(from_environment().home)
-    with Reader(folder.ledger) as reader:
+    folder = from_environment().folder
+    with open_reader(folder) as reader:
         waiting = fallback_contents.waiting(reader, folder, name)
         lines = json_lines(reader, folder, name) if as_json else _lines(reader, folder, name)
         output = Output(sys.stdout)

@@ -1,6 +1,5 @@
 """`titan-console run`: asks about each row of a table, and writes the table with the answers."""
 
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.job import DEFAULT_MODEL, MOST_REASKS
+from core.config.lane_access import can_call
 from core.config.settings import from_environment
 from core.errors import InputError
 from core.intake import dry_run
 from core.intake.dry_run import DryRunReport, Plan
 from core.intake.options import SubmitOptions
+from core.intake.submission_plan import make_plan
 from core.tables import table as tables
 from core.tables import template
 from core.tables.answers import AnswerStats, Unfinished
@@ -24,17 +25,17 @@ from core.tables.columns import AnswerColumns
 from core.tables.folder_source import FolderSource
 from core.tables.open_source import open_source
 from core.tables.requests import MAX_TOKENS
+from core.tables.row_statuses import RowStatuses
 from core.tables.survey import Survey
 from core.tables.table import Table, TableOptions
 from core.text import pluralize
-from state.db.reader import Reader
+from state.db.opening import open_reader, reader_if_any
 from state.files.folder import Folder
-from state.files.lost_ledger import ledger_exists
 from state.files.regular_file import read_regular
 from titan_console.cli import progress
 from titan_console.cli.command_flow import ask
 from titan_console.cli.commands.submit import nothing_sent, read_schema
-from titan_console.cli.dry_run import make_plan, plan_fields
+from titan_console.cli.dry_run import plan_fields
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
@@ -103,7 +104,7 @@ def command(ctx: click.Context, *, data: Path, output: Path | None, **given: Any
     Exits with 1 if rows have an error, 4 if some are still running.
     """
     every, timeout = limits(given["every_text"], given["timeout_text"])
-    folder = Folder(from_environment().home)
+    folder = from_environment().folder
     table = _table(data, folder, given)
     path = output or tables.default_output(data, table.source.form)
     tables.check_table_output(path, data, folder, overwrite=given["force"])
@@ -163,14 +164,13 @@ def _delimiter(text: str | None) -> str | None:
 
 def _planned(table: Table, folder: Folder) -> tuple[Survey, Plan | None]:
     """What is in the table, and the plan of the requests that are new; None without any."""
-    with ExitStack() as opened:
-        exists = ledger_exists(folder.ledger)
-        reader = opened.enter_context(Reader(folder.ledger)) if exists else None
+    with reader_if_any(folder) as reader:
         survey = table.survey(reader)
         requests = survey.begin()
         if requests is None:
             return survey, None
-        return survey, make_plan(requests, table.submit_options, are_new=True)
+        now = SystemClock().now()
+        return survey, make_plan(folder, requests, table.submit_options, now=now, are_new=True)
 
 
 class TablePlanReport(Struct, frozen=True, kw_only=True):
@@ -259,8 +259,10 @@ def _run(
         if sent:
             did = "Stored" if problems else "Submitted"
             print_stderr(f"{did} {pluralize(sent, 'request')} under tag {tag}.")
-        waiter = Waiter(settings, tag, SystemClock(), bar)
-        polls = settings.has_credentials() or given["wait"]
+        rows = RowStatuses(settings.folder, tag, survey.ids)
+        waiter = Waiter(settings, tag, SystemClock(), bar, statuses=rows.at)
+        lanes = titan_file.read(settings.folder).lanes
+        polls = given["wait"] or can_call(settings, lanes)
         found = waiter.wait(every, timeout) if polls else waiter.look()
         problems += waiter.problems
         written = None if found.follow_ups else _write(table, survey, path, force=given["force"])
@@ -281,8 +283,8 @@ def _run(
 
 def _write(table: Table, survey: Survey, path: Path, *, force: bool) -> AnswerStats | None:
     """Write the output; None where a row has no outcome yet."""
-    folder = Folder(from_environment().home)
-    with Reader(folder.ledger) as reader:
+    folder = from_environment().folder
+    with open_reader(folder) as reader:
         try:
             return tables.write(reader, folder, table, survey, path, overwrite=force)
         except Unfinished:

@@ -1,6 +1,7 @@
 """`titan-console sandbox`: an emulator of the Message Batches API on loopback."""
 
 import secrets
+from pathlib import Path
 
 import click
 
@@ -8,6 +9,7 @@ from core.clock import SystemClock
 from core.config.settings import is_proxied
 from titan_console.cli.output import Number, print_json
 from titan_console.cli.stderr import print_stderr
+from titan_console.verify_api.session import read
 
 _PORT = 8765
 
@@ -54,7 +56,14 @@ _PORT = 8765
     default="always",
     show_default=True,
     help="Which requests read the prompt cache when they have a common prefix: always, never,"
-    " across (only a prefix that an earlier batch wrote) or a rate such as 0.3.",
+    " across (only a prefix that an earlier batch wrote), shared (also one that a Messages call"
+    " wrote) or a rate such as 0.3.",
+)
+@click.option(
+    "--replay",
+    "replay_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Answer as the API did in a recording of verify-api; the options above do nothing then.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object.")
 def command(
@@ -65,9 +74,13 @@ def command(
     speed: float,
     fault_specs: tuple[str, ...],
     cache_text: str,
+    replay_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Run an emulator of the Message Batches API until Ctrl-C. It accepts any API key."""
+    """Run an emulator of the Message Batches API until Ctrl-C.
+
+    It accepts any API key but sk-ant-invalid.
+    """
     # Imported here: the server's libraries are slow to load.
     from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - as said
     from titan_console.sandbox.faults.profile import Faults  # noqa: PLC0415 - as said
@@ -75,16 +88,22 @@ def command(
     from titan_console.sandbox.model.accelerated_clock import AcceleratedClock  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.prompt_cache import PromptCache  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.timing import Plan  # noqa: PLC0415 - as said
+    from titan_console.sandbox.replay import Replay  # noqa: PLC0415 - as said
 
     # A sandbox that is started again must not give ids that a ledger has already.
     seed = secrets.randbelow(1 << 32) if seed is None else seed
+    recorded = read(replay_path) if replay_path else None
     try:
-        sandbox = Sandbox(
-            AcceleratedClock(SystemClock(), speed=speed),
-            seed=seed,
-            plan=Plan.parse(plan_text),
-            faults=Faults.parse(fault_specs, seed=seed),
-            cache=PromptCache.parse(cache_text, seed=seed),
+        sandbox = (
+            Replay(recorded, SystemClock())
+            if recorded
+            else Sandbox(
+                AcceleratedClock(SystemClock(), speed=speed),
+                seed=seed,
+                plan=Plan.parse(plan_text),
+                faults=Faults.parse(fault_specs, seed=seed),
+                cache=PromptCache.parse(cache_text, seed=seed),
+            )
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

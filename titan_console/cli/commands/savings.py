@@ -3,7 +3,7 @@
 from typing import IO
 
 import click
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from core.clock import SystemClock
 from core.config import titan_file
@@ -11,13 +11,13 @@ from core.config.settings import from_environment
 from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
-from core.money.pricing import PriceBook, exact_text, usd
+from core.money.pricing import PriceBook, exact_text
 from core.reporting import cache_report, cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
 from core.text import pluralize
-from state.db.reader import Reader, Source
-from state.files.folder import Folder
+from state.db.opening import open_reader
+from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.timestamps import to_text
 from state.queries import spending, unpriced
@@ -28,23 +28,6 @@ from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
-
-
-class SpendingReport(Struct, frozen=True, kw_only=True):
-    """Cost and savings of a workflow, a model or a day."""
-
-    attempts: int
-    succeeded: int
-    errored: int
-    tokens_in: int
-    tokens_out: int
-    web_searches: int
-    fee_usd: float | None
-    sync_usd: float | None
-    cost_usd: float | None
-    savings_usd: float | None
-    duplicate_spend_usd: float | None
-    unpriced: int
 
 
 @click.command
@@ -117,12 +100,12 @@ def command(  # noqa: PLR0913 - each is an option
         return
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
-    folder = Folder(from_environment().home)
-    with Reader(folder.ledger) as reader:
+    folder = from_environment().folder
+    with open_reader(folder) as reader:
         if month:
             _month(reader, as_json=as_json)
         elif of_cache:
-            prices = PriceBook(titan_file.read(folder).prices)
+            prices = PriceBook.with_cache(folder, titan_file.read(folder))
             cache_table.show(cache_report.since(reader, prices, since_ts), as_json=as_json)
         elif check_log:
             ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
@@ -157,7 +140,7 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     if as_json:
         for row in rows:
             named = {"batch_id": row.name} if by == "batch" else {}
-            print_json({by: row.name} | named | to_builtins(_report(row)))
+            print_json({by: row.name} | named | to_builtins(savings.spending_report(row)))
         return
     if not rows:
         echo("No results in this period.")
@@ -190,25 +173,9 @@ def _cells(row: Spending, name: str) -> tuple[str, ...]:
     )
 
 
-def _report(row: Spending) -> SpendingReport:
-    return SpendingReport(
-        attempts=row.attempts,
-        succeeded=row.succeeded,
-        errored=row.errored,
-        tokens_in=row.tokens_in,
-        tokens_out=row.tokens_out,
-        web_searches=row.web_searches,
-        fee_usd=usd(row.fee_nano),
-        sync_usd=usd(row.sync_cost_nano),
-        cost_usd=usd(row.cost_nano),
-        savings_usd=usd(row.savings_nano),
-        duplicate_spend_usd=usd(row.duplicate_nano),
-        unpriced=row.unpriced,
-    )
-
-
 def _month(source: Source, *, as_json: bool) -> None:
-    prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
+    folder = from_environment().folder
+    prices = PriceBook.with_cache(folder, titan_file.read(folder))
     found = savings.read(source, prices, SystemClock().now().date())
     if as_json:
         print_json(savings.report(found))
@@ -245,7 +212,8 @@ def _explain(source: Source, name: str, *, as_json: bool) -> None:
             f"{name!r} not found among ended requests (looked for a custom_id, TAG/CUSTOM_ID or"
             " batch)."
         )
-    prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
+    folder = from_environment().folder
+    prices = PriceBook.with_cache(folder, titan_file.read(folder))
     for attempt in attempts:
         found = explain(attempt, prices)
         if as_json:

@@ -3,15 +3,22 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
-from core.config.settings import account, client_environment, from_environment
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import account, claude_folder, client_environment, from_environment
+from core.money.pricing import PriceBook
 from state.files import windows_calls
+from state.files.folder import Folder
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
+from titan_console.schedule import skill
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.poller_variables import Variable, described
@@ -36,6 +43,7 @@ class PollerFilesReport(Struct, frozen=True, kw_only=True):
     home: str
     python: str
     files: list[FileReport]
+    hints: list[str]
 
 
 class InstallReport(Struct, frozen=True, kw_only=True):
@@ -80,9 +88,9 @@ def command(
     """Show, install or remove the schedule that polls every 15 minutes.
 
     KIND is a scheduler; the default is that of this machine. cron: a marked block in your crontab.
-    systemd: a user timer. windows: a scheduled task. skill: a skill for an AI agent that runs
-    scheduled tasks, scheduled-tasks/NAME/SKILL.md under TITAN_HOME. The API key is never part of
-    the schedule.
+    systemd: a user timer. windows: a scheduled task. skill: a task for an AI agent,
+    scheduled-tasks/NAME/SKILL.md in ~/.claude or CLAUDE_CONFIG_DIR; each of its sessions costs
+    tokens, so prefer the others. The API key is never part of the schedule.
     """
     _check(kind, install, uninstall, dry_run=dry_run)
     settings = from_environment()
@@ -91,15 +99,18 @@ def command(
         home=os.path.abspath(settings.home),  # noqa: PTH100 - links stay as they are
         name=name,
         user=account(),
+        agent_folder=str(claude_folder()),
     )
+    costs = _costs(poller) if Kind.SKILL in (kind, install) else []
     if not install and not uninstall:
-        _show(Kind(kind) if kind else usual(), poller, as_json=as_json)
+        _show(Kind(kind) if kind else usual(), poller, costs, as_json=as_json)
         return
     plan = (
         installation(Kind(install), poller, client_environment(settings))
         if install
         else removal(Kind(uninstall or ""), poller)
     )
+    plan = replace(plan, hints=[*plan.hints, *costs])
     failed = [] if dry_run else carry_out(plan)
     _report(plan, poller, failed, dry_run=dry_run, is_removal=not install, as_json=as_json)
     ctx.exit(Exit.DONE if plan.reached_end and not failed else Exit.ATTENTION)
@@ -112,7 +123,13 @@ def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_
         raise click.UsageError("--dry-run requires --install or --uninstall.")
 
 
-def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
+def _costs(poller: Poller) -> list[str]:
+    folder = Folder(Path(poller.home))
+    prices = PriceBook.with_cache(folder, titan_file.read(folder))
+    return [skill.cost(prices, SystemClock().now())]
+
+
+def _show(kind: Kind, poller: Poller, costs: list[str], *, as_json: bool) -> None:
     is_elsewhere = kind == Kind.WINDOWS and not windows_calls.is_windows()
     shown = {"task.xml": xml(poller := example(poller))} if is_elsewhere else files(kind, poller)
     if as_json:
@@ -124,6 +141,7 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
                 home=poller.home,
                 python=poller.python,
                 files=made,
+                hints=costs,
             )
         )
         return
@@ -137,7 +155,8 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
             f" `titan-console schedule {kind}` there."
         )
         return
-    print_stderr(f"To install this schedule: titan-console schedule --install {kind}")
+    for line in (*costs, f"To install this schedule: titan-console schedule --install {kind}"):
+        print_stderr(line)
 
 
 def _report(

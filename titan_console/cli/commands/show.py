@@ -8,9 +8,10 @@ from msgspec import Struct
 from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.intake import fallback_contents
-from core.reporting import json_reports
+from core.reporting import json_reports, request_report
 from core.reporting.queued_reason import QueuedReasons
-from state.db.reader import Reader, Source
+from state.db.opening import open_reader
+from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch, Event, Submission
@@ -41,6 +42,7 @@ class SubmissionReport(Struct, frozen=True, kw_only=True):
     delivered_ts: str | None
     deadline_ts: str | None
     submitted_by: str
+    lane: str
 
 
 class EventReport(Struct, frozen=True, kw_only=True):
@@ -63,8 +65,8 @@ def command(*, name: str, as_json: bool) -> None:
     request, every attempt is listed with its batch, times, edit, outcome and cost, and with the
     file and byte offset of its body and answer.
     """
-    folder = Folder(from_environment().home)
-    with Reader(folder.ledger) as reader:
+    folder = from_environment().folder
+    with open_reader(folder) as reader:
         waiting = fallback_contents.waiting(reader, folder, name)
         try:
             submissions, batches = batch_list.find(reader, name)
@@ -94,10 +96,10 @@ def command(*, name: str, as_json: bool) -> None:
 def _show_requests(
     source: Source, requests: list[RequestRecord], folder: Folder, *, as_json: bool
 ) -> None:
-    found = [(request, request_history.origins(source, request)) for request in requests]
+    found = [(request, request_report.origins(source, request)) for request in requests]
     if as_json:
         print_json(
-            {"requests": [request_history.report(r, origins, folder) for r, origins in found]}
+            {"requests": [request_report.report(r, origins, folder) for r, origins in found]}
         )
         return
     for request, origins in found:
@@ -137,6 +139,7 @@ def _submission(submission: Submission, models: Mapping[str, int]) -> Submission
         delivered_ts=submission.delivered_ts,
         deadline_ts=submission.deadline_ts,
         submitted_by=submission.created_by,
+        lane=submission.lane,
     )
 
 
@@ -147,6 +150,7 @@ def _print_submission(submission: Submission, models: Mapping[str, int]) -> None
             ("tag", submission.tag),
             ("workflow", submission.workflow),
             ("model", cells.models(models)),
+            ("lane", cells.lane(submission.lane)),
             ("requests", cells.count(submission.request_count)),
             ("submitted", f"{submission.created_ts} by {submission.created_by}"),
             ("deadline", submission.deadline_ts or ""),
@@ -157,6 +161,11 @@ def _print_submission(submission: Submission, models: Mapping[str, int]) -> None
     echo()
 
 
+def _sent(batch: Batch) -> str:
+    by = f" by {cells.process(batch.owner)}" if batch.owner else ""
+    return f"{batch.sent_ts}{by}" if batch.sent_ts else ""
+
+
 def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) -> None:
     now = SystemClock().now()
     counts = batch.counts
@@ -165,6 +174,7 @@ def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) 
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
             ("API batch id", cells.api_batch_id(batch)),
+            ("lane", cells.lane(batch.lane)),
             ("duplicate", cells.DUPLICATE if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (
@@ -174,6 +184,7 @@ def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) 
                     f" {counts.canceled:,} canceled, {counts.expired:,} expired"
                 ),
             ),
+            ("sent", _sent(batch)),
             ("age", cells.age(batch, now)),
             ("cost", cells.cost(batch)),
             ("saved", cells.saved(batch)),

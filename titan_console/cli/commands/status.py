@@ -1,6 +1,6 @@
 """`titan-console status`: open batches, totals, savings and alerts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import click
@@ -18,15 +18,15 @@ from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Source
 from state.files import fallback_file
-from state.files.folder import Folder
-from state.model.records import RequestStatus
+from state.model.records import DEFAULT_LANE, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
+from state.operations.alerts import Alert
 from state.queries import batch_list, ledger_status, queued_requests
 from titan_console.cli.output import (
     echo,
     json_option,
-    open_reader,
+    ledger_reader,
     print_fields,
     print_json,
     print_rows,
@@ -45,8 +45,8 @@ def command(*, as_json: bool) -> None:
     sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
     """
     now = SystemClock().now()
-    limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
-    with open_reader() as reader:
+    limit = silent_after(titan_file.read(from_environment().folder).alerts)
+    with ledger_reader() as reader:
         if as_json:
             report = status_report.status(
                 reader,
@@ -63,9 +63,16 @@ def _print(source: Source, now: datetime, limit: timedelta) -> None:
     # All is read before anything is shown: a damaged ledger has no "No open batches."
     rows = [*_open_batches(source, now), *_queued_requests(source, now)]
     totals = _totals(source, now, limit)
+    header = ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ETA", "DEADLINE", "RISK", "PROBLEM")
+    # The lane, the last cell of a row, stands before the problem.
+    if any(row[-1] != DEFAULT_LANE for row in rows):
+        header = (*header[:-1], "LANE", header[-1])
+        rows = [(*row[:-2], row[-1], row[-2]) for row in rows]
+    else:
+        rows = [row[:-1] for row in rows]
     print_rows(
         rows,
-        ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ETA", "DEADLINE", "RISK", "PROBLEM"),
+        header,
         lambda row: row,
         empty="No open batches.",
     )
@@ -84,6 +91,7 @@ def _open_batches(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
             cells.due(batch, now)[0],
             str(eta_labels.risk(found[batch.key])),
             reasons.of_batch(batch) or cells.problem(batch, now),
+            batch.lane,
         )
 
 
@@ -99,7 +107,19 @@ def _queued_requests(source: Source, now: datetime) -> Iterator[tuple[str, ...]]
             *(queued.tag, cells.count(queued.count), cells.since(queued.submitted_ts, now)),
             *([cells.NOTHING] * 3),
             reasons.of_requests(queued),
+            queued.lane,
         )
+
+
+def _alerts(raised: Sequence[Alert], now_ts: str) -> Iterator[tuple[str, str]]:
+    """Those that are silenced as a number only."""
+    silenced = sum(alert.is_silenced(now_ts) for alert in raised)
+    more = "more " if silenced < len(raised) else ""
+    for alert in raised:
+        if not alert.is_silenced(now_ts):
+            yield f"alert: {alert.rule}", alert.message
+    if silenced:
+        yield "silenced", f"{pluralize(silenced, f'{more}alert')}, acknowledged or muted"
 
 
 def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, str]]:
@@ -124,7 +144,7 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
         ),
         ("orphans", _orphans(source)),
         ("not imported", _not_imported()),
-        *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
+        *_alerts(alerts.raised(source), to_text(now)),
         ("poller", cells.poller_line(assess(poller, now, limit))),
         ("time limit", f"not done by the last poll: {'; '.join(left.lines())}" if left else ""),
         *(
@@ -143,7 +163,7 @@ def _errored(count: int) -> str:
 
 def _fallback_files() -> int:
     """The number of submissions that were kept while the ledger could not be used."""
-    return len(fallback_file.pending(Folder(from_environment().home)))
+    return len(fallback_file.pending(from_environment().folder))
 
 
 def _not_imported() -> str:
@@ -153,8 +173,8 @@ def _not_imported() -> str:
 
 def _orphans(source: Source) -> str:
     """Batches at the API that the ledger has no record of."""
-    candidates = len(orphans.with_verdict(source, OrphanVerdict.CANDIDATE))
-    others = len(orphans.with_verdict(source, OrphanVerdict.UNKNOWN))
+    candidates = orphans.count(source, OrphanVerdict.CANDIDATE)
+    others = orphans.count(source, OrphanVerdict.UNKNOWN)
     if not candidates and not others:
         return ""
     return f"{others:,} of unknown origin, {candidates:,} that may belong to this ledger"

@@ -8,50 +8,28 @@ from typing import IO
 
 import click
 import msgspec
-from msgspec import Struct
 
 from core.bootstrap import open_engine
 from core.config.job import CONTINUE_TURNS, DEFAULT_MODEL, MOST_REASKS, MOST_TURNS
 from core.config.settings import from_environment
 from core.errors import PayloadError
+from core.intake import submit_report
 from core.intake.dropped_params import DroppedParams
 from core.intake.options import SubmitOptions
 from core.intake.request_file import RequestFile
 from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
-from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
-from state.model.records import Batch, BatchKind, BatchStatus, OnFailure, OnMaxTokens
+from state.model.errors import COMMIT_UNKNOWN, AlreadySubmitted, LedgerError, LedgerUnusable
+from state.model.records import Batch, BatchKind, OnFailure, OnMaxTokens, of_lane
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.dry_run import show_plan
 from titan_console.cli.exit_codes import Exit
-from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.output import echo, json_option, lane_option, print_json
 from titan_console.cli.request_files import RequestFileArgument, tag_of
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
-
-
-class SubmitReport(Struct, frozen=True, kw_only=True):
-    """A submission as JSON.
-
-    `trouble` is the old name of `problem`, and `batch_id` of `submission_id`, for one release.
-    """
-
-    submission_id: str
-    batch_id: str
-    tag: str
-    workflow: str
-    job: str | None
-    model: str
-    deadline_ts: str | None
-    on_failure: OnFailure
-    request_count: int
-    batches: int
-    repeated: bool
-    problem: str | None
-    trouble: str | None
-    warnings: list[str]
 
 
 @click.command
@@ -122,6 +100,10 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
     is_flag=True,
     help="Refuse requests that the API would reject, instead of a warning: nothing is stored.",
 )
+@lane_option(
+    "Lane in titan.toml whose account and platform get the batches. Default: the job's, else the"
+    " environment's account."
+)
 @click.option(
     "--drop",
     "dropped",
@@ -151,6 +133,7 @@ def command(  # noqa: PLR0913 - each is an option
     continue_turns: int | None,
     on_max_tokens: str | None,
     strict: bool,
+    lane: str | None,
     dropped: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -177,6 +160,7 @@ def command(  # noqa: PLR0913 - each is an option
         continue_turns=continue_turns,
         on_max_tokens=OnMaxTokens(on_max_tokens) if on_max_tokens else None,
         strict=strict,
+        lane=lane,
     )
     source, drop = RequestFile(file), DroppedParams(",".join(dropped).split(","))
     requests = drop.remove_from(source)
@@ -216,37 +200,25 @@ def _print_dropped(drop: DroppedParams) -> None:
 
 @contextmanager
 def nothing_sent() -> Generator[None, None, None]:
-    """Add to a ledger error that nothing was sent; the command line writes no fallback file."""
+    """Add to a ledger error what was sent; the command line writes no fallback file."""
     try:
         yield
     except AlreadySubmitted:
         raise
     except LedgerError as error:
-        message = f"{error} Nothing was sent or stored; fix the ledger, then submit again."
+        then = (
+            "To submit the same again is safe: it is stored once."
+            if error.code == COMMIT_UNKNOWN
+            else "Nothing was sent or stored; fix the ledger, then submit again."
+        )
+        message = f"{error} {then}"
         raise LedgerUnusable(message, code=error.code) from error
 
 
 def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool) -> int:
     taken = submitted.submission
     if as_json:
-        print_json(
-            SubmitReport(
-                submission_id=taken.key,
-                batch_id=taken.key,
-                tag=taken.tag,
-                workflow=taken.workflow,
-                job=taken.job,
-                model=taken.model,
-                deadline_ts=taken.deadline_ts,
-                on_failure=taken.on_failure,
-                request_count=taken.request_count,
-                batches=sum(batch.status != BatchStatus.NOT_SENT for batch in batches),
-                repeated=submitted.repeated,
-                problem=submitted.problem,
-                trouble=submitted.problem,
-                warnings=list(submitted.warnings),
-            )
-        )
+        print_json(submit_report.report(submitted, batches))
     else:
         echo(taken.key)
     for warning in submitted.warnings:
@@ -255,7 +227,8 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
         job = f" (job {taken.job})" if taken.job else ""
         print_stderr(f"Deadline: {cells.moment(taken.deadline_ts)}{job}.")
     if submitted.repeated:
-        print_stderr("These requests were already submitted; nothing was sent.")
+        known = f"{taken.key}{of_lane(taken.lane)}"
+        print_stderr(f"These requests were already submitted as {known}; nothing was sent.")
     elif submitted.problem:
         print_stderr(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION

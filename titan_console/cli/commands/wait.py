@@ -1,11 +1,10 @@
 """`titan-console wait`: waits until requests have ended; the exit code says how."""
 
 import click
-from msgspec import Struct
 
 from core.clock import SystemClock
 from core.config.settings import from_environment
-from core.intake.request_statuses import RequestStatuses
+from core.intake.request_statuses import RequestStatuses, report
 from core.text import pluralize
 from state.model.records import RequestStatus
 from titan_console.cli import progress
@@ -38,40 +37,12 @@ def command(
         waiter = Waiter(from_environment(), name, SystemClock(), bar)
         found = waiter.wait(every, timeout)
     if as_json:
-        print_json(_report(name, found, waiter))
+        print_json(report(name, found, waited_s=waiter.waited_s, problems=waiter.problems))
     if found.is_settled and not as_json:
         echo(clean(_summary(name, found)))
     elif not found.is_settled:
         print_stderr(_summary(name, found))
     ctx.exit(_exit_code(found))
-
-
-class WaitReport(Struct, frozen=True, kw_only=True):
-    """What the requests came to, as JSON. `by_status` has every request status."""
-
-    name: str
-    requests: int
-    by_status: dict[str, int]
-    finished: bool
-    settled: bool
-    fallback_files: int
-    follow_ups: int
-    waited_s: float
-    problems: list[str]
-
-
-def _report(name: str, found: RequestStatuses, waiter: Waiter) -> WaitReport:
-    return WaitReport(
-        name=name,
-        requests=found.requests,
-        by_status={status.value: found.by_status.get(status, 0) for status in RequestStatus},
-        finished=found.is_finished,
-        settled=found.is_settled,
-        fallback_files=found.fallback_files,
-        follow_ups=found.follow_ups,
-        waited_s=round(waiter.waited_s, 1),
-        problems=waiter.problems,
-    )
 
 
 def _exit_code(found: RequestStatuses) -> Exit:

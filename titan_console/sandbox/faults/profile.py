@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Self
 
+from titan_console.sandbox.faults.changes import CHANGE_CALLS
 from titan_console.sandbox.model.ids import draw
 from titan_console.sandbox.model.rows import WRONG_OUTPUT, RowError
 
@@ -23,7 +24,7 @@ class Stage(Enum):
     LAG = auto()  # new batches are not visible yet
     LINES = auto()  # the lines of a results file
     ROW = auto()  # one request inside a batch
-    FATE = auto()  # what becomes of the batch that a create makes
+    FATE = auto()  # what becomes of the batch that a create makes, or a delete deletes
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,11 @@ CALL_KINDS: Mapping[str, FaultKind] = {
     **{name: FaultKind(Stage.AFTER, _ANY) for name in ANSWER},
     **{f"{status}-after": FaultKind(Stage.AFTER, _ANY) for status in AFTER_STATUSES},
     "foreign-url": FaultKind(Stage.AFTER, ("retrieve", "list")),
+    **{name: FaultKind(Stage.AFTER, calls) for name, calls in CHANGE_CALLS.items()},
     "late": FaultKind(Stage.LATE, ("create",)),
     "vanish": FaultKind(Stage.FATE, ("create",)),  # after `seconds`, for `back` seconds if given
     "endless": FaultKind(Stage.FATE, ("create",)),  # neither a cancel nor 24 hours end it
+    "kept": FaultKind(Stage.FATE, ("delete",)),  # the answer says deleted, and it is not
     "lag": FaultKind(Stage.LAG, ("list", "retrieve", "results")),
     **{name: FaultKind(Stage.LINES, ("results",)) for name in LINES},
 }

@@ -3,8 +3,14 @@
 from dataclasses import replace
 from http import HTTPStatus
 
+from titan_console.sandbox.faults.changes import CHANGE_CALLS, change
 from titan_console.sandbox.faults.profile import Fault
-from titan_console.sandbox.model.http_messages import ErrorResponse, Failure, HttpResponse
+from titan_console.sandbox.model.http_messages import (
+    ErrorResponse,
+    Failure,
+    HttpRequest,
+    HttpResponse,
+)
 
 FOREIGN_HOST = "https://results.invalid"
 _SPEND_CAP = (
@@ -108,8 +114,19 @@ def html_page(status: int) -> HttpResponse:
     return HttpResponse(status=status, headers=headers, body=page.encode())
 
 
-def corrupt_response(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ErrorResponse:
+def corrupt_response(
+    fault: Fault, answer: HttpResponse, request: HttpRequest
+) -> HttpResponse | ErrorResponse:
     """The answer of a call that did take effect."""
+    if fault.what in CHANGE_CALLS:
+        return change(fault.what, request, answer)
+    return _spoiled(fault, answer, request)
+
+
+def _spoiled(
+    fault: Fault, answer: HttpResponse, request: HttpRequest
+) -> HttpResponse | ErrorResponse:
+    """An answer that is lost, late or unusable."""
     if fault.what in _FAILURES:
         return no_response(fault)
     if fault.what == "slow":
@@ -120,5 +137,6 @@ def corrupt_response(fault: Fault, answer: HttpResponse, host: str) -> HttpRespo
         return replace(answer, body=b"\x00\x1f<!-- upstream -->{{{")
     body = answer.read()
     if fault.what == "foreign-url":
+        host = f"{request.scheme}://{request.header('host')}"
         return replace(answer, body=body.replace(host.encode(), FOREIGN_HOST.encode()))
     return replace(answer, body=body[: len(body) // 2])

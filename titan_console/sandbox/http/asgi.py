@@ -17,6 +17,7 @@ from titan_console.sandbox.model.http_messages import (
     Failure,
     HttpRequest,
     HttpResponse,
+    Server,
 )
 from titan_console.sandbox.rules.create import MAX_BODY
 
@@ -29,7 +30,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Gateway:
     """One ASGI endpoint that passes every call to the state machine."""
 
-    def __init__(self, sandbox: Sandbox, disconnect: Disconnect) -> None:
+    def __init__(self, sandbox: Server, disconnect: Disconnect) -> None:
         """Serve one sandbox."""
         self._sandbox = sandbox
         self._disconnect = disconnect
@@ -56,12 +57,13 @@ class Gateway:
             self._disconnect((request.client.host, request.client.port))
 
 
-def application(sandbox: Sandbox, disconnect: Disconnect) -> Starlette:
-    """The whole application."""
+def application(sandbox: Server, disconnect: Disconnect) -> Starlette:
+    """The whole application; a recording cannot be controlled."""
     gateway = Gateway(sandbox, disconnect)
+    control = control_routes(sandbox) if isinstance(sandbox, Sandbox) else []
     return Starlette(
         routes=[
-            Mount("/sandbox", routes=control_routes(sandbox)),
+            Mount("/sandbox", routes=control),
             Route("/{path:path}", gateway, methods=_METHODS),
         ]
     )

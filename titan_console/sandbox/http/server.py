@@ -10,8 +10,8 @@ from typing import cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.http.asgi import application
+from titan_console.sandbox.model.http_messages import Server
 
 HOST = "127.0.0.1"
 PORT = 8765
@@ -43,7 +43,7 @@ class Connections:
 
 
 def serve(
-    sandbox: Sandbox,
+    sandbox: Server,
     *,
     host: str = HOST,
     port: int = PORT,
@@ -59,7 +59,7 @@ def serve(
 
 
 @contextmanager
-def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Generator[str, None, None]:
+def running(sandbox: Server, *, host: str = HOST, port: int = 0) -> Generator[str, None, None]:
     """Serve in a thread; yields the base URL and stops quickly at the end."""
     listener = socket.create_server((host, port))
     server = _server(sandbox)
@@ -73,7 +73,7 @@ def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Generator[s
         listener.close()
 
 
-def _server(sandbox: Sandbox) -> uvicorn.Server:
+def _server(sandbox: Server) -> uvicorn.Server:
     connections = Connections()
     config = uvicorn.Config(
         application(sandbox, connections.cut),

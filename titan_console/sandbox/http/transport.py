@@ -10,13 +10,14 @@ from titan_console.sandbox.model.http_messages import (
     Failure,
     HttpRequest,
     HttpResponse,
+    Server,
 )
 
 
 class SandboxTransport(httpx2.BaseTransport):
     """A transport that calls the sandbox directly; bodies are streamed in both directions."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Server) -> None:
         """Serve one sandbox."""
         self._sandbox = sandbox
 

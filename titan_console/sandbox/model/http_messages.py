@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
+
+from core.clock import Clock
 
 
 class Failure(StrEnum):
@@ -65,6 +68,16 @@ class HttpResponse:
     def read(self) -> bytes:
         """The whole body; an iterator is used up by it."""
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
+
+
+class Server(Protocol):
+    """What answers the calls: a sandbox, or a recording."""
+
+    clock: Clock
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one call; safe to use from several threads."""
+        ...
 
 
 JSON = "application/json"

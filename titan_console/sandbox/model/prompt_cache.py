@@ -7,7 +7,7 @@ from typing import Self
 
 from titan_console.sandbox.model.ids import draw
 
-ALWAYS, NEVER, ACROSS = "always", "never", "across"
+ALWAYS, NEVER, ACROSS, SHARED = "always", "never", "across", "shared"
 _LIVES = {True: timedelta(hours=1), False: timedelta(minutes=5)}
 
 
@@ -16,8 +16,9 @@ class PromptCache:
     """Sources disagree how often the rows of a batch read the cache, so each behavior is offered.
 
     `always`: every row reads what an earlier row wrote. `never`: every row writes. `across`: a row
-    reads only what an earlier batch wrote. A rate from 0 to 1: so many of the rows that `always`
-    would let read do.
+    reads only what an earlier batch wrote. `shared`: the same, and Messages calls are like batches;
+    otherwise they have no cache. A rate from 0 to 1: so many of the rows that `always` would let
+    read do.
     """
 
     behavior: str = ALWAYS
@@ -30,15 +31,22 @@ class PromptCache:
 
     @classmethod
     def parse(cls, text: str, *, seed: int = 0) -> Self:
-        """`always`, `never`, `across`, or a rate such as 0.3. Raises ValueError for others."""
-        if text not in (ALWAYS, NEVER, ACROSS):
+        """One of the names, or a rate such as 0.3. Raises ValueError for others."""
+        if text not in (ALWAYS, NEVER, ACROSS, SHARED):
             try:
                 is_rate = 0 <= float(text) <= 1
             except ValueError:
                 is_rate = False
             if not is_rate:
-                raise ValueError(f"cache {text!r}: use always, never, across or a rate from 0 to 1")
+                raise ValueError(
+                    f"cache {text!r}: use always, never, across, shared or a rate from 0 to 1"
+                )
         return cls(text, seed)
+
+    @property
+    def serves_messages(self) -> bool:
+        """Whether Messages calls read and write it."""
+        return self.behavior == SHARED
 
     def next_call(self) -> int:
         """The number of a create or Messages call, for `reads`."""
@@ -56,6 +64,6 @@ class PromptCache:
     def _may_read(self, row: str, *, is_own: bool) -> bool:
         if self.behavior in (ALWAYS, NEVER):
             return self.behavior == ALWAYS
-        if self.behavior == ACROSS:
+        if self.behavior in (ACROSS, SHARED):
             return not is_own
         return draw(self.seed, "cache", row) < float(self.behavior)

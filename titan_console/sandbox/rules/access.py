@@ -10,6 +10,8 @@ from titan_console.sandbox.rules.rows import CallOptions
 
 VERSIONS = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
 DEFAULT_WORKSPACE = "default"
+# The one key that opens nothing, where any other does.
+INVALID_KEY = "sk-ant-invalid"
 
 _BETAS_TEXT = """
 admin-user-sign-out-2026-10-08 advisor-tool-2026-03-01 agent-memory-2026-07-22
@@ -24,14 +26,14 @@ interleaved-thinking-2025-05-14 managed-agents-2026-04-01 mcp-client-2025-04-04
 mcp-client-2025-11-20 mcp-client-2026-09-15 mcp-tunnels-2026-06-22 message-batches-2024-09-24
 message-threads-2026-08-12 mid-conversation-output-config-2026-07-01
 mid-conversation-system-clear-at-2026-08-21 mid-conversation-tool-changes-2026-07-01
-model-context-window-exceeded-2025-08-26 output-128k-2025-02-19 output-300k-2026-03-24
-pdfs-2024-09-25 prompt-caching-2024-07-31 server-side-fallback-2026-06-01
-server-side-fallback-2026-07-01 skills-2025-10-02 spend-limit-reads-2026-09-26
-structured-outputs-2025-11-13 task-budgets-2026-03-13 telemetry-destinations-2026-08-11
-thinking-binding-controls-2026-08-01 thinking-display-updates-2026-08-18
-thinking-token-count-2026-05-13 token-counting-2024-11-01 token-efficient-tools-2025-02-19
-user-profiles-2026-03-24 user-profiles-2026-08-18 user-profiles-2026-09-04
-user-profiles-billing-2026-10-01 webhooks-2026-10-07
+model-context-window-exceeded-2025-08-26 oauth-2025-04-20 oidc-federation-2026-04-01
+output-128k-2025-02-19 output-300k-2026-03-24 pdfs-2024-09-25 prompt-caching-2024-07-31
+server-side-fallback-2026-06-01 server-side-fallback-2026-07-01 skills-2025-10-02
+spend-limit-reads-2026-09-26 structured-outputs-2025-11-13 task-budgets-2026-03-13
+telemetry-destinations-2026-08-11 thinking-binding-controls-2026-08-01
+thinking-display-updates-2026-08-18 thinking-token-count-2026-05-13 token-counting-2024-11-01
+token-efficient-tools-2025-02-19 user-profiles-2026-03-24 user-profiles-2026-08-18
+user-profiles-2026-09-04 user-profiles-billing-2026-10-01 webhooks-2026-10-07
 """
 BETAS = frozenset(_BETAS_TEXT.split())
 
@@ -56,17 +58,22 @@ class Access:
 
     def workspace(self, request: HttpRequest) -> str:
         """The name of the caller's workspace."""
-        key = request.header("x-api-key")
-        if not key:
-            scheme, _, key = request.header("authorization").partition(" ")
-            key = key.strip() if scheme.lower() == "bearer" else ""
+        key = request.header("x-api-key") or _key_of(request.header("authorization"))
         if not key:
             raise ErrorResponse(401, "x-api-key header is required")
-        if self.keys is None:
+        if self.keys is None and key != INVALID_KEY:
             return DEFAULT_WORKSPACE
-        if key not in self.keys:
+        if self.keys is None or key not in self.keys:
             raise ErrorResponse(401, "API key is invalid.")
         return self.keys[key]
+
+
+def _key_of(authorization: str) -> str:
+    """The token, or the key id of a signature of AWS, which is not verified here."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme == "AWS4-HMAC-SHA256":
+        return value.partition("Credential=")[2].partition("/")[0]
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def read_call_options(request: HttpRequest, *, batch: bool) -> CallOptions:

@@ -97,11 +97,18 @@ class RowBuilder:
         )
 
 
-def sync_row(seed: int, params: dict[str, object], options: CallOptions) -> Row:
+def sync_row(
+    seed: int,
+    params: dict[str, object],
+    options: CallOptions,
+    *,
+    cache: PromptCache | None = None,
+    now: datetime = _NEVER,
+) -> Row:
     """A Messages call as a row; an errored row fails at once here."""
     # Streamed or not, the same question gets the same answer.
     asked = {name: value for name, value in params.items() if name != "stream"}
-    row = RowBuilder(seed, options).row("", msgspec.json.encode(asked))
+    row = RowBuilder(seed, options, cache=cache, now=now).row("", msgspec.json.encode(asked))
     if row.error:
         status = 404 if row.error.type == "not_found_error" else 400
         raise ErrorResponse(status, row.error.message)

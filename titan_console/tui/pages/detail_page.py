@@ -68,7 +68,7 @@ class DetailPage(Page):
         self._key: Key | None = origin.current_key() if origin else None
         self._drawing: Drawing | None = None
         self._is_other = True
-        self._worker = QueryWorker(state.path)
+        self._worker = QueryWorker(state.folder)
         self._answers: LiveQuery[Drawing] = LiveQuery(
             self._worker, lambda _: _nothing, self._take, self._fail, self._start
         )

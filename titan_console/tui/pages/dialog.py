@@ -1,7 +1,7 @@
 """The base of every dialog, and the menu: a choice by letter."""
 
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec import Struct
 from rich.text import Text
@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key
 from textual.message import Message
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from titan_console.text.safe_text import cells, clean, pad
@@ -19,11 +19,24 @@ from titan_console.text.safe_text import cells, clean, pad
 Result = TypeVar("Result")
 
 
+class DialogDrawn(Message):
+    """It is drawn with the focus on its first field: the keys typed since it was asked for come."""
+
+    def __init__(self, dialog: Screen[Any]) -> None:
+        """`dialog` is the sender."""
+        super().__init__()
+        self.dialog = dialog
+
+
 class Dialog(ModalScreen[Result]):
     """Closes once, even if several keys or clicks arrive before it is gone.
 
     A second dismissal would close the page behind.
     """
+
+    def on_screen_resume(self) -> None:
+        """After the focus is set, which is queued before."""
+        self.call_later(self.post_message, DialogDrawn(self))
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Close with this result."""
@@ -49,6 +62,7 @@ class Menu(Dialog[str | None]):
             background: $panel; border: round $primary 60%; border-title-color: $primary;
             scrollbar-size-vertical: 1;
         }
+        _Line { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
@@ -18,12 +19,13 @@ from titan_console.tui.pages.dialog import Dialog
 
 # Prefix of a binding's id -> heading in the help, in this order.
 GROUPS = {
+    "command": "Commands",
+    "alerts": "Alerts",
+    "go": "Screens",
+    "tool": "Tools",
+    "detail": "Batch or request",
     "list": "List",
     "text": "Text",
-    "detail": "Batch or request",
-    "tool": "Tools",
-    "command": "Commands",
-    "go": "Screens",
     "page": "Console",
     "app": "Console",
 }
@@ -31,7 +33,7 @@ _OTHERS = "This screen"
 
 
 class Action(Struct, frozen=True):
-    """An action with its keys, its label, its binding id and its node."""
+    """An action with its keys, its label, its binding id and its node; `does` explains it."""
 
     name: str
     keys: tuple[str, ...]
@@ -39,6 +41,7 @@ class Action(Struct, frozen=True):
     group: str
     action: str
     node: DOMNode
+    does: str = ""
 
 
 def actions_of(screen: Screen[None]) -> list[Action]:
@@ -62,6 +65,7 @@ def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
         group=GROUPS.get(name.split(".", maxsplit=1)[0], _OTHERS),
         action=binding.action,
         node=actives[0].node,
+        does=binding.tooltip,
     )
 
 
@@ -74,11 +78,19 @@ _GLYPHS = (
     ("⇣", "ended, results not downloaded yet"),
     ("✓", "collected"),
     ("!", "collected, some requests errored"),
-    ("✗", "rejected, or results no longer available"),
+    ("✗", "errored, failed or rejected, or results no longer available"),
+    ("◔", "due, or pending until the next poll"),
     ("↻", "not sent: requests are queued again"),
     ("+?", "plus answers without a known price"),
 )
 _KEYS_WIDTH = 16
+_GLYPHS_WIDTH = 3
+# From that width on, there is room for sentences beside the glyphs.
+_WIDE = 116
+# Lines of the box beside the keys: its border, the search and a blank one.
+_FRAME = 4
+# Below that width the glyphs stand below the keys.
+_SIDE_BY_SIDE = 90
 
 
 class HelpScreen(Dialog[None]):
@@ -88,14 +100,19 @@ class HelpScreen(Dialog[None]):
     HelpScreen {
         align: center middle; background: $background 60%;
         #help {
-            width: 90; max-width: 96%; height: auto; max-height: 94%; padding: 0 2;
+            width: 116; max-width: 96%; height: auto; max-height: 94%; padding: 0 2;
             background: $panel; border: round $primary 60%; border-title-color: $primary;
         }
         #search { background: $panel; margin: 0 0 1 0; }
-        VerticalScroll { height: auto; max-height: 80vh; scrollbar-size-vertical: 1; }
+        VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
         Horizontal { height: auto; }
-        #keys { width: 1fr; }
-        #glyphs { width: 40; height: auto; }
+        #keys { width: 1fr; height: auto; }
+        #glyphs { width: 42; height: auto; margin: 0 0 0 2; }
+    }
+    HelpScreen.-stacked {
+        Horizontal { layout: vertical; }
+        #keys, #glyphs { width: 1fr; }
+        #glyphs { margin: 1 0 0 0; }
     }
     HelpScreen.-flat #search { margin: 0; }
     """
@@ -129,6 +146,11 @@ class HelpScreen(Dialog[None]):
         self._show("")
         self.query_one(Input).focus()
 
+    def on_resize(self) -> None:
+        """What does not fit is scrolled."""
+        self.set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
+        self._scroll.styles.max_height = max(1, self.size.height * 94 // 100 - _FRAME)
+
     def on_key(self, event: Key) -> None:
         """`?` closes it while the search is empty."""
         if event.key == "question_mark" and not self.query_one(Input).value:
@@ -148,7 +170,8 @@ class HelpScreen(Dialog[None]):
         self._scroll.scroll_relative(y=lines, animate=False)
 
     def _show(self, wanted: str) -> None:
-        self._keys.update(keys_text(matching(self._actions, wanted)))
+        found, is_wide = matching(self._actions, wanted), self.app.size.width >= _WIDE  # pyright: ignore[reportUnknownMemberType]
+        self._keys.update(keys_table(found, explained=is_wide))
         self._glyphs.update(_glyphs(wanted))
 
 
@@ -159,29 +182,39 @@ def matching(found: Sequence[Action], wanted: str) -> list[Action]:
         one
         for one in found
         if all(
-            word in f"{one.label} {' '.join(one.keys)} {one.name} {one.group}".casefold()
+            word in f"{one.label} {' '.join(one.keys)} {one.name} {one.group} {one.does}".casefold()
             for word in words
         )
     ]
 
 
-def keys_text(found: Sequence[Action]) -> Text:
-    """The keys under their groups."""
-    made = Text()
+def keys_table(found: Sequence[Action], *, explained: bool = False) -> Table | Text:
+    """The keys under their groups; `explained`: with what the commands do."""
+    made = _grid(_KEYS_WIDTH)
     group = ""
     for one in found:
         if one.group != group:
-            made.append(f"{chr(10) if group else ''}{one.group}\n", "bold underline")
+            if group:
+                made.add_row()
+            made.add_row(Text(one.group, "bold underline"))
             group = one.group
-        made.append(f"{' '.join(one.keys):<{_KEYS_WIDTH}}", "bold").append(f" {one.label}\n")
-    made.right_crop()
+        label = Text(one.label)
+        label.append(f": {one.does}" if one.does and explained else "", "dim")
+        made.add_row(Text(" ".join(one.keys), "bold"), label)
     return made if found else Text("No matching key.")
 
 
-def _glyphs(wanted: str) -> Text:
-    made = Text()
+def _glyphs(wanted: str) -> Table:
+    made = _grid(_GLYPHS_WIDTH)
     for glyph, meaning in _GLYPHS:
         if wanted.casefold() in f"{glyph} {meaning}".casefold():
-            made.append(f"{glyph:<4}", "bold").append(f"{meaning}\n")
-    made.right_crop()
+            made.add_row(Text(glyph, "bold"), Text(meaning))
+    return made
+
+
+def _grid(width: int) -> Table:
+    """Two columns; what is too long for the second one goes on below its start."""
+    made = Table.grid(padding=(0, 1))
+    made.add_column(width=width)
+    made.add_column(ratio=1)
     return made

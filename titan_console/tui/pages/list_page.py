@@ -31,11 +31,19 @@ _DEBOUNCE_S = 0.12
 
 
 class Sort(Struct, frozen=True):
-    """A sort order: its letter in the menu, its name and its label."""
+    """A sort order: its letter in the menu, its name, its label, and the column it sorts."""
 
     letter: str
     name: str
     label: str
+    column: str = ""
+
+
+class Order(Struct, frozen=True):
+    """The order of a list."""
+
+    sort: Sort
+    is_inverted: bool = False
 
 
 class FilteredPage(QueryPage):
@@ -61,11 +69,12 @@ class FilteredPage(QueryPage):
         self.filter_line = FilterLine(self.VOCABULARY)
         self.filter = Filter()
         self.filter_text = ""
-        self.sort = self.SORTS[0]
-        self.is_inverted = False
+        # What the page was opened with, and Esc returns to.
+        self.own_filter = ""
+        self._orders: dict[str, Order] = {}
         self._text_before = ""
         self._waiting: Timer | None = None
-        self._filter_worker = QueryWorker(state.path)
+        self._filter_worker = QueryWorker(state.folder)
         self._known = LiveQuery(
             self._filter_worker,
             filter_values.known_values,
@@ -92,6 +101,23 @@ class FilteredPage(QueryPage):
         """The list that gets the focus by default."""
         raise NotImplementedError
 
+    def sorts(self) -> Sequence[Sort]:
+        """How the list in use can be sorted."""
+        return self.SORTS
+
+    def sorted_list(self) -> str:
+        """The name of the list in use, on a page whose lists have an order each."""
+        return ""
+
+    def sorted_lists(self) -> Sequence[tuple[str, RecordTable, Sequence[Sort]]]:
+        """The lists by name, and how each can be sorted."""
+        return ((self.sorted_list(), self.main_table(), self.sorts()),)
+
+    def on_mount(self) -> None:
+        """Mark the remembered orders."""
+        for name, table, sorts in self.sorted_lists():
+            self.mark_order(table, self.order_of(name, sorts), sorts)
+
     # The filter
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -107,15 +133,14 @@ class FilteredPage(QueryPage):
         self._known.changed()
 
     def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
-        """Apply the filter after a short delay, unless it has mistakes."""
+        """Apply the filter after a short delay; while it has mistakes, the former one."""
         self._stop_waiting()
-        if message.filter.mistakes:
-            return
         if message.is_done:
             self._close_filter()
             self.set_filter(message.text)
         elif self.filter_line.is_open:
-            self._waiting = self.set_timer(_DEBOUNCE_S, lambda: self.set_filter(message.text))
+            text = self._text_before if message.filter.mistakes else message.text
+            self._waiting = self.set_timer(_DEBOUNCE_S, lambda: self.set_filter(text))
 
     def set_filter(self, text: str) -> None:
         """Apply this filter."""
@@ -123,6 +148,8 @@ class FilteredPage(QueryPage):
         self.filter_text = text.strip()
         if found.terms != self.filter.terms:
             self.filter = found
+            for _, table, _ in self.sorted_lists():
+                table.measure_again()
             self.narrow()
         self.show()
 
@@ -133,8 +160,8 @@ class FilteredPage(QueryPage):
             self._close_filter()
             self.set_filter(self._text_before)
             return True
-        if self.filter_text:
-            self.set_filter("")
+        if self.filter_text != self.own_filter:
+            self.set_filter(self.own_filter)
             return True
         return super().step_back()
 
@@ -153,11 +180,44 @@ class FilteredPage(QueryPage):
 
     # The order
 
+    @property
+    def order(self) -> Order:
+        """The order of the list in use."""
+        return self.order_of(self.sorted_list(), self.sorts())
+
+    def order_of(self, name: str, sorts: Sequence[Sort]) -> Order:
+        """The order of a list; at first the remembered one, else the first of its `sorts`."""
+        return self._orders.get(name) or self._remembered(name, sorts)
+
+    def _remembered(self, name: str, sorts: Sequence[Sort]) -> Order:
+        wanted, is_inverted = self.state.preferences.order_of(self._order_name(name))
+        sort = next((sort for sort in sorts if sort.name == wanted), None)
+        return Order(sort, is_inverted) if sort else Order(sorts[0])
+
+    def _order_name(self, name: str) -> str:
+        """The name of a list in the preferences, such as `batches.open`."""
+        return f"{self.NAME.lower()}.{name}".rstrip(".")
+
+    def mark_order(self, table: RecordTable, order: Order, sorts: Sequence[Sort]) -> None:
+        """Mark the column that the list is sorted by, unless it has its default order."""
+        is_default = order == Order(sorts[0])
+        table.show_order("" if is_default else order.sort.column, is_reversed=order.is_inverted)
+
+    @property
+    def sort(self) -> Sort:
+        """What the list in use is sorted by."""
+        return self.order.sort
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether that order is reversed."""
+        return self.order.is_inverted
+
     def action_sort(self) -> None:
         """Choose what to sort by."""
         entries = [
             Entry(sort.letter, sort.label, "current" if sort == self.sort else "")
-            for sort in self.SORTS
+            for sort in self.sorts()
         ]
         self.app.push_screen(Menu(self.SORTS_WHAT, entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
 
@@ -167,13 +227,36 @@ class FilteredPage(QueryPage):
 
     def set_sort(self, sort: Sort, *, is_inverted: bool = False) -> None:
         """Apply that order."""
-        if (sort, is_inverted) != (self.sort, self.is_inverted):
-            self.sort, self.is_inverted = sort, is_inverted
+        order = Order(sort, is_inverted)
+        if order != self.order:
+            self._orders[self.sorted_list()] = order
+            self.mark_order(self.main_table(), order, self.sorts())
+            self._remember(order)
             self.reorder()
             self.show()
 
+    def _remember(self, order: Order) -> None:
+        """Only the order of a named list: the requests of a group are another list each time."""
+        if self.NAME:
+            is_default = order == Order(self.sorts()[0])
+            name = "" if is_default else order.sort.name
+            self.state.preferences.sort(
+                self._order_name(self.sorted_list()), name, is_reversed=order.is_inverted
+            )
+            self.save_preferences()
+
+    def on_record_table_header_clicked(self, message: RecordTable.HeaderClicked) -> None:
+        """Sort by the column; the same one again reverses the order."""
+        if message.table is not self.main_table():
+            return
+        sort = next((sort for sort in self.sorts() if sort.column == message.column), None)
+        if sort is None:
+            self.notify("This list cannot be sorted by that column.", timeout=3)
+        else:
+            self.set_sort(sort, is_inverted=sort == self.sort and not self.is_inverted)
+
     def _take_sort(self, letter: str | None) -> None:
-        for sort in self.SORTS:
+        for sort in self.sorts():
             if sort.letter == letter:
                 self.set_sort(sort)
 
@@ -197,7 +280,7 @@ class FilteredPage(QueryPage):
         return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {found}"))
 
     def _sort_badge(self) -> tuple[Part, ...]:
-        if self.sort == self.SORTS[0] and not self.is_inverted:
+        if self.order == Order(self.sorts()[0]):
             return ()
         turned = ", reversed" if self.is_inverted else ""
         busy = "…" if self.matches() is None else ""
@@ -213,7 +296,7 @@ class SplitPage(FilteredPage):
     DEFAULT_CSS = """
     SplitPage.-wide DetailPane { display: block; }
     SplitPage.-no-pane DetailPane { display: none; }
-    SplitPage.-large-pane DetailPane { width: 2fr; }
+    SplitPage.-large-pane DetailPane { width: 2fr; max-width: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "toggle_pane", "Toggle detail pane", show=False, id="list.toggle_pane"),

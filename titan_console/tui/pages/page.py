@@ -1,32 +1,40 @@
 """The base of every page: the lines around its content, and its refresh."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
+from textual.events import Click
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
+from state.db.reader import Source
 from state.operations.commands import Action
+from titan_console.session import preferences
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text.command_labels import KEYS
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
-from titan_console.text.safe_text import clean
+from titan_console.text.safe_text import cells, clean
 from titan_console.tui.pages import status_lines
 from titan_console.tui.widgets.command_bar import CommandBar
 from titan_console.tui.widgets.lines import CommandLines, KeyLine, Line, TotalsStrip
-from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
+# Data of rows, and texts by name; they are read on another thread.
+Records = Callable[[Source], Iterable[Mapping[str, object]]]
+Parts = Callable[[Source], Mapping[str, str]]
 _TICK_S = 1.0
 _ROOM_FOR_ALL = 110
+# The padding of the first line, and a space before its right part.
+_MARGIN = 3
 # Smaller terminals leave a list no rows between the lines.
 _LEAST = Size(50, 14)
 
@@ -47,20 +55,19 @@ class Page(Screen[None]):
         background: $background;
         #holds, #notice, #problem { display: none; }
         #holds.-shown, #problem.-shown { display: block; }
-        #totals { margin: 1 0 0 0; }
         #notice { height: 1fr; content-align: center middle; text-align: center; }
         &.-nothing-yet { #notice { display: block; } .content, #totals, #about { display: none; } }
         .content { height: 1fr; margin: 1 0 0 0; }
         #about { background: $panel; }
         KeyLine { background: $background; padding: 0 1 0 0; }
     }
-    Page.-low, Page.-flat { #totals, .content { margin: 0; } }
-    Page.-flat { #tabs, #commands { display: none; } #totals { height: 1; } }
+    Page.-low, Page.-flat { .content { margin: 0; } }
+    Page.-flat { #tabs, #commands { display: none; } }
     Page.-tiny {
         #totals, #holds.-shown, #about, #pending, KeyLine { display: none; }
         .content { margin: 0; }
     }
-    Page.-read-only #commands { display: none; }
+    Page.-read-only #commands, Page.-no-commands #commands { display: none; }
     Page.-no-totals #totals { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -121,6 +128,28 @@ class Page(Screen[None]):
         del action
         return None
 
+    def workflows(self) -> Collection[str]:
+        """The workflows that a pause would apply to; empty where that is not known at once."""
+        return ()
+
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
+        """The rows of a list as `--json` prints them; None where the rows have links, or no data.
+
+        The result is called on another thread.
+        """
+        del table, keys
+        return None
+
+    def parts(self, table: RecordTable) -> Parts | None:
+        """What else can be copied of the row under the cursor, beside its data, by name."""
+        del table
+        return None
+
+    def takes(self, action: Action) -> bool:
+        """Whether the key of this command means something else on this page."""
+        del action
+        return False
+
     # Common to all
 
     def compose(self) -> ComposeResult:
@@ -142,7 +171,12 @@ class Page(Screen[None]):
         """Start the timer that redraws ages."""
         for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
             table.record_times(self.state.metrics.record_query)
+        for table in self.query(RecordTable):
+            choice = self.state.preferences.columns_of(list_name(self, table))
+            if choice:
+                table.choose_columns(choice)
         self.set_class(self.state.read_only, "-read-only")
+        self.set_class(not self._has_commands(), "-no-commands")
         self.show()
         self.set_interval(_TICK_S, self.tick)
 
@@ -151,6 +185,11 @@ class Page(Screen[None]):
         self.redraw()
         self.ledger_changed()
         self.show()
+
+    def leave(self) -> None:
+        """Another screen is shown: at the next visit the columns are fitted anew."""
+        for table in self.query(RecordTable):
+            table.measure_again()
 
     def ledger_changed(self) -> None:
         """The ledger has changed while this page is shown."""
@@ -163,6 +202,10 @@ class Page(Screen[None]):
 
     def step_back(self) -> bool:
         """Drop one thing that the page holds, such as its selection; whether there was one."""
+        return self.clear_selected_rows()
+
+    def clear_selected_rows(self) -> bool:
+        """Clear what is selected in its lists; whether anything was."""
         selected = [table for table in self.query(RecordTable) if table.selection]
         for table in selected:
             table.action_clear_selection()
@@ -181,7 +224,7 @@ class Page(Screen[None]):
         self._show_lines(now)
         self._show_problem()
         if snapshot is None:
-            self._notice.update(self._ledger_notice())
+            self._notice.update(self._ledger_notice(now))
             if self.NEEDS_LEDGER:
                 return
         else:
@@ -219,6 +262,14 @@ class Page(Screen[None]):
         """Hide or show the totals."""
         self.toggle_class("-no-totals")
 
+    def save_preferences(self) -> None:
+        """Remember what was chosen; a console that cannot write goes on without."""
+        try:
+            preferences.write(self.state.folder.root, self.state.preferences)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.notify(f"Not remembered: {reason}.", severity="warning", markup=False)
+
     def on_record_table_moved(self) -> None:
         """The cursor is on another record."""
         self.show_about()
@@ -234,6 +285,11 @@ class Page(Screen[None]):
         self.show_about()
         self._show_commands()
 
+    async def on_click(self, event: Click) -> None:
+        """The line of alerts opens them."""
+        if event.widget is self._holds:
+            await self.run_action("app.alerts")
+
     def on_resize(self) -> None:
         """Without room for the buttons, the line of keys shows the commands."""
         self.set_class(self.size.width < _LEAST.width or self.size.height < _LEAST.height, "-tiny")
@@ -244,7 +300,7 @@ class Page(Screen[None]):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """Textual's bindings; commands that have buttons are left out of the line of keys."""
         active = super().active_bindings
-        if self.has_class("-flat"):
+        if self.has_class("-flat") and self._has_commands():
             return active
         return {
             key: held._replace(binding=replace(held.binding, show=False))
@@ -253,26 +309,46 @@ class Page(Screen[None]):
             for key, held in active.items()
         }
 
+    def _has_commands(self) -> bool:
+        """Whether a command can ever apply to this page."""
+        return type(self).target is not Page.target
+
     def _show_commands(self) -> None:
         if not self.state.read_only:
+            paused = self.state.snapshot.paused if self.state.snapshot else ()
+            names = self.workflows()
+            self._command_bar.resumes = bool(names) and all(name in paused for name in names)
             self._command_bar.offered = frozenset(action for action in KEYS if self.target(action))
 
     def _show_lines(self, now: datetime) -> None:
-        state = self.state
-        self._top.left = (
-            Part("TITAN", Tone.PLAIN, strong=True),
-            *_breadcrumbs([page.breadcrumb() for page in self._stack()]),
-            Part(state.ledger_path, Tone.DIM),
-        )
-        badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
+        state, crumbs = self.state, [page.breadcrumb() for page in self._stack()]
+        badge = (Part(" RO ", Tone.WARN, strong=True), Part(" ")) if state.read_only else ()
+        if self.app.is_web:  # pyright: ignore[reportUnknownMemberType]
+            badge = (Part("web view ", Tone.DIM), *badge)
         is_tiny = self.has_class("-tiny")
         poller = (
-            () if is_tiny else status_lines.poller_status(state.snapshot, now, state.silent_after)
+            ()
+            if is_tiny
+            else status_lines.poller_status(
+                *(state.snapshot, now, state.silent_after, state.access),
+                has_room=self.size.width >= _ROOM_FOR_ALL,
+            )
         )
-        self._top.right = (badge if state.read_only else ()) + poller
+        self._top.right = badge + poller
+        title = (
+            Part("TITAN", Tone.PLAIN, strong=True),
+            *((Part("  "), Part(f" {state.name} ", Tone.MARK)) if state.name else ()),
+        )
+        room = self.size.width - _MARGIN - cells_of((*title, *badge, *poller))
+        self._top.left = (
+            *title,
+            *_breadcrumbs(shortened(crumbs, room)),
+            *(() if state.name or len(crumbs) > 1 else (Part(state.folder_name, Tone.DIM),)),
+        )
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode
         self._holds.left = status_lines.holds(state.snapshot, now)
+        self._holds.right = status_lines.alerts_hint(state.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")
         pulse = status_lines.live_status(
             problem=state.problem,
@@ -280,37 +356,46 @@ class Page(Screen[None]):
             frozen_changes=state.changes_behind() if state.is_frozen else None,
             silent_for=state.silent_for(now),
             lag=state.lag,
+            was_read=state.snapshot is not None,
         )
         badges = self.badges()
         if is_tiny:
             self._status.left = (pulse[0], Part("  terminal too small", Tone.WARN), *badges)
-            self._status.right = ()
             return
         # Badges are worth more room than the latency.
         is_crowded = bool(badges) and state.problem is None
         self._status.left = (pulse[:1] if is_crowded else pulse) + badges
-        self._status.right = (
-            ()
-            if is_crowded and self.size.width < _ROOM_FOR_ALL
-            else status_lines.last_event(state.snapshot, now)
-        )
 
     def _stack(self) -> "list[Page]":
         stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]
         return [screen for screen in stack if isinstance(screen, Page)]
 
-    def _ledger_notice(self) -> str:
+    def _ledger_notice(self, now: datetime) -> str:
         problem = self.state.problem
         if problem is None:
             return "Opening the ledger…"
-        if not problem.missing:
-            return clean(problem.reason)
-        return (
-            f"No ledger yet\n\n{clean(self.state.ledger_path)}\n\n"
-            "Submit the first batch:  titan-console submit FILE\n"
-            "Demo, needs no key:      titan-console demo\n\n"
-            "This screen updates as soon as the ledger exists."
-        )
+        return self.state.guide(now, self.size.width) if problem.missing else clean(problem.reason)
+
+
+def list_name(page: Page, table: RecordTable) -> str:
+    """The name of a list in the preferences, such as `batches.open`."""
+    return f"{page.NAME.lower()}.{(table.id or '').removesuffix('-table')}"
+
+
+def cells_of(parts: Sequence[Part]) -> int:
+    """The width of these parts."""
+    return sum(cells(part.text) for part in parts)
+
+
+def shortened(names: Sequence[str], room: int) -> list[str]:
+    """The names of pages; the first ones give way to an ellipsis where they do not fit."""
+    kept = list(names)
+    while (
+        len(kept) > 1
+        and cells_of(_breadcrumbs(kept if len(kept) == len(names) else ["…", *kept])) > room
+    ):
+        kept.pop(0)
+    return kept if len(kept) == len(names) else ["…", *kept]
 
 
 def _breadcrumbs(names: Sequence[str]) -> tuple[Part, ...]:

@@ -1,7 +1,7 @@
 """The confirmation dialog: effect and cost of a command, and its options."""
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from msgspec.structs import replace
 from rich.table import Table
@@ -16,17 +16,19 @@ from core.clock import Clock
 from state.model.errors import TitanError
 from state.operations.commands import Action
 from titan_console.session.command_worker import CommandDraft, CommandOptions, CommandWorker
-from titan_console.text import preview_text
+from titan_console.text import edit_text, ledger_messages, preview_text
 from titan_console.text.command_labels import LABELS, noun, phrase
 from titan_console.text.format import Tone
-from titan_console.text.safe_text import clean
+from titan_console.text.safe_text import clean, harmless_json
 from titan_console.tui.pages.dialog import Dialog
 from titan_console.tui.theme import tones_of
 from titan_console.tui.widgets.form_fields import NumberField, Toggle
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.timer import Timer
 
+    from core.commands.params_edit import EditableParams, EditSample
     from core.commands.planner import Plan
 
 # Edits are planned once typing has stopped for that long.
@@ -63,19 +65,38 @@ class PreviewDialog(Dialog["Plan | None"]):
         #buttons Button:focus { text-style: bold reverse; }
     }
     """
+    # Not the first field: keys that come early would be typed into it.
+    AUTO_FOCUS = "#cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", id="preview.close"),
         Binding("y", "confirm", "Confirm", id="preview.confirm"),
-        Binding("c", "copy", "Copy the command line", id="preview.copy"),
+        Binding("c", "turn('canary')", "Canary: send one first", id="preview.canary"),
+        Binding("f", "turn('force')", "Force", id="preview.force"),
+        Binding("e", "edits", "Edit by name", id="preview.edits"),
+        Binding("E", "edit", "Edit the parameters", id="preview.edit"),
+        Binding("l", "copy", "Copy the command line", id="preview.copy"),
     ]
 
-    def __init__(self, draft: CommandDraft, worker: CommandWorker, clock: Clock) -> None:
-        """`draft` is planned on the worker, again whenever an option changes."""
+    def __init__(
+        self, draft: CommandDraft, worker: CommandWorker, clock: Clock, *, edit: bool = False
+    ) -> None:
+        """`draft` is planned on the worker, again whenever an option changes.
+
+        `edit`: the parameters are edited first.
+        """
         super().__init__()
         self._draft = draft
         self._worker = worker
         self._clock = clock
+        self._edits_first = edit
+        self._editable: EditableParams | None = None
+        self._text = ""
         self._plan: Plan | None = None
+        self._samples: tuple[EditSample, ...] = ()
+        self._planned = CommandOptions()
+        # Typed before the preview is drawn.
+        self._early_digits = ""
+        self._is_confirmed_early = False
         # Counts the plans asked for; an older one that arrives late is discarded.
         self._number = 0
         self._typing: Timer | None = None
@@ -95,14 +116,14 @@ class PreviewDialog(Dialog["Plan | None"]):
 
     def _fields(self) -> ComposeResult:
         if self._draft.action == Action.REPLAY:
-            hint = "e.g. max_tokens=4096 model=claude-sonnet-4-6"
+            hint = "e.g. max_tokens=4096; E edits all parameters"
             with Horizontal(classes="field"):
-                yield Label("edits")
+                yield Label("e edit")
                 yield Input(placeholder=hint, id="edits", compact=True)
             with Horizontal(classes="field"):
                 yield Label("")
-                yield Toggle("canary: send one first", id="canary")
-                yield Toggle("force: also invalid/acknowledged", id="force")
+                yield Toggle("c canary: one first", id="canary")
+                yield Toggle("f also those skipped", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
@@ -111,9 +132,17 @@ class PreviewDialog(Dialog["Plan | None"]):
             yield NumberField(id="number")
 
     def on_mount(self) -> None:
-        """Focus the button that changes nothing, and start to plan."""
-        self.query_one("#cancel").focus()
-        self._start_plan()
+        """Start to plan."""
+        if self._edits_first:
+            self.action_edit()
+        else:
+            self._start_plan()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a replay has these options."""
+        if action in ("turn", "edits", "edit") and self._draft.action != Action.REPLAY:
+            return False
+        return super().check_action(action, parameters)
 
     def on_resize(self) -> None:
         """Facts that do not fit are scrolled; the fields and buttons stay visible."""
@@ -132,7 +161,8 @@ class PreviewDialog(Dialog["Plan | None"]):
     def action_confirm(self) -> None:
         """Return the plan, once it is shown and the number is typed where one is asked for."""
         plan = self._plan
-        if plan is None:
+        if plan is None or self._options() != self._planned:
+            self._is_confirmed_early = self.query_one("#confirm").visible
             return
         field = self.query_one("#number", Input)
         if self._must_type(plan) and field.value != str(plan.preview.count):
@@ -149,20 +179,39 @@ class PreviewDialog(Dialog["Plan | None"]):
             self.app.copy_to_clipboard(line)  # pyright: ignore[reportUnknownMemberType]
             self._show_command_line(aside="copied")
 
+    def action_turn(self, name: str) -> None:
+        """Turn an option on or off."""
+        self.query_one(f"#{name}", Toggle).action_turn()
+
+    def action_edits(self) -> None:
+        """Type edits by name."""
+        self.query_one("#edits").focus()
+
+    def action_edit(self) -> None:
+        """Edit the parameters in an editor."""
+        self.app.run_worker(self._edit(), name="edit", group="edit", exclusive=True)  # pyright: ignore[reportUnknownMemberType]
+
     def on_key(self, event: Key) -> None:
         """A digit goes into the number field, unless another field has the focus."""
-        field = self.query_one("#number", Input)
         digit = event.character or ""
-        if digit.isdecimal() and self.query_one("#number-field").display:
-            event.stop()
-            field.value += digit
-            field.cursor_position = len(field.value)
-            self.set_focus(field)
+        if not digit.isdecimal():
+            return
+        event.stop()
+        if self._plan is None:
+            self._early_digits += digit
+        elif self.query_one("#number-field").display:
+            self._type_number(digit)
+
+    def _type_number(self, digits: str) -> None:
+        field = self.query_one("#number", Input)
+        field.value += digits
+        field.cursor_position = len(field.value)
+        self.set_focus(field)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button does the same as its key."""
         event.stop()
-        if event.button.id == "confirm":
+        if event.button.id == "confirm" or (self._plan is None and self._early_digits):
             self.action_confirm()
         else:
             self.action_close()
@@ -213,13 +262,14 @@ class PreviewDialog(Dialog["Plan | None"]):
         edits = self.query_one("#edits", Input).value.strip()
         return CommandOptions(
             settings=tuple(_BETWEEN_SETTINGS.split(edits)) if edits else (),
+            edited=(self._editable, self._text) if self._editable else None,
             canary=self.query_one("#canary", Toggle).value,
             force=self.query_one("#force", Toggle).value,
         )
 
     async def _make_plan(self, number: int, options: CommandOptions) -> None:
         try:
-            plan = await self._worker.plan(self._draft, options)
+            plan, samples = await self._worker.plan(self._draft, options)
         except (TitanError, OSError) as error:
             if number == self._number:
                 self._show_problem(str(error))
@@ -227,8 +277,44 @@ class PreviewDialog(Dialog["Plan | None"]):
         if number != self._number:
             self._worker.discard(plan)
             return
-        self._plan = plan
+        self._plan, self._samples, self._planned = plan, samples, options
         self._show(plan)
+        self._replay_early_keys()
+
+    def _replay_early_keys(self) -> None:
+        """Keys that were typed before the preview was drawn count now."""
+        digits, self._early_digits = self._early_digits, ""
+        if digits and self.query_one("#number-field").display:
+            self._type_number(digits)
+        if self._is_confirmed_early:
+            self._is_confirmed_early = False
+            self.action_confirm()
+
+    async def _edit(self) -> None:
+        """Ask for the parameters, then plan; without a change, the first edit ends the dialog."""
+        from titan_console.tui.pages import editor  # noqa: PLC0415 - only for an edit
+
+        is_first = self._editable is None
+        try:
+            if self._editable is None:
+                editable = await self._worker.editable(self._draft)
+                if not self.is_current:
+                    return
+                text = harmless_json(_editor_text(editable))
+            else:
+                editable, text = self._editable, self._text
+            edited = await editor.edit(cast("App[None]", self.app), text)  # pyright: ignore[reportUnknownMemberType]
+        except (TitanError, OSError, editor.EditorFailed) as error:
+            self._show_problem(str(error))
+            return
+        if edited is None or _is_untouched(editable, edited):
+            if is_first:
+                self.notify("The parameters were not changed: nothing is replayed.", markup=False)
+                self._leave(None)
+            return
+        self._editable, self._text = editable, edited
+        self._discard_plan()
+        self._start_plan()
 
     def _leave(self, answer: "Plan | None") -> None:
         self._number += 1
@@ -238,8 +324,12 @@ class PreviewDialog(Dialog["Plan | None"]):
 
     def _show(self, plan: "Plan") -> None:
         preview = plan.preview
-        facts = preview_text.facts(preview, self._draft.target.label, self._clock.now())
+        facts = [
+            *preview_text.facts(preview, self._draft.target.label, self._clock.now()),
+            *edit_text.facts(self._samples),
+        ]
         self._title(f" {phrase(preview.action, preview.count)} ")
+        self.query_one("#facts").display = self.query_one("#command-line").display = True
         self.query_one("#facts", Static).update(self._table(facts))
         self._show_problem_line("")
         self._show_command_line()
@@ -255,9 +345,12 @@ class PreviewDialog(Dialog["Plan | None"]):
         self.on_resize()
 
     def _show_problem(self, reason: str) -> None:
-        self._show_problem_line(reason)
-        self.query_one("#facts", Static).update("")
-        self.query_one("#command-line", Static).update("")
+        self._early_digits, self._is_confirmed_early = "", False
+        can_edit = self._draft.action == Action.REPLAY
+        shown = ledger_messages.in_details(reason)
+        edits = can_edit and "(E)" not in shown
+        self._show_problem_line(f"{shown} E edits them." if edits else shown)
+        self.query_one("#facts").display = self.query_one("#command-line").display = False
         self.query_one("#confirm", Button).visible = False
 
     def _title(self, text: str) -> None:
@@ -268,7 +361,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         line.update(clean(problem))
         line.display = bool(problem)
 
-    def _show_command_line(self, aside: str = "c copies it") -> None:
+    def _show_command_line(self, aside: str = "l copies it") -> None:
         line = self._command_line()
         facts = [preview_text.Fact("command", f"{line}  ({aside})", Tone.DIM)]
         self.query_one("#command-line", Static).update(self._table(facts) if line else "")
@@ -283,7 +376,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         return clean(with_option(self._plan.preview.cli, "--reason", reason))
 
     def _must_type(self, plan: "Plan") -> str:
-        return preview_text.must_type(plan.preview, is_all=self._draft.target.is_all)
+        return preview_text.must_type(plan.preview)
 
     def _table(self, facts: list[preview_text.Fact]) -> Table:
         styles = tones_of(self)
@@ -293,3 +386,15 @@ class PreviewDialog(Dialog["Plan | None"]):
         for fact in facts:
             table.add_row(Text(fact.label), Text(clean(fact.text), styles[fact.tone]))
         return table
+
+
+def _editor_text(editable: "EditableParams") -> str:
+    from core.commands import params_edit  # noqa: PLC0415 - the worker has loaded it
+
+    return params_edit.to_text(editable)
+
+
+def _is_untouched(editable: "EditableParams", text: str) -> bool:
+    from core.commands import params_edit  # noqa: PLC0415 - the worker has loaded it
+
+    return params_edit.is_untouched(editable, text)

@@ -34,7 +34,7 @@ class QueryPage(Page):
                 drawn = (answers.number, answer)
                 self.show()
 
-        worker = QueryWorker(self.state.path)
+        worker = QueryWorker(self.state.folder)
         worker.note = self.state.metrics.record_query
         answers = LiveQuery(worker, question, taken, self.show_problem, self._start)
         self._workers.append(worker)

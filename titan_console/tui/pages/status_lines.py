@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 
 from core.batches.holds import label as hold_label
-from core.reporting.poller_health import assess
+from core.reporting.poller_health import PollerState, assess
 from core.text import pluralize
 from state.model.records import BatchStatus
-from state.model.timestamps import from_text
+from state.model.timestamps import from_text, to_text
+from state.operations.alerts import Alert
 from state.queries.console_snapshot import Saved, Snapshot
 from titan_console.session.messages import LedgerProblem
 from titan_console.text import format as fmt
+from titan_console.text import ledger_messages
+from titan_console.text.access import Access
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part, Total
 
@@ -24,18 +27,18 @@ _STATES = {
     "ledger_locked": "LOCKED",
 }
 _LAG_WORTH_TELLING = timedelta(seconds=10)
+_WORTH_EXPECTING = timedelta(seconds=30)
 
 
 def totals(snapshot: Snapshot) -> tuple[Total, ...]:
-    """The totals: open batches, queued and errored requests, money saved, spent and for fees."""
+    """The totals: open batches, queued and errored requests, money spent, for fees and saved."""
     found = snapshot.totals
     return (
-        _counted("open", found.open_batches, Tone.BUSY),
+        _counted("open batches", found.open_batches, Tone.BUSY),
         _counted("queued", found.queued_requests, Tone.WARN),
         _counted("errored", found.failed_requests, Tone.BAD),
-        Total("spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),
-        _saved("saved", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
-        _saved("saved 30d", snapshot.saved_30d),
+        Total("spent, ever", fmt.sum_of_money(found.cost_nano, found.unpriced)),
+        _saved("saved, 30 d", snapshot.saved_30d),
         _saved("saved today", snapshot.saved_today),
         *((Total("fees", fmt.money(found.fee_nano)),) if found.fee_nano else ()),
     )
@@ -56,37 +59,66 @@ def _saved_tone(nano: int) -> Tone:
 
 
 def poller_status(
-    snapshot: Snapshot | None, now: datetime, silent_after: timedelta
+    snapshot: Snapshot | None,
+    now: datetime,
+    silent_after: timedelta,
+    access: Access | None = None,
+    *,
+    has_room: bool = True,
 ) -> tuple[Part, ...]:
-    """The health of the poller."""
+    """The health of the poller, when the next poll is expected, and whether a key is missing."""
     if snapshot is None:
         return ()
-    label = fmt.poller_status(assess(snapshot.poller, now, silent_after))
-    return (Part(str(label), label.tone),)
+    has_work = bool(snapshot.totals.open_batches or snapshot.totals.queued_requests)
+    health = assess(snapshot.poller, now, silent_after)
+    label = fmt.poller_status(health, has_open=has_work)
+    parts = [Part(ledger_messages.in_list(str(label), now), label.tone)]
+    interval = snapshot.poll_interval
+    if has_room and health.state == PollerState.OK and interval is not None:
+        left = interval - (now - from_text(snapshot.poller.last_started_ts or to_text(now)))
+        if interval >= _WORTH_EXPECTING:
+            word = f"next in {fmt.span(left)}" if left > timedelta(0) else "next due now"
+            parts.append(Part(f", {word}", Tone.DIM))
+    if access is not None and access.problem and has_work:
+        parts.append(Part("  ! no API key", Tone.WARN, strong=True))
+    return tuple(parts)
 
 
 def holds(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
     """Alerts, then sends on hold and until when."""
-    parts = _alerts(snapshot) if snapshot else []
+    parts = _alerts(snapshot, now) if snapshot else []
     for hold in snapshot.holds if snapshot else ():
         left = from_text(hold.until_ts) - now
         if left > timedelta(0):
+            label = hold_label(hold.name, hold.lane)
             parts.append(Part("‖ ON HOLD  ", Tone.WARN, strong=True))
-            parts.append(
-                Part(f"{hold_label(hold.name)} for {fmt.span(left)}: {hold.reason}  ", Tone.WARN)
-            )
+            reason = ledger_messages.in_list(hold.reason, now)
+            parts.append(Part(f"{label} for {fmt.span(left)}: {reason}  ", Tone.WARN))
     return tuple(parts)
 
 
-def _alerts(snapshot: Snapshot) -> list[Part]:
-    if not snapshot.alerts:
+def _alerts(snapshot: Snapshot, now: datetime) -> list[Part]:
+    heard = _heard(snapshot, to_text(now))
+    if not heard:
         return []
-    newest, others = snapshot.alerts[-1], len(snapshot.alerts) - 1
-    more = f" · {pluralize(others, 'more alert')}" if others else ""
     return [
         Part("! alert: ", Tone.BAD, strong=True),
-        Part(f"{newest.message.removesuffix('.')}{more}  ", Tone.BAD),
+        Part(f"{ledger_messages.in_list(heard[-1].message, now).removesuffix('.')}  ", Tone.BAD),
     ]
+
+
+def alerts_hint(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
+    """How many alerts there are beside the one that is shown, and the key that opens them."""
+    heard = _heard(snapshot, to_text(now))
+    if not heard:
+        return ()
+    more = f"{len(heard) - 1:,} more, " if len(heard) > 1 else ""
+    return (Part(f"{more}! opens", Tone.DIM),)
+
+
+def _heard(snapshot: Snapshot | None, now_ts: str) -> list[Alert]:
+    alerts = snapshot.alerts if snapshot else ()
+    return [alert for alert in alerts if not alert.is_silenced(now_ts)]
 
 
 def open_title(snapshot: Snapshot) -> str:
@@ -100,11 +132,6 @@ def open_title(snapshot: Snapshot) -> str:
             *((f"plus {not_sent:,} not sent (requests queued again)",) if not_sent else ()),
         )
     )
-
-
-def recent_title(snapshot: Snapshot) -> str:
-    """The title of the ended batches."""
-    return "Recently ended" if not snapshot.recent else f"Last {len(snapshot.recent):,} ended"
 
 
 def errors_title(snapshot: Snapshot) -> str:
@@ -126,11 +153,15 @@ def live_status(
     frozen_changes: int | None,
     silent_for: timedelta | None,
     lag: timedelta | None,
+    was_read: bool = False,
 ) -> tuple[Part, ...]:
     """Whether the view is current; `frozen_changes` is None while it is live.
 
-    `is_explained`: the page shows the reason of the problem.
+    `is_explained`: the page shows the reason of the problem. `was_read`: the ledger was there.
     """
+    if problem is not None and problem.missing and was_read:
+        gone = "its file was deleted or moved; shown as last read"
+        return (Part("! LEDGER GONE  ", Tone.BAD, strong=True), Part(gone, Tone.WARN))
     if problem is not None:
         return _problem_parts(problem, is_explained=is_explained)
     if frozen_changes is not None:
@@ -158,11 +189,4 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     if lag is None or lag > _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
-    return (live, Part(f"  change until shown {milliseconds:,} ms", Tone.DIM))
-
-
-def last_event(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
-    """The age of the newest event."""
-    if snapshot is None or snapshot.newest_event_ts is None:
-        return ()
-    return (Part(f"last event {fmt.since(snapshot.newest_event_ts, now)} ago", Tone.DIM),)
+    return (live, Part(f"  display delay {milliseconds:,} ms", Tone.DIM))

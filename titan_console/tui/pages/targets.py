@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
+from core.reporting.job_status import JobStatus
 from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import REVIEW_REASONS, Batch, BatchStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import batch_detail, request_detail
+from state.queries import batch_detail, job_runs, request_detail
 from state.queries.request_list import RequestRow
 from titan_console.session.command_worker import Target
 from titan_console.text import format as fmt
@@ -16,6 +17,7 @@ from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
 
 _WIDEST_NAME = 40
+_WIDEST_TARGET = 80
 ACTIONS_OF_ERRORS = frozenset((Action.REPLAY, Action.SYNC, Action.ACKNOWLEDGE, Action.PAUSE))
 _FAILED = (
     RequestStatus.ERRORED,
@@ -25,13 +27,14 @@ _FAILED = (
 )
 
 
-def found_requests(
-    find: Callable[[Source], Sequence[int]], label: str, *, is_all: bool = False
-) -> Target:
+def named(workflow: str, what: str) -> str:
+    """What a command applies to, the workflow first."""
+    return clean(f"{workflow} · {what}" if workflow else what, _WIDEST_TARGET)
+
+
+def found_requests(find: Callable[[Source], Sequence[int]], label: str) -> Target:
     """The requests whose ids `find` reads."""
-    return Target(
-        label=label, find=lambda source: Filter(request_ids=tuple(find(source))), is_all=is_all
-    )
+    return Target(label=label, find=lambda source: Filter(request_ids=tuple(find(source))))
 
 
 def requests(
@@ -40,16 +43,12 @@ def requests(
     """The selected requests of a list keyed by their ids, else the one under the cursor.
 
     `label` names that one, and `actions` are those that fit it; a selection takes any action.
-    `is_all` is set where all of a list are selected and not all of them are on the screen.
     """
     if table.selection:
-        seen = len(table.visible_keys())
-        is_all = len(table.selection) >= table.row_count > seen
         # The selection does not change while the dialog is open.
         return found_requests(
             lambda _source: [int(key) for key in table.target_keys()],
             f"{len(table.selection):,} selected",
-            is_all=is_all,
         )
     key = table.current_key()
     if key is None or action not in actions:
@@ -79,19 +78,77 @@ def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> T
     selected = pluralize(len(chosen), "selected batch", "selected batches")
     ids = tuple(sorted(batch.id for batch in chosen))
     return Target(
-        label=selected if table.selection else f"batch {clean(chosen[0].key, _WIDEST_NAME)}",
+        label=selected if table.selection else _name_of(chosen[0]),
         find=lambda _source: Filter(batch_ids=ids),
     )
 
 
-def batch_named(name: str) -> Target:
-    """The batch with that key or remote id."""
+def ended_batches(table: RecordTable, current: Batch | None, action: Action) -> Target | None:
+    """The selected batches of a list keyed by their ids, else the `current` one.
+
+    A selection takes any action: batches that do not fit are skipped with the reason.
+    """
+    keys = cast("list[int]", list(table.target_keys()))
+    if table.selection:
+        return Target(
+            label=pluralize(len(keys), "selected batch", "selected batches"),
+            find=lambda _source: Filter(batch_ids=tuple(sorted(keys))),
+        )
+    if current is None or action not in actions_of_batch(current):
+        return None
+    return Target(
+        label=_name_of(current),
+        find=lambda _source: Filter(batch_ids=tuple(keys)),
+    )
+
+
+def _name_of(batch: Batch) -> str:
+    return named(batch.workflow, f"batch {batch.key}")
+
+
+def job(line: JobStatus, action: Action) -> Target | None:
+    """What a command does to a job: to its failed or open requests, or its open batches."""
+    workflows = line.workflows
+    has_open = any(run.finished_ts is None for run in line.runs)
+    fits = {
+        Action.REPLAY: line.failed > 0,
+        Action.ACKNOWLEDGE: line.failed > 0,
+        Action.SYNC: line.failed > 0 or has_open,
+        Action.CANCEL: has_open,
+        Action.PAUSE: True,
+    }
+    if not fits.get(action):
+        return None
+    label = f"job {clean(line.name, _WIDEST_NAME)}"
+    if action == Action.PAUSE:
+        names = workflows_of_job(line)
+        return Target(label=label, find=lambda _source: Filter(names=names))
+    return Target(label=label, find=lambda source: _of_workflows(source, workflows, action))
+
+
+def workflows_of_job(line: JobStatus) -> tuple[str, ...]:
+    """The workflows that a pause of the job applies to."""
+    return tuple(dict.fromkeys(run.workflow for run in line.runs)) or (line.name,)
+
+
+def _of_workflows(source: Source, workflows: Sequence[str], action: Action) -> Filter:
+    match action:
+        case Action.CANCEL:
+            return Filter(batch_ids=tuple(job_runs.open_batches(source, workflows)))
+        case Action.SYNC:
+            return Filter(request_ids=job_runs.unanswered_requests(source, workflows))
+        case _:
+            return Filter(request_ids=job_runs.failed_requests(source, workflows))
+
+
+def batch_named(name: str, workflow: str = "") -> Target:
+    """The batch with that key or remote id; `workflow` is its own, where it is known."""
 
     def find(source: Source) -> Filter:
         found = batch_detail.batch(source, name)
         return Filter(batch_ids=(found.id,) if found else ())
 
-    return Target(label=f"batch {clean(name, _WIDEST_NAME)}", find=find)
+    return Target(label=named(workflow, f"batch {name}"), find=find)
 
 
 def request_named(tag: str, custom_id: str) -> Target:

@@ -1,6 +1,6 @@
 """The page of one batch: overview, requests, events, cost, raw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from state.model.records import Batch
 from state.model.timestamps import to_text
 from state.operations.commands import Action
 from state.queries import batch_detail, event_list
+from state.queries.batch_replays import replays_in
 from state.queries.request_list import RequestRow
 from titan_console.session import reasons
 from titan_console.session.command_worker import Target
@@ -64,10 +65,11 @@ class BatchDetail(DetailPage):
     ) -> None:
         """`destination` is the batch."""
         super().__init__(state, destination, origin)
+        self._workflow = ""
         self._list = VirtualTable(
             requests.COLUMNS,
             BatchRequests(destination.name),
-            state.path,
+            state.folder,
             state.clock,
             id="section-list",
         )
@@ -102,12 +104,16 @@ class BatchDetail(DetailPage):
     def target(self, action: Action) -> Target | None:
         """The requests in the Requests tab, else the batch."""
         if self.list_of(self.sections.current) is None:
-            return targets.batch_named(self.destination.name)
+            return targets.batch_named(self.destination.name, *self.workflows())
         record = self._list.record_under_cursor()
         if record is None:
             return targets.requests(self._list, "", (), action)
         fitting = targets.actions_of_request(record)
         return targets.requests(self._list, record.custom_id, fitting, action)
+
+    def workflows(self) -> Collection[str]:
+        """That of the batch, once it is read."""
+        return (self._workflow,) if self._workflow else ()
 
     def draw(self, now: datetime) -> None:
         """Redraw, so that ages are current."""
@@ -116,12 +122,13 @@ class BatchDetail(DetailPage):
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """The query of a section."""
-        name, folder = self.destination.name, Folder(self.state.path.parent)
+        name, folder = self.destination.name, self.state.folder
 
         def answer(source: Source) -> Drawing:
             found = batch_detail.batch(source, name)
             if found is None:
                 raise UnknownId(f"Batch {name!r} not found.")
+            self._workflow = found.workflow
             return _draw_section(section, source, found, folder, self.state.now())
 
         return answer
@@ -136,7 +143,7 @@ def _draw_section(
             return lambda now: batch_documents.events(happened, now)
         case "Cost":
             sums = batch_detail.sums_of(source, found.key)
-            prices = PriceBook(titan_file.read(folder).prices)
+            prices = PriceBook.with_cache(folder, titan_file.read(folder))
             cache = cache_report.of_batch(source, prices, found.key)
             return lambda _now: batch_documents.cost(found, sums, cache)
         case "Raw":
@@ -144,4 +151,8 @@ def _draw_section(
         case _:
             why = reasons.of_open(source, [found], to_text(now)).get(found.key)
             models = batch_detail.models_of(source, found.key)
-            return lambda now: batch_documents.overview(found, now, models, queued_because=why)
+            who = batch_detail.submitted_by(source, found)
+            is_replay = found.id in replays_in(source, [found.id])
+            return lambda now: batch_documents.overview(
+                found, now, models, submitted_by=who, queued_because=why, is_replay=is_replay
+            )

@@ -5,127 +5,183 @@ from datetime import datetime
 
 from core.money.eta import Eta, by_risk, estimate_eta
 from state.model.records import Batch
+from state.model.timestamps import from_text
 from state.queries.console_snapshot import Snapshot
+from state.queries.ended_batches import BatchOrder, EndedBatch
 from state.queries.error_list import ErrorRow
-from titan_console.text import eta_labels, links
+from titan_console.session.batch_outlook import Outlook
+from titan_console.text import eta_labels, ledger_messages, links
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
+from titan_console.text.run_names import model_names, run_of
+from titan_console.tui.pages.list_page import Sort
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
+_WORKFLOW = Column("workflow", "Workflow", 8, 0, grow=4, widest=40, keeps_end=True, is_name=True)
+_RUN = Column("run", "Run", 8, 1, grow=4, widest=48, keeps_end=True, is_name=True)
 OPEN_COLUMNS = (
-    Column("status", "Status", 13, 0),
-    Column("tag", "Tag", 16, 1, grow=6, widest=28, keeps_end=True),
-    Column("key", "Batch", 14, 8, grow=1, widest=24),
-    Column("requests", "Requests", 8, 6, right=True),
-    Column("age", "Age", 7, 2, right=True),
-    Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
-    Column("due", "Deadline", 12, 3, right=True),
-    Column("risk", "Deadline risk", 13, 4),
-    Column("problem", "Problem", 16, 7, grow=4),
+    Column("status", "Status", 13, 2, narrow=1),
+    _WORKFLOW,
+    _RUN,
+    Column("mode", "Mode", 6, 8, usual=("batch",)),
+    Column("model", "Model", 12, 7, grow=1, widest=24),
+    Column("requests", "Requests", 8, 10, right=True),
+    Column("saving", "Est. saved", 10, 9, right=True),
+    Column("age", "Age", 7, 11, right=True),
+    Column("ends", "Ends in", 9, 6, grow=8, widest=20, right=True),
+    Column("due", "Deadline", 10, 3, grow=1, widest=12, right=True),
+    Column("risk", "Deadline risk", 13, 5, usual=eta_labels.USUAL_RISKS),
+    Column("problem", "Problem", 15, 4, grow=8),
+    Column("key", "Batch", 14, 12, grow=1, widest=24, is_extra=True),
+    Column("sent", "Sent", 7, 13, right=True, is_extra=True),
 )
-RECENT_COLUMNS = (
-    Column("status", "Status", 11, 0),
-    Column("tag", "Tag", 15, 1, grow=6, widest=28, keeps_end=True),
-    Column("key", "Batch", 14, 8, grow=1, widest=24),
-    Column("mode", "Mode", 5, 7),
-    Column("good", "Succeeded", 9, 3, right=True),
-    Column("failed", "Errored", 7, 4, right=True),
-    Column("cost", "Cost", 9, 5, right=True),
-    Column("saved", "Saved", 9, 6, right=True),
-    Column("ended", "Ended", 7, 2, right=True),
-    Column("problem", "Problem", 12, 9, grow=4),
+ENDED_COLUMNS = (
+    Column("status", "Status", 11, 2, narrow=1),
+    _WORKFLOW,
+    _RUN,
+    Column("mode", "Mode", 6, 7, usual=("batch",)),
+    Column("model", "Model", 12, 8, grow=1, widest=24),
+    Column("good", "Succeeded", 9, 5, right=True),
+    Column("failed", "Errored", 7, 4, right=True, usual=("0",)),
+    Column("cost", "Cost", 9, 10, right=True),
+    Column("saved", "Saved", 9, 9, right=True),
+    Column("ended", "Ended", 7, 3, right=True),
+    Column("problem", "Problem", 12, 6, grow=4),
+    Column("key", "Batch", 14, 11, grow=1, widest=24, is_extra=True),
+    Column("took", "Took", 7, 12, right=True, is_extra=True),
 )
 ERROR_COLUMNS = (
     Column("type", "Error", 19, 0, grow=1, widest=23),
-    Column("custom_id", "Request", 18, 1, grow=2, widest=40, keeps_end=True),
+    Column("custom_id", "Request", 18, 1, grow=2, widest=64, keeps_end=True, is_name=True),
     Column("message", "Message", 16, 3, grow=3),
-    Column("tag", "Tag", 14, 4, grow=1, widest=28, keeps_end=True),
+    Column("tag", "Tag", 14, 4, grow=1, widest=48, keeps_end=True, is_extra=True),
     Column("ended", "Ended", 7, 2, right=True),
 )
 _SEPARATOR = "  ·  "
 
 
-OPEN_SORTS = {
-    "age": "oldest first",
-    "risk": "risk first",
-    "deadline": "earliest deadline first",
-    "requests": "most requests first",
-}
+OPEN_SORTS = (
+    Sort("a", "age", "oldest first", "age"),
+    Sort("r", "risk", "risk first", "risk"),
+    Sort("d", "due", "earliest deadline first", "due"),
+    Sort("e", "ends", "earliest end first", "ends"),
+    Sort("n", "requests", "most requests first", "requests"),
+    Sort("v", "saving", "largest expected saving first", "saving"),
+    Sort("w", "workflow", "workflow", "workflow"),
+    Sort("u", "run", "run", "run"),
+    Sort("m", "model", "model", "model"),
+    Sort("o", "mode", "mode", "mode"),
+    Sort("s", "status", "status", "status"),
+)
+ENDED_SORTS = (
+    Sort("t", BatchOrder.ENDED, "latest first", "ended"),
+    Sort("w", BatchOrder.WORKFLOW, "workflow", "workflow"),
+    Sort("u", BatchOrder.RUN, "run", "run"),
+    Sort("s", BatchOrder.STATUS, "status", "status"),
+    Sort("n", BatchOrder.REQUESTS, "most requests first", ""),
+    Sort("g", BatchOrder.SUCCEEDED, "most succeeded first", "good"),
+    Sort("x", BatchOrder.FAILED, "most errored first", "failed"),
+    Sort("c", BatchOrder.COST, "cost, highest first", "cost"),
+    Sort("v", BatchOrder.SAVED, "saved, most first", "saved"),
+    Sort("m", BatchOrder.MODEL, "model", "model"),
+    Sort("o", BatchOrder.MODE, "mode", "mode"),
+)
+ERROR_SORTS = (Sort("t", "ended", "latest first", "ended"),)
 
 
-def open_rows(
-    snapshot: Snapshot,
-    now: datetime,
-    histories: Mapping[str, Sequence[float]],
-    sort: str = "age",
-) -> list[Row]:
-    """Open batches, then those not sent whose requests are queued again.
-
-    `histories` is what earlier batches of each workflow took, in seconds.
-    """
+def open_rows(snapshot: Snapshot, now: datetime, outlook: Outlook, sort: str = "age") -> list[Row]:
+    """Open batches, then those not sent whose requests are queued again."""
     found = [
-        (batch, estimate_eta(batch, histories.get(batch.workflow, ()), now))
+        (batch, estimate_eta(batch, outlook.turnarounds.get(batch.workflow, ()), now))
         for batch in (*snapshot.open_batches, *snapshot.not_sent)
     ]
+    found.sort(key=lambda pair: _sort_key(sort, *pair, outlook))
+    reasons = snapshot.reasons
+    return [_open_row(batch, eta, now, outlook, reasons.get(batch.key)) for batch, eta in found]
+
+
+def _sort_key(sort: str, batch: Batch, eta: Eta, outlook: Outlook) -> tuple[str | float, ...]:
+    """What open batches are sorted by; all keep the order of age otherwise."""
     if sort == "risk":
-        found.sort(key=lambda pair: by_risk(*pair))
-    elif sort == "deadline":
-        found.sort(key=lambda pair: pair[0].deadline_ts or pair[0].expires_ts or "~")
-    elif sort == "requests":
-        found.sort(key=lambda pair: -pair[0].request_count)
-    return [_open_row(batch, eta, now, snapshot.reasons.get(batch.key)) for batch, eta in found]
+        return by_risk(batch, eta)
+    keys: Mapping[str, tuple[str | float, ...]] = {
+        "due": (batch.deadline_ts or batch.expires_ts or "~",),
+        "ends": (eta.p50.timestamp() if eta.p50 else float("inf"),),
+        "requests": (-batch.request_count,),
+        "saving": (-(outlook.saving_of(batch) or 0),),
+        "workflow": (batch.workflow, batch.tag),
+        "run": (run_of(batch.tag, batch.workflow),),
+        "model": outlook.models_of(batch),
+        "mode": (batch.kind,),
+        "status": (batch.status,),
+    }
+    return keys.get(sort, ())
 
 
-def _open_row(batch: Batch, found: Eta, now: datetime, why: str | None) -> Row:
+def _identity(batch: Batch, models: Sequence[str], *, is_replay: bool) -> dict[str, Cell]:
+    """The cells that open and ended batches have in common."""
     label = fmt.status(batch)
+    return {
+        "status": Cell(str(label), label.tone),
+        "workflow": Cell(batch.workflow),
+        "run": Cell(run_of(batch.tag, batch.workflow)),
+        "mode": Cell(fmt.mode(batch, is_replay=is_replay), Tone.DIM),
+        "model": Cell(model_names(models or (batch.model,)), Tone.DIM),
+        "key": Cell(batch.key, Tone.DIM),
+    }
+
+
+def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: str | None) -> Row:
     due, due_tone = fmt.due(batch, now)
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
-    problem = why or fmt.problem(batch, now)
+    problem = ledger_messages.in_list(why or fmt.problem(batch, now), now)
+    saving = outlook.saving_of(batch)
     return Row(
         key=batch.key,
         cells={
-            "status": Cell(str(label), label.tone),
-            "tag": Cell(batch.tag),
-            "key": Cell(batch.key, Tone.DIM),
+            **_identity(batch, outlook.models_of(batch), is_replay=batch.id in outlook.replays),
             "requests": Cell(fmt.count(batch.request_count)),
+            "saving": Cell(fmt.NOTHING if saving is None else fmt.money(saving), Tone.GOOD),
             "age": Cell(fmt.age(batch, now)),
             "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
-            "risk": Cell(str(risk), risk.tone),
+            "risk": Cell(str(risk) if batch.deadline_ts else "", risk.tone),
             "problem": Cell(problem, Tone.WARN),
+            "sent": Cell(fmt.since(batch.sent_ts, now), Tone.DIM),
         },
-        about=_about(batch.tag, problem, eta_labels.reason(found), batch.key, batch.remote_id),
+        about=_about(batch.tag, problem, eta_labels.reason(found), batch.key),
         link=links.to_batch(batch.key),
     )
 
 
-def recent_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
-    """The latest ended batches with counts and cost."""
-    return [_recent_row(batch, now) for batch in snapshot.recent]
-
-
-def _recent_row(batch: Batch, now: datetime) -> Row:
-    label = fmt.status(batch)
-    failed = fmt.failed(batch)
-    saved = fmt.saved(batch)
+def ended_row(ended: EndedBatch, now: datetime) -> Row:
+    """An ended batch with counts and cost."""
+    batch = ended.batch
+    failed, saved = fmt.failed(batch), fmt.saved(batch)
+    problem = ledger_messages.in_list(batch.last_error or "", now)
     return Row(
-        key=batch.key,
+        key=batch.id,
         cells={
-            "status": Cell(str(label), label.tone),
-            "tag": Cell(batch.tag),
-            "key": Cell(batch.key, Tone.DIM),
-            "mode": Cell(batch.kind.value, Tone.DIM),
+            **_identity(batch, ended.models, is_replay=ended.is_replay),
             "good": Cell(fmt.count(batch.counts.succeeded)),
             "failed": Cell(fmt.count(failed), Tone.BAD if failed else Tone.DIM),
             "cost": Cell(fmt.cost(batch)),
             "saved": Cell(saved, Tone.GOOD if saved.startswith("$") else Tone.DIM),
             "ended": Cell(fmt.since(batch.ended_ts, now)),
-            "problem": Cell(batch.last_error or "", Tone.WARN),
+            "problem": Cell(problem, Tone.WARN),
+            "took": Cell(_took(batch), Tone.DIM),
         },
-        about=_about(batch.tag, batch.last_error, batch.key, batch.remote_id),
+        about=_about(batch.tag, problem, batch.key),
         link=links.to_batch(batch.key),
     )
+
+
+def _took(batch: Batch) -> str:
+    began = batch.accepted_ts or batch.sent_ts
+    if began is None or batch.ended_ts is None:
+        return fmt.NOTHING
+    return fmt.span(from_text(batch.ended_ts) - from_text(began))
 
 
 def error_rows(snapshot: Snapshot, now: datetime) -> list[Row]:

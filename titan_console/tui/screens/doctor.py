@@ -2,26 +2,33 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from msgspec import to_builtins
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from core.config.settings import Settings
-from core.text import pluralize
+from core.reporting.poller_health import assess
 from state.db.reader import Source
 from state.model.errors import TitanError
-from titan_console.doctor import checks, ledger_checks
+from state.queries import batch_list, ledger_status, poll_history
+from titan_console.doctor import checks, lane_checks, ledger_checks
 from titan_console.doctor.finding import Finding, Health
 from titan_console.session import ui_metrics
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ui_metrics import UiMetrics
 from titan_console.text import format as fmt
+from titan_console.text import ledger_messages
 from titan_console.text.format import Label, Tone
 from titan_console.tui import keymap
+from titan_console.tui.pages.page import Records
 from titan_console.tui.pages.query_page import QueryPage
+from titan_console.tui.screens import poller_rows
+from titan_console.tui.screens.poller_rows import PollerView
+from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
@@ -40,45 +47,55 @@ _HEALTH = {
     Health.BAD: Label("✗", "fail", Tone.BAD),
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
-# The console has no key and calls no server; `titan-console doctor` makes these checks.
-_NOT_OURS = ("server", "key", "environment")
-_MORE = "titan-console doctor also checks key and server"
+# The console has no key; the rows of the poller have what its polls reach the API with.
+_NOT_OURS = ("server", "key", "environment", "lane")
+# The poller has rows of its own.
+_OF_POLLER = ("poller", "poll interval", "lease")
+_CHECK_EVERY = timedelta(seconds=30)
 
 
-def finding_rows(findings: Sequence[Finding]) -> list[Row]:
+def finding_rows(findings: Sequence[Finding], now: datetime) -> list[Row]:
     """Failed checks first, then warnings."""
-    ordered = sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))
-    return [_finding_row(number, finding) for number, finding in enumerate(ordered)]
+    return [
+        _finding_row(number, finding, now) for number, finding in enumerate(worst_first(findings))
+    ]
 
 
-def _finding_row(number: int, finding: Finding) -> Row:
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Failed checks first, then warnings."""
+    return sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))
+
+
+def _finding_row(number: int, finding: Finding, now: datetime) -> Row:
     label = _HEALTH[finding.health]
+    detail = ledger_messages.in_list(finding.detail, now)
     return Row(
         key=number,
         cells={
             "health": Cell(str(label), label.tone),
             "what": Cell(finding.what),
-            "detail": Cell(finding.detail, Tone.PLAIN if label.tone != Tone.GOOD else Tone.DIM),
+            "detail": Cell(detail, Tone.PLAIN if label.tone != Tone.GOOD else Tone.DIM),
         },
-        about=f"{finding.what}: {finding.detail}",
+        about=f"{finding.what}: {ledger_messages.in_details(finding.detail)}",
     )
 
 
-def findings_title(findings: Sequence[Finding]) -> str:
-    """The number of failed checks and warnings."""
+def findings_title(findings: Sequence[Finding], checked: timedelta | None = None) -> str:
+    """The number of failed checks and warnings, and when they were made."""
     bad = sum(finding.health == Health.BAD for finding in findings)
     warnings = sum(finding.health == Health.WARN for finding in findings)
-    result = f"{bad} failed, {pluralize(warnings, 'warning')}" if bad or warnings else "all ok"
-    return f"Checks {len(findings)} · {result} · r: check again · {_MORE}"
+    result = poller_rows.summary(bad, warnings) or " · all ok"
+    ago = f" · checked {fmt.span(checked)} ago" if checked is not None else ""
+    return f"Checks {len(findings)}{result}{ago} · r: check again"
 
 
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "change until read": ui_metrics.percentiles(measured.seen),
-        "change until shown": ui_metrics.percentiles(measured.painted),
-        "time to draw": ui_metrics.percentiles(measured.drawn),
-        "time to query": ui_metrics.percentiles(measured.answered),
+        "read delay": ui_metrics.percentiles(measured.seen),
+        "display delay": ui_metrics.percentiles(measured.painted),
+        "drawing time": ui_metrics.percentiles(measured.drawn),
+        "query time": ui_metrics.percentiles(measured.answered),
         "redraws": fmt.count(measured.frames),
     }
     return [
@@ -88,17 +105,25 @@ def metric_rows(measured: UiMetrics) -> list[Row]:
 
 
 class DoctorScreen(QueryPage):
-    """The checks above, the console's latencies below."""
+    """The poller and the checks above, the console's latencies below.
+
+    Checks run again by themselves while the screen is shown.
+    """
 
     NAME = "Doctor"
     NEEDS_LEDGER = False
     CSS = """
     DoctorScreen {
+        #poller { height: auto; max-height: 40%; }
+        #poller-table { height: auto; max-height: 100%; }
         #checks { height: 1fr; }
-        #metrics { height: 7; }
+        #metrics { height: 1; }
+        #metrics:focus-within { height: 7; }
     }
-    DoctorScreen.-flat { #checks, #metrics { height: 1; } }
-    DoctorScreen.-flat { #checks:focus-within, #metrics:focus-within { height: 1fr; } }
+    DoctorScreen.-flat { #poller, #checks, #metrics { height: 1; } #poller-table { height: 1fr; } }
+    DoctorScreen.-flat {
+        #poller:focus-within, #checks:focus-within, #metrics:focus-within { height: 1fr; }
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "check_again", "Check again", id="doctor.again"),
@@ -111,36 +136,69 @@ class DoctorScreen(QueryPage):
         super().__init__(state)
         self._standing: Sequence[Finding] = ()
         self._moving: Sequence[Finding] = ()
+        self._view: PollerView | None = None
+        self._checked_at: datetime | None = None
+        self._poller = Section("Reading the polls…", poller_rows.POLLER_COLUMNS, id="poller")
         self._checks = Section("Checking…", FINDING_COLUMNS, id="checks")
         self._metrics = Section("No measurements yet.", METRIC_COLUMNS, id="metrics")
         self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
-        """Two lists."""
+        """Three lists."""
         with Vertical(classes="content"):
+            yield self._poller
             yield self._checks
             yield self._metrics
 
     def on_mount(self) -> None:
         """Start the checks."""
         self._checks.table.focus()
+
+    def on_screen_resume(self) -> None:
+        """Check again whenever the screen is shown."""
+        super().on_screen_resume()
         self.action_check_again()
 
+    def tick(self) -> None:
+        """Check again from time to time."""
+        super().tick()
+        is_due = self._checked_at and self.state.now() - self._checked_at >= _CHECK_EVERY
+        if self.is_current and is_due:
+            self.action_check_again()
+
     def draw(self, now: datetime) -> None:
-        """Fill both lists."""
-        del now
-        findings = (*self._standing, *self._moving)
+        """Fill the lists."""
+        if self._view is not None:
+            rows = poller_rows.poller_rows(self._view, self.state.access, now)
+            self._poller.show(rows, poller_rows.title(rows))
+        findings = self._findings()
         if findings:
-            self._checks.show(finding_rows(findings), findings_title(findings))
+            checked = now - self._checked_at if self._checked_at else None
+            self._checks.show(finding_rows(findings, now), findings_title(findings, checked))
         self._metrics.show(metric_rows(self.state.metrics), "This console")
+
+    def _findings(self) -> Sequence[Finding]:
+        moving = [finding for finding in self._moving if finding.what not in _OF_POLLER]
+        return (*self._standing, *moving)
+
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
+        """The checks, as in `doctor --json`; other rows likewise, without a result."""
+        if table is self._checks.table:
+            found = worst_first(self._findings())
+            return lambda _source: [to_builtins(found[int(key)]) for key in keys]
+        rows = [row for key in keys if (row := table.row_of(key))]
+        return lambda _source: [
+            {name: row.cells[name].text for name in ("what", "detail")} for row in rows
+        ]
 
     def action_check_again(self) -> None:
         """Run all checks again."""
-        self.run_worker(self._check(), group="checks", exclusive=True)
+        self._checked_at = self.state.now()
+        self.run_worker(self._check, group="checks", exclusive=True)
         self.ledger_changed()
 
     async def _check(self) -> None:
-        settings = Settings(home=self.state.path.parent)
+        settings = Settings(home=self.state.folder.root, ledger_url=self.state.folder.ledger_url)
         try:
             found = await asyncio.to_thread(
                 lambda: list(
@@ -153,8 +211,20 @@ class DoctorScreen(QueryPage):
         self._standing = [finding for finding in found if finding.what not in _NOT_OURS]
         self.show()
 
-    def _read(self, source: Source) -> Sequence[Finding]:
-        return list(ledger_checks.findings(source, self.state.now(), self.state.silent_after))
+    def _read(self, source: Source) -> tuple[Sequence[Finding], PollerView]:
+        now, silent_after = self.state.now(), self.state.silent_after
+        view = PollerView(
+            health=assess(ledger_status.poller(source), now, silent_after),
+            polls=poll_history.latest(source, limit=poller_rows.RECENT),
+            interval=ledger_status.median_poll_interval(source),
+            has_open=bool(batch_list.count_open(source)),
+        )
+        settings = Settings(home=self.state.folder.root)
+        found = [
+            *ledger_checks.findings(source, now, silent_after),
+            *lane_checks.removed(source, settings),
+        ]
+        return found, view
 
-    def _take(self, found: Sequence[Finding]) -> None:
-        self._moving = found
+    def _take(self, found: tuple[Sequence[Finding], PollerView]) -> None:
+        self._moving, self._view = found

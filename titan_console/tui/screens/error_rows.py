@@ -12,8 +12,8 @@ from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 COLUMNS = (
-    Column("workflow", "Workflow", 12, 2, grow=1, widest=22),
-    Column("kind", "Error", 19, 1, grow=1, widest=24),
+    Column("workflow", "Workflow", 12, 2, grow=2, widest=40, keeps_end=True, is_name=True),
+    Column("kind", "Error", 19, 1, grow=1, widest=40, is_name=True),
     Column("count", "Count", 7, 0, right=True),
     Column("message", "Message", 18, 4, grow=5),
     Column("next", "Suggested action", 16, 5),

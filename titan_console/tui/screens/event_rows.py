@@ -9,15 +9,15 @@ from state.model.timestamps import from_text
 from state.operations.commands import Command, CommandState
 from state.queries import event_list
 from state.queries.event_list import EventLine
-from titan_console.text import event_labels
+from titan_console.text import event_labels, ledger_messages
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 EVENT_COLUMNS = (
-    Column("at", "Time", 15, 0),
+    Column("age", "Age", 7, 0, right=True),
     Column("what", "Event", 22, 1, grow=1, widest=30),
-    Column("concerns", "Subject", 18, 2, grow=3, widest=48),
+    Column("concerns", "Subject", 18, 2, grow=3, widest=48, keeps_end=True),
     Column("who", "Actor", 10, 5, grow=1, widest=28),
     Column("why", "Reason", 14, 4, grow=3),
     Column("cost", "Cost", 9, 6, right=True),
@@ -30,6 +30,7 @@ COMMAND_COLUMNS = (
     Column("who", "Actor", 14, 5, grow=1, widest=30),
     Column("why", "Reason", 14, 4, grow=3),
     Column("outcome", "Result", 16, 3, grow=4),
+    Column("age", "Age", 7, 6, right=True),
 )
 _STATES: Mapping[CommandState, Label] = {
     CommandState.PENDING: Label("◔", "pending", Tone.WARN),
@@ -38,12 +39,8 @@ _STATES: Mapping[CommandState, Label] = {
     CommandState.FAILED: Label("✗", "failed", Tone.BAD),
     CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
 }
+_NOTHING_TO_DO = Label("-", "nothing to do", Tone.DIM)
 _SEPARATOR = "  ·  "
-
-
-def local(timestamp: str, form: str = "%b %d %H:%M:%S") -> str:
-    """A time in the local zone."""
-    return f"{from_text(timestamp).astimezone():{form}}"
 
 
 class FoundEvents:
@@ -67,16 +64,16 @@ class FoundEvents:
 
     def row(self, key: int, record: EventLine, now: datetime) -> Row:
         """The row of one record."""
-        del now
         event = record.event
         label = event_labels.what(event.kind)
-        why, outcome = event_labels.why(event.detail), event_labels.outcome(event.detail)
+        why = ledger_messages.in_list(event_labels.why(event.detail), now)
+        outcome = ledger_messages.in_list(event_labels.outcome(event.detail), now)
         return Row(
             key=key,
             cells={
-                "at": Cell(local(event.at), Tone.DIM),
+                "age": Cell(fmt.since(event.at, now), Tone.DIM),
                 "what": Cell(str(label), label.tone),
-                "concerns": Cell(event_labels.concerns(record)),
+                "concerns": Cell(event_labels.concerns(record, is_short=True)),
                 "who": Cell(event.actor, Tone.DIM),
                 "why": Cell(why, Tone.DIM),
                 "cost": Cell(event_labels.cost(record)),
@@ -107,12 +104,12 @@ def _is_open(command: Command) -> bool:
 
 
 def _command_row(command: Command, now: datetime, waits: str | None) -> Row:
-    label = _STATES[command.state]
+    label = _NOTHING_TO_DO if command.changed_nothing else _STATES[command.state]
     left = from_text(command.not_before_ts) - now
     count = ""
     if command.state == CommandState.PENDING:
         count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next poll"
-    message = command.outcome or waits or ""
+    message = ledger_messages.in_list(command.outcome or waits or "", now)
     return Row(
         key=command.key,
         cells={
@@ -120,10 +117,18 @@ def _command_row(command: Command, now: datetime, waits: str | None) -> Row:
             "action": Cell(command.action.value),
             "items": Cell(fmt.count(command.item_count)),
             "who": Cell(command.who, Tone.DIM),
-            "why": Cell(command.reason, Tone.DIM),
+            "why": Cell(ledger_messages.in_list(command.reason, now), Tone.DIM),
             "outcome": Cell(message),
+            "age": Cell(fmt.since(command.created_ts, now), Tone.DIM),
         },
         about=_SEPARATOR.join(
-            part for part in (command.action.value, command.key, command.reason, message) if part
+            part
+            for part in (
+                command.action.value,
+                command.key,
+                ledger_messages.in_list(command.reason, now),
+                message,
+            )
+            if part
         ),
     )

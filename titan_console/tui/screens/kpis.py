@@ -1,26 +1,32 @@
 """The KPIs with their targets and their last 30 days, and each by workflow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
+from msgspec import to_builtins
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from core.config import titan_file
-from core.money.kpis import Kpi, percentile, shown
+from core.money.kpis import Kpi, hours_text, percentile, report, shown
 from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
 from core.text import pluralize
 from state.db.reader import Source
-from state.files.folder import Folder
+from state.model.timestamps import to_text
+from state.queries import live_rates
+from state.queries.live_rates import EndedRun
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import format as fmt
-from titan_console.text.charts import Bars, Distribution, Marker, sparkline
+from titan_console.text.batch_share import share_basis
+from titan_console.text.charts import ENOUGH, Bars, Distribution, Marker, sparkline
 from titan_console.text.format import Tone
+from titan_console.tui.pages.page import Records
 from titan_console.tui.pages.query_page import QueryPage
+from titan_console.tui.screens import rate_rows
 from titan_console.tui.screens.savings_rows import target_label
 from titan_console.tui.widgets.chart import Chart
-from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
@@ -28,7 +34,7 @@ _FIGURE = (
     Column("value", "Value", 9, 1, right=True),
     Column("target", "Target", 10, 3, right=True),
     Column("verdict", "Status", 9, 2),
-    Column("days", "30 days", 30, 4),
+    Column("days", "Trend", 30, 4),
 )
 KPI_COLUMNS = (Column("name", "KPI", 18, 0, grow=1, widest=28), *_FIGURE)
 WORKFLOW_COLUMNS = (Column("name", "Workflow", 18, 0, grow=1, widest=48), *_FIGURE)
@@ -37,7 +43,13 @@ _HOUR_S = 3600
 
 def kpi_rows(found: KpiMonth) -> list[Row]:
     """One row per KPI."""
-    return [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
+    rows = [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
+    return [
+        replace(row, about=f"batch share, of the tokens: {share_basis(found)}")
+        if row.key == "batch_share"
+        else row
+        for row in rows
+    ]
 
 
 def kpis_title(found: KpiMonth) -> str:
@@ -98,30 +110,42 @@ def day_bars(found: KpiMonth, name: str) -> Bars:
         values=_values(found.by_day, name),
         format_value=lambda value: shown(of_a_day, value),
         target=float(of_a_day.target),
+        target_of="a day" if of_a_day.is_sum else "",
         is_floor=of_a_day.is_floor,
+        base=_base(of_a_day),
+        # Only what misses its target catches the eye.
+        met=Tone.DIM,
         first=_short(days[0]),
-        last="today",
+        last="today (UTC)",
     )
+
+
+def _base(kpi: Kpi) -> float:
+    """A share is drawn around its target: from 60% for a target of 80%."""
+    target = float(kpi.target)
+    return max(0.0, 2 * target - 1) if kpi.is_floor and target < 1 else 0.0
 
 
 def distribution(seconds: Sequence[float]) -> Distribution:
     """The turnarounds of batches with p50 and p95."""
     hours = [value / _HOUR_S for value in seconds]
     marks = [
-        Marker(at=at, label=f"p{percent} {_hours(at)}", tone=tone)
+        Marker(at=at, label=f"p{percent} {hours_text(at)}", tone=tone)
         for percent, tone in ((50, Tone.GOOD), (95, Tone.WARN))
         if (at := percentile(hours, percent)) is not None
     ]
-    return Distribution(values=hours, marks=marks, format_value=_hours)
+    return Distribution(values=hours, marks=marks, format_value=hours_text)
 
 
 def distribution_title(seconds: Sequence[float]) -> str:
     """The title of the histogram."""
-    return f"Turnaround of {pluralize(len(seconds), 'batch', 'batches')}"
+    batches = pluralize(len(seconds), "batch", "batches")
+    return f"Turnaround of {batches}, from submission until collected"
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:.2f} h"
+def _without_days(title: str) -> str:
+    """The title of a KPI without the days that it is the sum of."""
+    return title.partition(" in ")[0]
 
 
 def _short(day: str) -> str:
@@ -136,8 +160,8 @@ class _KpiPage(QueryPage):
         self.add_query(self._read, self._take)
 
     def _read(self, source: Source) -> KpiMonth:
-        never = titan_file.read(Folder(self.state.path.parent)).never_batch
-        return history.kpi_month(source, never, self.state.now().date())
+        fleet = history.fleet_in(self.state.folder)
+        return history.kpi_month(source, fleet, self.state.now().date())
 
     def _take(self, found: KpiMonth) -> None:
         self.found = found
@@ -149,10 +173,16 @@ class KpisScreen(_KpiPage):
     NAME = "KPIs"
     CSS = """
     KpisScreen {
-        #kpis { height: 8; }
+        #kpis { height: 12; }
         #kpi-days, #turnaround { height: 1fr; }
     }
-    KpisScreen.-low { #turnaround { display: none; } #kpis { height: 1fr; max-height: 8; } }
+    /* Without a histogram. */
+    KpisScreen.-few #turnaround { height: 4; }
+    KpisScreen.-low {
+        #turnaround { display: none; }
+        #kpis { height: 1fr; max-height: 12; }
+        #kpi-days { height: 6; }
+    }
     KpisScreen.-low.-times { #turnaround { display: block; } #kpi-days { display: none; } }
     KpisScreen.-flat, KpisScreen.-flat.-times { #kpi-days, #turnaround { display: none; } }
     """
@@ -163,6 +193,8 @@ class KpisScreen(_KpiPage):
         self._kpis = Section("Calculating…", KPI_COLUMNS, id="kpis")
         self._days = Chart(id="kpi-days")
         self._turnaround = Chart(id="turnaround")
+        self._ended: Sequence[EndedRun] = ()
+        self.add_query(self._read_rates, self._take_rates)
 
     def content(self) -> ComposeResult:
         """The list above the charts."""
@@ -177,13 +209,14 @@ class KpisScreen(_KpiPage):
 
     def draw(self, now: datetime) -> None:
         """Fill the list and the charts."""
-        del now
         found = self.found
         if found is None:
             return
-        self._kpis.show(kpi_rows(found), kpis_title(found))
-        self._turnaround.border_title = f" {distribution_title(found.turnarounds_s)} "
-        self._turnaround.painter = distribution(found.turnarounds_s).lines
+        rates = rate_rows.rate_rows(self._ended, now)
+        self._kpis.show([*kpi_rows(found), *rates], kpis_title(found))
+        title = f" {distribution_title(found.turnarounds_s)} "
+        self._turnaround.show(title, distribution(found.turnarounds_s).lines)
+        self.set_class(len(found.turnarounds_s) < ENOUGH, "-few")
         self._draw_chosen()
 
     def on_record_table_moved(self) -> None:
@@ -192,19 +225,54 @@ class KpisScreen(_KpiPage):
         self._draw_chosen()
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Open the KPI by workflow."""
+        """Open the KPI by workflow; a rate has no page."""
         message.stop()
+        if rate_rows.is_rate(message.row.key):
+            return
         name, title = str(message.row.key), message.row.cells["name"].text
         self.app.push_screen(KpiByWorkflow(self.state, name, title))  # pyright: ignore[reportUnknownMemberType]
+
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
+        """The KPIs, as in `kpis --json`, and the rates with their parts."""
+        del table
+        if self.found is None:
+            return None
+        kpis = _records({"": self.found.overall}, map(str, keys))
+        rates = rate_rows.records(self._ended, keys, self.state.now())
+        return lambda source: [*kpis(source), *rates]
 
     def _draw_chosen(self) -> None:
         row = self._kpis.table.current()
         if row is None or self.found is None:
             return
         name = str(row.key)
+        if rate_rows.is_rate(name):
+            self.set_class(False, "-times")
+            bars = rate_rows.rate_bars(self._ended, name, self.state.now())
+            self._days.show(f" {row.cells['name'].text} ", bars.lines)
+            return
         self.set_class(name.endswith("_h"), "-times")
-        self._days.border_title = f" {row.cells['name'].text} by day "
-        self._days.painter = day_bars(self.found, name).lines
+        title = f" {_without_days(row.cells['name'].text)} by day "
+        self._days.show(title, day_bars(self.found, name).lines)
+
+    def _read_rates(self, source: Source) -> Sequence[EndedRun]:
+        since = to_text(self.state.now() - rate_rows.LONGEST)
+        return live_rates.ended_since(source, since)
+
+    def _take_rates(self, ended: Sequence[EndedRun]) -> None:
+        self._ended = ended
+
+
+def _records(found: Mapping[str, Kpis], names: Iterable[str]) -> Records:
+    """One record for each KPI of each workflow."""
+    wanted = set(names)
+    made = [
+        ({"workflow": workflow} if workflow else {}) | {"kpi": name} | to_builtins(kpi)
+        for workflow, kpis in found.items()
+        for name, kpi in report(kpis).items()
+        if name in wanted
+    ]
+    return lambda _source: made
 
 
 class KpiByWorkflow(_KpiPage):
@@ -228,6 +296,14 @@ class KpiByWorkflow(_KpiPage):
     def on_mount(self) -> None:
         """Focus the list."""
         self._list.table.focus()
+
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
+        """The KPI of these workflows."""
+        del table
+        if self.found is None:
+            return None
+        found = {key: self.found.by_workflow[key] for key in map(str, keys)}
+        return _records(found, [self._name])
 
     def draw(self, now: datetime) -> None:
         """Fill it."""

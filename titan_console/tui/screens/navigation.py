@@ -28,7 +28,7 @@ def open_destination(
     """Open it, unless it is the current page."""
     app = app_of(page)
     if isinstance(destination, ToScreen):
-        app.call_later(app.run_action, f"go('{destination.mode}')")
+        app.call_later(app.run_action, f"go_list('{destination.mode}')")
         return
     made = detail_of(page, destination, table)
     if made is not None and not (isinstance(page, DetailPage) and page.destination == destination):
@@ -53,7 +53,7 @@ def app_of(page: Page) -> "App[None]":
 
 async def open_tag(app: "App[None]", tag: str) -> None:
     """The Requests screen, filtered by a tag."""
-    await app.run_action("go('requests')")
+    await app.run_action("go_list('requests')")
     screen = app.screen
     if isinstance(screen, FilteredPage):
         screen.call_after_refresh(screen.set_filter, f"tag:{quoted(tag, whole=True)}")

@@ -1,24 +1,25 @@
 """The page of one request: overview, bodies, error, attempts, cost, raw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from core.config import titan_file
 from core.money.explain import explain
 from core.money.pricing import PriceBook
+from core.reporting import request_report
 from state.db.reader import Source
-from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.operations.commands import Action
 from state.queries import request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from state.queries.spending import PricedAttempt
-from titan_console.session.body_reader import BodyReader, missing_body
+from titan_console.session.body_reader import BodyReader
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import links, request_documents
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.links import ToRequest
+from titan_console.text.safe_text import clean
 from titan_console.tui.pages import targets
 from titan_console.tui.pages.detail_page import DetailPage, Drawing
 from titan_console.tui.widgets.record_table import RecordTable
@@ -37,12 +38,13 @@ class RequestDetail(DetailPage):
     ) -> None:
         """`destination` is the request."""
         super().__init__(state, destination, origin)
-        self._bodies = BodyReader(state.path)
+        self._bodies = BodyReader(state.folder)
         self._prices: PriceBook | None = None
+        self._workflow = ""
 
     def breadcrumb(self) -> str:
         """Its custom_id."""
-        return self.destination.custom_id[:_MAX_BREADCRUMB]
+        return clean(self.destination.custom_id, _MAX_BREADCRUMB)
 
     def show_other(self, link: str) -> bool:
         """Show another request."""
@@ -56,6 +58,10 @@ class RequestDetail(DetailPage):
         del action
         return targets.request_named(self.destination.tag, self.destination.custom_id)
 
+    def workflows(self) -> Collection[str]:
+        """That of the request, once it is read."""
+        return (self._workflow,) if self._workflow else ()
+
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """The query of a section."""
         destination = self.destination
@@ -66,16 +72,22 @@ class RequestDetail(DetailPage):
                 raise UnknownId(
                     f"Request {destination.custom_id!r} of {destination.tag!r} not found."
                 )
-            return self._draw_section(section, found)
+            self._workflow = found.workflow
+            self._bodies.files = source.files
+            return self._draw_section(section, source, found)
 
         return answer
 
-    def _draw_section(self, section: str, found: RequestRecord) -> Drawing:
+    def _draw_section(self, section: str, source: Source, found: RequestRecord) -> Drawing:
         match section:
             case "Overview":
                 return lambda now: request_documents.overview(found, now)
             case "Attempts":
                 return lambda now: request_documents.attempts(found, now)
+            case "Raw":
+                folder = self.state.folder
+                raw = request_documents.raw(found, request_report.origins(source, found), folder)
+                return lambda _now: raw
             case _:
                 document = self._still(section, found)
                 return lambda _now: document
@@ -89,10 +101,8 @@ class RequestDetail(DetailPage):
                 return self._response(found)
             case "Error":
                 return request_documents.errors(found)
-            case "Cost":
-                return self._cost(found)
             case _:
-                return self._raw(found)
+                return self._cost(found)
 
     def _response(self, found: RequestRecord) -> Document:
         best = found.effective
@@ -101,31 +111,15 @@ class RequestDetail(DetailPage):
 
     def _cost(self, found: RequestRecord) -> Document:
         if self._prices is None:
-            self._prices = PriceBook(titan_file.read(Folder(self.state.path.parent)).prices)
+            folder = self.state.folder
+            self._prices = PriceBook.with_cache(folder, titan_file.read(folder))
         ended = [_priced(found, attempt) for attempt in found.attempts]
         return request_documents.cost([explain(a, self._prices) for a in ended if a is not None])
-
-    def _raw(self, found: RequestRecord) -> Document:
-        """The lines of the files, with invalid UTF-8 replaced."""
-        builder = DocumentBuilder()
-        builder.heading(f"Body: spool/{_body(found).file}, byte {_body(found).offset:,}")
-        builder.text(_line(self._bodies.payload(_body(found)).line))
-        for number, attempt in reversed(list(enumerate(found.attempts, 1))):
-            body = self._bodies.answer(attempt)
-            if body is not None and attempt.result is not None:
-                location = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
-                builder.heading(f"Result of attempt {number:,}: {location}")
-                builder.text(_line(body.line))
-        return builder.build()
 
 
 def _body(found: RequestRecord) -> request_detail.FileSpan:
     """The body of the effective attempt, else of the request."""
     return found.effective.body if found.effective else found.body
-
-
-def _line(line: bytes | None) -> str:
-    return missing_body("").text() if line is None else line.decode("utf-8", "replace")
 
 
 def _no_answer(attempt: AttemptRecord | None) -> str:
@@ -150,6 +144,7 @@ def _priced(request: RequestRecord, attempt: AttemptRecord) -> PricedAttempt | N
         tag=request.tag,
         workflow=attempt.workflow,
         batch_key=attempt.batch_key,
+        lane=attempt.lane,
         kind=attempt.kind,
         outcome=attempt.outcome,
         model=attempt.model or attempt.requested_model,

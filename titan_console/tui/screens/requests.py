@@ -1,6 +1,6 @@
 """The Requests screen: every request of the ledger, newest first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from state.db.reader import Source
+from state.model.records import RequestStatus
 from state.operations.commands import Action
 from state.queries import request_list
 from state.queries.request_list import Query, RequestRow, SortOrder
@@ -25,14 +26,14 @@ from titan_console.tui.widgets.virtual_table import VirtualTable
 
 COLUMNS = (
     Column("status", "Status", 14, 0),
-    Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
-    Column("tag", "Tag", 16, 3, grow=2, widest=32, keeps_end=True),
+    Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True, is_name=True),
+    Column("tag", "Tag", 16, 4, grow=2, widest=32, keeps_end=True),
     Column("attempts", "Attempts", 8, 6, right=True),
     Column("model", "Model", 17, 7, grow=1, widest=26),
-    Column("tokens", "In/out", 13, 8, right=True),
-    Column("cost", "Cost", 9, 5, right=True),
-    Column("age", "Age", 7, 4, right=True),
-    Column("remark", "Remark", 14, 9, grow=4),
+    Column("tokens", "In/out", 13, 8, right=True, usual=("0/0",)),
+    Column("cost", "Cost", 9, 5, right=True, usual=("$0.00",)),
+    Column("age", "Age", 7, 3, right=True),
+    Column("remark", "Remark", 14, 2, grow=4, usual=("end_turn",)),
 )
 
 
@@ -50,9 +51,7 @@ class AllRequests:
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
         """The row of one record."""
         label = fmt.request_status(record.status)
-        remark = (
-            record.error_message or record.error_type or record.invalid or record.stop_reason or ""
-        )
+        remark = _remark(record)
         return Row(
             key=key,
             cells={
@@ -77,6 +76,13 @@ class AllRequests:
         )
 
 
+def _remark(record: RequestRow) -> str:
+    """The error of a request in flight or queued is that of an earlier attempt."""
+    if record.status in (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT):
+        return ""
+    return record.error_message or record.error_type or record.invalid or record.stop_reason or ""
+
+
 class FoundRequests(AllRequests):
     """The requests that match a query."""
 
@@ -98,20 +104,21 @@ class RequestListPage(SplitPage):
     ]
     VOCABULARY = Vocabulary(request_list.FIELDS, request_list.STATES)
     SORTS = (
-        Sort("n", SortOrder.NEWEST, "newest first"),
+        Sort("n", SortOrder.NEWEST, "newest first", "age"),
         Sort("a", SortOrder.AGE, "oldest first"),
-        Sort("t", SortOrder.TAG, "tag"),
-        Sort("s", SortOrder.STATUS, "status"),
-        Sort("c", SortOrder.COST, "cost, highest first"),
-        Sort("k", SortOrder.TOKENS, "tokens, most first"),
-        Sort("r", SortOrder.ATTEMPTS, "attempts, most first"),
+        Sort("t", SortOrder.TAG, "tag", "tag"),
+        Sort("s", SortOrder.STATUS, "status", "status"),
+        Sort("c", SortOrder.COST, "cost, highest first", "cost"),
+        Sort("k", SortOrder.TOKENS, "tokens, most first", "tokens"),
+        Sort("r", SortOrder.ATTEMPTS, "attempts, most first", "attempts"),
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:
         """`filter_text` is the initial filter."""
         super().__init__(state)
-        self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
-        self.table = VirtualTable(COLUMNS, self.listing(), state.path, state.clock, id=table_id)
+        self.filter = self.filter_line.read(filter_text)
+        self.filter_text = self.own_filter = filter_text
+        self.table = VirtualTable(COLUMNS, self.listing(), state.folder, state.clock, id=table_id)
 
     def listing(self) -> FoundRequests:
         """The matching requests in the sort order."""
@@ -160,12 +167,7 @@ class RequestListPage(SplitPage):
 
     def badges(self) -> tuple[Part, ...]:
         """Also the number of new requests."""
-        newer: tuple[Part, ...] = ()
-        if self.table.is_following:
-            newer = (Part("  ▲ following", Tone.GOOD),)
-        elif self.table.newer:
-            newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
-        return (*newer, *super().badges())
+        return (*self.table.follow_badge(), *super().badges())
 
     def target(self, action: Action) -> Target | None:
         """The selected requests, else the one under the cursor."""
@@ -174,6 +176,11 @@ class RequestListPage(SplitPage):
             return targets.requests(self.table, "", (), action)
         fitting = targets.actions_of_request(record)
         return targets.requests(self.table, record.custom_id, fitting, action)
+
+    def workflows(self) -> Collection[str]:
+        """That of the request under the cursor."""
+        record = None if self.table.selection else self.table.record_under_cursor()
+        return (record.workflow,) if record else ()
 
 
 class RequestsScreen(RequestListPage):

@@ -1,26 +1,28 @@
 """Savings by day, workflow and model, the projected month, and the batches behind each sum."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import ClassVar
 
+from msgspec import to_builtins
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from core.config import titan_file
 from core.money.pricing import PriceBook
-from core.reporting import savings
+from core.reporting import export, savings
 from core.reporting.savings import Savings
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.queries import spending
+from state.queries import batch_detail, spending
 from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, SumFilter
 from titan_console.session.console_state import ConsoleState
+from titan_console.tui.pages.page import Records
 from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.screens import savings_rows as rows
 from titan_console.tui.widgets.chart import Chart
-from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.section import Section
 
 
@@ -60,6 +62,13 @@ class SavingsBatches(QueryPage):
         message.stop()
         page = SavingsAnswers(self.state, self._sum_filter, str(message.row.key))
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
+
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records:
+        """The batches, as the Batches screen exports them."""
+        del table
+        return lambda source: export.batches(
+            batch for key in keys if (batch := batch_detail.batch(source, str(key)))
+        )
 
     def _read(self, source: Source) -> list[BatchSum]:
         return spending.batches_in_sum(source, self._sum_filter)
@@ -119,6 +128,7 @@ class SavingsScreen(QueryPage):
         #by-day { height: 3fr; }
         #groups { height: 4fr; }
     }
+    SavingsScreen.-low { #money { height: 6; } #by-day { height: 5; } #groups { height: 1fr; } }
     SavingsScreen.-flat {
         #by-day { display: none; }
         #money, #groups { height: 1; }
@@ -152,7 +162,6 @@ class SavingsScreen(QueryPage):
 
     def on_mount(self) -> None:
         """Focus the metrics."""
-        self._chart.border_title = " Saved by day "
         self._money.table.focus()
 
     def draw(self, now: datetime) -> None:
@@ -161,7 +170,7 @@ class SavingsScreen(QueryPage):
         if self._found is None:
             return
         self._money.show(rows.figure_rows(self._found), "Savings, last 30 days")
-        self._chart.painter = rows.day_bars(self._found).lines
+        self._chart.show(" Saved by day ", rows.day_bars(self._found).lines)
         self._groups.show(
             rows.group_rows(self._found.by[self._by], self._by),
             f"By {self._by} · b: group by {self._next()}",
@@ -186,16 +195,29 @@ class SavingsScreen(QueryPage):
             sum_filter, name = SumFilter(self._by, key, self._found.since_day), key
         self.app.push_screen(SavingsBatches(self.state, sum_filter, name))  # pyright: ignore[reportUnknownMemberType]
 
+    def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
+        """The groups as `savings --json` prints them, the metrics as `savings --month --json`."""
+        found, by = self._found, self._by
+        if found is None:
+            return None
+        if table is self._money.table:
+            return lambda _source: [to_builtins(savings.report(found))]
+        names = set(keys)
+        rows_ = [row for row in found.by[by] if row.name in names]
+        return lambda _source: [
+            {by: row.name} | to_builtins(savings.spending_report(row)) for row in rows_
+        ]
+
     def _next(self) -> str:
         return savings.BY[(savings.BY.index(self._by) + 1) % len(savings.BY)]
 
     def _read(self, source: Source) -> Savings:
-        prices = _prices(self.state.path)
+        prices = _prices(self.state.folder)
         return savings.read(source, prices, self.state.now().date())
 
     def _take(self, found: Savings) -> None:
         self._found = found
 
 
-def _prices(ledger: Path) -> PriceBook:
-    return PriceBook(titan_file.read(Folder(ledger.parent)).prices)
+def _prices(folder: Folder) -> PriceBook:
+    return PriceBook.with_cache(folder, titan_file.read(folder))

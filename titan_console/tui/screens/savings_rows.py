@@ -96,7 +96,7 @@ def _month(found: Savings) -> Row:
         f" {fmt.money(ahead.pace_nano)} (mean of {days})",
         target=ahead.target_nano,
         ok=ahead.ok,
-        labels=("on track", "below"),
+        labels=("on track", "missed"),
     )
 
 
@@ -165,7 +165,7 @@ def _figure(
 def target_label(ok: bool | None, labels: tuple[str, str] = ("met", "missed")) -> fmt.Label:
     """Whether a target is met, as a label."""
     if ok is None:
-        return fmt.Label("◦", "not yet", Tone.DIM)
+        return fmt.Label("-", "no data", Tone.DIM)
     met, missed = labels
     return fmt.Label("✓", met, Tone.GOOD) if ok else fmt.Label("✗", missed, Tone.BAD)
 
@@ -292,8 +292,10 @@ def day_bars(found: Savings) -> Bars:
         values=[saved.get(day, 0.0) if first and day >= first else saved.get(day) for day in days],
         format_value=lambda dollars: f"${dollars:,.2f}",
         target=found.month.target_nano / 1e9 / len(days),
+        target_of="a day",
+        missed=Tone.BUSY,
         first=_short(days[0]),
-        last="today",
+        last="today (UTC)",
     )
 
 

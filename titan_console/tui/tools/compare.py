@@ -1,9 +1,9 @@
 """`d`: compares two attempts of a request, or two selected requests."""
 
 import asyncio
-from pathlib import Path
 
 from state.db.reader import Source
+from state.files.folder import Folder
 from state.queries import request_detail
 from state.queries.request_detail import RequestRecord
 from titan_console.session.body_reader import BodyReader
@@ -28,16 +28,16 @@ def start(page: Page) -> None:
 
 async def _compare(page: Page) -> None:
     selected = _selected(page)
-    ledger = page.state.path
+    folder = page.state.folder
     if selected:
         if len(selected) != _TWO:
             current_record.notify(
                 page, f"{len(selected):,} rows are selected; select two to compare."
             )
             return
-        sides = await current_record.query(page, lambda source: _requests(source, ledger, selected))
+        sides = await current_record.query(page, lambda source: _requests(source, folder, selected))
     else:
-        sides = await _attempts(page, ledger)
+        sides = await _attempts(page, folder)
     if sides is None:
         return
     if len(sides) != _TWO:
@@ -58,9 +58,9 @@ def _selected(page: Page) -> list[ToRequest | None]:
     return [destination if isinstance(destination, ToRequest) else None for destination in targets]
 
 
-def _requests(source: Source, ledger: Path, selected: list[ToRequest | None]) -> list[Side]:
+def _requests(source: Source, folder: Folder, selected: list[ToRequest | None]) -> list[Side]:
     """The effective attempts of these requests."""
-    bodies = BodyReader(ledger)
+    bodies = BodyReader(folder, source.files)
     found = [request_detail.request(source, t.tag, t.custom_id) for t in selected if t is not None]
     return [
         (f"{request.tag} / {request.custom_id}", whole_attempt(request.effective, bodies))
@@ -69,7 +69,7 @@ def _requests(source: Source, ledger: Path, selected: list[ToRequest | None]) ->
     ]
 
 
-async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
+async def _attempts(page: Page, folder: Folder) -> list[Side] | None:
     """The last attempt and the one before; with more than two, one is chosen in a menu."""
     destination = current_record.destination_of(page)
     if not isinstance(destination, ToRequest):
@@ -87,11 +87,11 @@ async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
         if letter is None:
             return None
         earlier = _LETTERS.index(letter)
-    return await asyncio.to_thread(_sides, found, ledger, earlier)
+    return await current_record.query(page, lambda source: _sides(source, found, folder, earlier))
 
 
-def _sides(found: RequestRecord, ledger: Path, earlier: int) -> list[Side]:
-    bodies = BodyReader(ledger)
+def _sides(source: Source, found: RequestRecord, folder: Folder, earlier: int) -> list[Side]:
+    bodies = BodyReader(folder, source.files)
     numbered = [(n, found.attempts[n]) for n in (earlier, len(found.attempts) - 1)]
     return [
         (f"attempt {n + 1:,}, {attempt.batch_key}", whole_attempt(attempt, bodies))

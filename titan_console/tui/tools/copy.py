@@ -33,7 +33,7 @@ async def _copy(page: Page, part: RecordPart) -> None:
         app_of(page).copy_to_clipboard(part.text)
         current_record.notify(page, f"Copied the {part.name} (if the terminal allows it).")
         return
-    home, now = page.state.path.parent, page.state.now()
+    home, now = page.state.folder.root, page.state.now()
     try:
         path = await asyncio.to_thread(
             export_files.keep, home, part.name, part.suffix, part.text, now

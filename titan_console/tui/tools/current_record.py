@@ -39,7 +39,7 @@ def destination_of(page: Page) -> Destination | None:
 
 async def query(page: Page, question: Callable[[Source], Answer]) -> Answer | None:
     """The result of a query; None, with a notice, where it fails."""
-    worker = QueryWorker(page.state.path)
+    worker = QueryWorker(page.state.folder)
     try:
         return await worker.ask(question)
     except Superseded:

@@ -9,14 +9,16 @@ from msgspec import Struct
 from core.reporting import export
 from core.reporting.export import Format, Record, RequestReport
 from core.text import pluralize
-from state.db.reader import Reader, Source
+from state.db.opening import open_reader
+from state.db.reader import Source
 from state.files.folder import Folder, open_private_text
 from state.model.errors import LedgerError
-from state.queries import batch_detail
+from state.model.records import Batch
+from state.queries import batch_detail, ended_batches
 from titan_console.session import export_files
 from titan_console.text.links import ToBatch, ToRequest, parse
 from titan_console.tui.pages.dialog import Entry, Menu
-from titan_console.tui.pages.page import Page
+from titan_console.tui.pages.page import Page, Records
 from titan_console.tui.screens.navigation import app_of
 from titan_console.tui.tools import current_record
 from titan_console.tui.widgets.record_table import Key, RecordTable
@@ -26,12 +28,12 @@ _FORMATS = {"j": Format.JSONL, "c": Format.CSV}
 
 
 class Chosen(Struct, frozen=True):
-    """What to export: requests by id, batches by key, or other rows as shown."""
+    """What to export: requests by id, batches by key, or the data of other rows."""
 
     name: str
     keys: Sequence[Key]
     kind: str
-    rows: Sequence[Record] = ()
+    records: Records | None = None
 
 
 def start(page: Page) -> None:
@@ -55,14 +57,15 @@ async def _export(page: Page, table: RecordTable) -> None:
         Entry("j", "JSONL", "one JSON object per line"),
         Entry("c", "CSV", "for spreadsheets; formulas are escaped"),
     ]
-    title = f"Export {len(chosen.keys):,} {which} {chosen.kind}"
+    one, many = f"{which} {_ONE[chosen.kind]}", f"{which} {chosen.kind}"
+    title = f"Export {pluralize(len(chosen.keys), one, many)}"
     form = _FORMATS.get(await app_of(page).push_screen_wait(Menu(title, entries)) or "")
     if form is None:
         return
-    home, now = page.state.path.parent, page.state.now()
+    home, now = page.state.folder.root, page.state.now()
     try:
         path = export_files.new_path(home, chosen.name, form.value, now)
-        count = await asyncio.to_thread(write, page.state.path, chosen, form, path)
+        count = await asyncio.to_thread(write, page.state.folder, chosen, form, path)
     except (LedgerError, OSError) as error:
         current_record.notify(page, f"Export failed: {error}", is_problem=True)
         return
@@ -76,31 +79,44 @@ def choose(page: Page, table: RecordTable) -> Chosen:
     keys = table.selection.chosen(table.keys) if table.selection else table.keys
     row = table.current()
     name = page.NAME.lower()
+    records = page.records(table, keys)
+    if records is not None:
+        return Chosen(name, keys, "rows", records)
     match parse(row.link if row else "", page.state.tabs):
         case ToRequest():
             return Chosen(name, keys, "requests")
         case ToBatch():
             return Chosen(name, keys, "batches")
         case _:
-            return Chosen(name, keys, "rows", _as_seen(table, keys))
+            rows = _as_seen(table, keys)
+            return Chosen(name, keys, "rows", lambda _: rows)
 
 
 def _as_seen(table: RecordTable, keys: Sequence[Key]) -> list[Record]:
-    """The cells of other rows."""
+    """The cells of rows that no command prints."""
     rows = (table.row_of(key) for key in keys)
     return [{name: cell.text for name, cell in row.cells.items()} for row in rows if row]
 
 
-def write(ledger: Path, chosen: Chosen, form: Format, path: Path) -> int:
+def write(folder: Folder, chosen: Chosen, form: Format, path: Path) -> int:
     """Write the file with a reader of its own; the number of rows."""
-    with Reader(ledger) as reader, open_private_text(path) as file:
-        return export.write(_records(reader, ledger, chosen), file, form)
+    with open_reader(folder) as reader, open_private_text(path) as file:
+        return export.write(_records(reader, folder, chosen), file, form)
 
 
-def _records(source: Source, ledger: Path, chosen: Chosen) -> Iterator[Record | RequestReport]:
+def _records(source: Source, folder: Folder, chosen: Chosen) -> Iterator[Record | RequestReport]:
     if chosen.kind == "requests":
-        return export.requests(source, Folder(ledger.parent), (int(key) for key in chosen.keys))
+        return export.requests(source, folder, (int(key) for key in chosen.keys))
     if chosen.kind == "batches":
-        found = (batch_detail.batch(source, str(key)) for key in chosen.keys)
+        found = (_batch(source, key) for key in chosen.keys)
         return export.batches(batch for batch in found if batch)
-    return iter(chosen.rows)
+    found = chosen.records(source) if chosen.records else ()
+    return (dict(record) for record in found)
+
+
+def _batch(source: Source, key: Key) -> Batch | None:
+    """Open batches are listed by key, all others by id."""
+    if isinstance(key, str):
+        return batch_detail.batch(source, key)
+    found = ended_batches.rows(source, [key]).get(key)
+    return found.batch if found else None

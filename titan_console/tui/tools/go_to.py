@@ -75,7 +75,7 @@ class GoTo(Dialog[Destination | None]):
         self._destinations: dict[str, Destination] = {}
         self._is_chosen = False
         self._is_sent = False
-        self._worker = QueryWorker(state.path)
+        self._worker = QueryWorker(state.folder)
         self._answers: LiveQuery[_Answer] = LiveQuery(
             self._worker, lambda _: _Answer("", (), ()), self._take, self._fail, self._start
         )
@@ -145,8 +145,9 @@ class GoTo(Dialog[Destination | None]):
 
     def _ask(self, text: str) -> None:
         def question(source: Source) -> _Answer:
-            exact = find_by_id.exact(source, text)
-            return _Answer(text, exact, find_by_id.prefixed(source, text))
+            exact, beginning = find_by_id.exact(source, text), find_by_id.prefixed(source, text)
+            parts = () if exact or beginning else find_by_id.containing(source, text)
+            return _Answer(text, exact, beginning or parts)
 
         self._answers.ask(question)
 
@@ -234,7 +235,7 @@ async def _go(page: Page) -> None:
         case None:
             return
         case Quit():
-            app.exit()
+            await app.run_action("quit")
         case ByName(name=tag):
             await navigation.open_tag(app, tag)
         case _:

@@ -10,6 +10,7 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from titan_console.tui.pages import key_help
+from titan_console.tui.pages.dialog import DialogDrawn
 from titan_console.tui.pages.key_help import Action
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from textual.app import App
 
 # Prefixes for actions that the help lists under a heading.
-_PREFIXES = {"go": "Go to ", "command": "Command: "}
+_MOVES = {
+    f"{what}.{where}"
+    for what in ("list", "text")
+    for where in ("up", "down", "page_up", "page_down", "first", "last")
+}
+_PREFIXES = {
+    "go": "Go to ",
+    **dict.fromkeys(("command", "edit", "poll_now", "withdraw", "silence", "mute"), "Command: "),
+}
 
 
 class _Entry(Struct, frozen=True):
@@ -30,6 +39,10 @@ class _Entry(Struct, frozen=True):
 
 class Palette(CommandPalette):
     """Textual's palette, safe in small terminals and for fast keys."""
+
+    def on_screen_resume(self) -> None:
+        """After the focus is set."""
+        self.call_later(self.post_message, DialogDrawn(self))
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close once: a second choice would close the page behind."""
@@ -74,7 +87,7 @@ def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
             _runner(app, one),
         )
         for one in key_help.actions_of(page)
-        if one.name != "tool.palette"
+        if one.name != "tool.palette" and one.name not in _MOVES
     ]
 
 

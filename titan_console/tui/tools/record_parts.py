@@ -1,12 +1,14 @@
 """The parts of a record that can be copied, opened or compared, and the menu that asks for one."""
 
+import json
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
+from core.reporting import export, json_reports
 from state.db.reader import Source
+from state.files.folder import Folder
 from state.model.records import Batch, Outcome
 from state.queries import batch_detail, request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
@@ -21,6 +23,23 @@ from titan_console.tui.screens.navigation import app_of
 from titan_console.tui.tools import current_record
 
 _EXCERPT = 36
+# The letters in the menu, the same on every screen.
+LETTERS = {
+    "custom_id": "y",
+    "batch key": "b",
+    "API batch id": "i",
+    "tag": "t",
+    "tags": "t",
+    "body": "p",
+    "response": "r",
+    "whole response": "w",
+    "error": "e",
+    "fingerprint": "f",
+    "requests": "y",
+    "command line": "c",
+    "link": "l",
+    "JSON": "j",
+}
 
 
 class RecordPart(Struct, frozen=True):
@@ -38,41 +57,54 @@ class RecordPart(Struct, frozen=True):
         return begins if len(begins) <= _EXCERPT else f"{begins[: _EXCERPT - 1]}…"
 
 
-def parts_of(source: Source, ledger: Path, destination: Destination | None) -> list[RecordPart]:
+def _part(name: str, text: str, suffix: str = "txt") -> RecordPart:
+    return RecordPart(LETTERS[name], name, text, suffix)
+
+
+def parts_of(source: Source, folder: Folder, destination: Destination | None) -> list[RecordPart]:
     """The parts of a record in the order of the menu; empty for an unknown record."""
     if isinstance(destination, ToBatch):
         batch = batch_detail.batch(source, destination.name)
         return _of_batch(batch) if batch else []
     if isinstance(destination, ToRequest):
         request = request_detail.request(source, destination.tag, destination.custom_id)
-        return _of_request(request, BodyReader(ledger)) if request else []
+        return _of_request(source, request, BodyReader(folder, source.files)) if request else []
     return []
 
 
 def _of_batch(batch: Batch) -> list[RecordPart]:
     return _filled(
-        RecordPart("b", "batch key", clean(batch.key)),
-        RecordPart("i", "API batch id", clean(batch.remote_id or "")),
-        RecordPart("t", "tag", clean(batch.tag)),
-        RecordPart("e", "error", clean(batch.last_error or "")),
-        RecordPart("c", "command line", _command("show", batch.key)),
-        RecordPart("l", "link", links.to_batch(batch.key)),
+        _part("batch key", clean(batch.key)),
+        _part("API batch id", clean(batch.remote_id or "")),
+        _part("tag", clean(batch.tag)),
+        _part("error", clean(batch.last_error or "")),
+        _part("command line", _command("show", batch.key)),
+        _part("link", links.to_batch(batch.key)),
+        _json(to_builtins(json_reports.batch(batch))),
     )
 
 
-def _of_request(request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
+def _of_request(source: Source, request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
     best = request.effective
+    exported = export.requests(source, bodies.folder, [request.request_id])
     return _filled(
-        RecordPart("y", "custom_id", clean(request.custom_id)),
-        RecordPart("b", "batch key", clean(best.batch_key) if best else ""),
-        RecordPart("i", "API batch id", clean(best.remote_id or "") if best else ""),
-        RecordPart("t", "tag", clean(request.tag)),
-        RecordPart("p", "body", payload(request, bodies), "json"),
+        _part("custom_id", clean(request.custom_id)),
+        _part("batch key", clean(best.batch_key) if best else ""),
+        _part("API batch id", clean(best.remote_id or "") if best else ""),
+        _part("tag", clean(request.tag)),
+        _part("body", payload(request, bodies), "json"),
         *_response(best, bodies),
-        RecordPart("e", "error", _error(best)),
-        RecordPart("c", "command line", _command("show", request.custom_id)),
-        RecordPart("l", "link", links.to_request(request.tag, request.custom_id)),
+        _part("error", _error(best)),
+        _part("command line", _command("show", request.custom_id)),
+        _part("link", links.to_request(request.tag, request.custom_id)),
+        *(_json(to_builtins(record)) for record in exported),
     )
+
+
+def _json(record: object) -> RecordPart:
+    """A record as `--json` and the export print it."""
+    text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
+    return _part("JSON", harmless_json(text), "json")
 
 
 def _filled(*found: RecordPart) -> list[RecordPart]:
@@ -91,9 +123,9 @@ def _response(attempt: AttemptRecord | None, bodies: BodyReader) -> list[RecordP
     body = bodies.answer(attempt) if attempt else None
     if body is None or body.line is None:
         return []
-    whole = RecordPart("w", "whole response", harmless_json(pretty(result_of(body.line))), "json")
+    whole = _part("whole response", harmless_json(pretty(result_of(body.line))), "json")
     text = text_of(body.line)
-    return [RecordPart("r", "response", harmless(text)), whole] if text else [whole]
+    return [_part("response", harmless(text)), whole] if text else [whole]
 
 
 def _error(attempt: AttemptRecord | None) -> str:
@@ -124,12 +156,34 @@ def whole_attempt(attempt: AttemptRecord, bodies: BodyReader) -> str:
     )
 
 
+def _data_of_row(page: Page) -> Callable[[Source], list[RecordPart]] | None:
+    """The parts of a row without a link: its texts by name, and all of its data."""
+    table = current_record.list_of(page)
+    key = table.current_key() if table else None
+    records = page.records(table, [key]) if table and key is not None else None
+    named = page.parts(table) if table else None
+    if records is None:
+        return None
+
+    def read(source: Source) -> list[RecordPart]:
+        texts = dict(named(source)) if named else {}
+        return _filled(
+            *(_part(name, clean(text)) for name, text in texts.items()),
+            *(_json(record) for record in records(source)),
+        )
+
+    return read
+
+
 async def pick(
     page: Page, title: str, *, fits: Callable[[RecordPart], bool] = lambda _: True, none: str
 ) -> RecordPart | None:
     """The part chosen in a menu of those that fit; without any, the notice `none` is shown."""
-    destination, ledger = current_record.destination_of(page), page.state.path
-    found = await current_record.query(page, lambda source: parts_of(source, ledger, destination))
+    destination, folder = current_record.destination_of(page), page.state.folder
+    data = None if destination else _data_of_row(page)
+    found = await current_record.query(
+        page, data or (lambda source: parts_of(source, folder, destination))
+    )
     if found is None:
         return None
     offered = [part for part in found if fits(part)]

@@ -19,7 +19,7 @@ def start(page: Page) -> None:
 
 
 async def _keep(page: Page, picture: str, text: str) -> None:
-    home, now = page.state.path.parent, page.state.now()
+    home, now = page.state.folder.root, page.state.now()
     try:
         path = export_files.new_path(home, f"screen-{page.NAME.lower()}", "svg", now)
         await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})

@@ -1,16 +1,13 @@
 """`o`: opens a body in the pager or editor, while the console is suspended."""
 
 import asyncio
-import signal
-import subprocess
 import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from textual.app import SuspendNotSupported
 
 from core.config.settings import viewer
+from titan_console.tui.pages.editor import run_program
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 from titan_console.tui.tools import current_record
@@ -43,7 +40,7 @@ async def _open(page: Page, part: RecordPart) -> None:
     path = await asyncio.to_thread(private_file, part)
     try:
         with app_of(page).suspend():
-            look(program, path)
+            run_program(program, path)
     except SuspendNotSupported:
         current_record.notify(
             page, "This terminal cannot be suspended for a pager.", is_problem=True
@@ -66,20 +63,3 @@ def private_file(part: RecordPart) -> Path:
     ) as file:
         file.write(part.text)
     return Path(file.name)
-
-
-def look(program: Sequence[str], path: Path) -> None:
-    """Run the program on the file until it ends. Raises OSError where it cannot be started."""
-    with _interrupts_are_the_programs():
-        subprocess.run([*program, str(path)], check=False)  # noqa: S603 - the operator's own pager
-
-
-@contextmanager
-def _interrupts_are_the_programs() -> Generator[None]:
-    """Leave Ctrl-C to the pager; otherwise it would end the console."""
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    try:
-        yield
-    finally:
-        with suppress(TypeError):
-            signal.signal(signal.SIGINT, before)

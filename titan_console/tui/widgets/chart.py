@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.reactive import reactive
 from textual.widget import Widget
 
 from titan_console.text.lines import Part
@@ -28,14 +27,26 @@ class Chart(Widget):
     }
     """
 
-    painter: reactive[Painter] = reactive(lambda: _nothing)
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """Empty."""
+        super().__init__(id=id)
+        self._painter: Painter = _nothing
+
+    def show(self, title: str, painter: Painter) -> None:
+        """Draw with this painter under that title; another one often draws the same."""
+        size = self.content_size
+        before, self._painter = self._painter, painter
+        if title != self.border_title:
+            self.border_title = title
+        if before(*size) != painter(*size):
+            self.refresh()
 
     def render(self) -> Text:
         """The lines, cut to the width."""
         styles = tones_of(self)
         size = self.content_size
         made = Text(no_wrap=True, end="")
-        for number, line in enumerate(self.painter(size.width, size.height)[: size.height]):
+        for number, line in enumerate(self._painter(size.width, size.height)[: size.height]):
             made.append("\n" if number else "")
             room = size.width
             for part in line:

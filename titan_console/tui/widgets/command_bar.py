@@ -35,6 +35,8 @@ class CommandBar(Widget, can_focus=True):
     ]
 
     offered: reactive[Collection[Action]] = reactive(frozenset[Action])
+    # Whether P resumes what it would pause.
+    resumes: reactive[bool] = reactive(False)
     position: reactive[int] = reactive(0)
 
     class Pressed(Message):
@@ -61,16 +63,26 @@ class CommandBar(Widget, can_focus=True):
             if begin <= x < begin + width:
                 self.post_message(self.Pressed(action))
 
+    def watch_offered(self) -> None:
+        """Tab passes a bar without a button to press."""
+        self.can_focus = bool(self.offered) or self.has_focus
+
     def action_turn(self, steps: int) -> None:
-        """Move to another button."""
-        self.position = (self.position + steps) % len(_ACTIONS)
+        """Move to another button that can be pressed."""
+        for distance in range(1, len(_ACTIONS) + 1):
+            position = (self.position + steps * distance) % len(_ACTIONS)
+            if _ACTIONS[position] in self.offered:
+                self.position = position
+                return
 
     def action_press(self) -> None:
         """Press this one."""
         self.post_message(self.Pressed(_ACTIONS[self.position]))
 
     def on_focus(self) -> None:
-        """Highlight the current button."""
+        """Highlight the current button, else the next that can be pressed."""
+        if _ACTIONS[self.position] not in self.offered:
+            self.action_turn(1)
         self.refresh()
 
     def on_blur(self) -> None:
@@ -81,7 +93,7 @@ class CommandBar(Widget, can_focus=True):
         """Each button with its start and width."""
         begin = 0
         for action in _ACTIONS:
-            width = cells(f" {KEYS[action]} {button(action)} ")
+            width = cells(f" {KEYS[action]} {button(action, resumes=self.resumes)} ")
             if begin + width > self.content_size.width:
                 return
             yield action, begin, width
@@ -90,7 +102,7 @@ class CommandBar(Widget, can_focus=True):
     def _button(self, action: Action, *, has_cursor: bool) -> Text:
         theme: Theme = self.app.current_theme  # pyright: ignore[reportUnknownMemberType]
         style = " reverse" if has_cursor else ""
-        text = f"{KEYS[action]} {button(action)}"
+        text = f"{KEYS[action]} {button(action, resumes=self.resumes)}"
         if action not in self.offered:
             return Text(f" {text} ", f"{tones_of(self)[Tone.DIM]}{style}")
         if without_colours(self):

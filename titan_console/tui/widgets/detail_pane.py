@@ -8,6 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from state.db.reader import Source
+from state.model.timestamps import to_text
+from titan_console.session import reasons
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
@@ -29,7 +31,7 @@ class DetailPane(Vertical):
 
     DEFAULT_CSS = """
     DetailPane {
-        display: none; width: 48; height: 1fr; margin: 0 0 0 1;
+        display: none; width: 32%; min-width: 48; max-width: 72; height: 1fr; margin: 0 0 0 1;
         border-left: solid $secondary 55%;
     }
     """
@@ -43,7 +45,7 @@ class DetailPane(Vertical):
         self._link = self._asked = ""
         self._drawing: Drawing | None = None
         self._waiting: Timer | None = None
-        self._worker = QueryWorker(state.path)
+        self._worker = QueryWorker(state.folder)
         self._answers: LiveQuery[Drawing] = LiveQuery(
             self._worker, lambda _: _nothing, self._take, self._fail, self._start
         )
@@ -79,7 +81,8 @@ class DetailPane(Vertical):
     def _ask(self) -> None:
         self._waiting = None
         self._asked = link = self._link
-        self._answers.ask(lambda source: _overview(source, link))
+        now = self._state.now
+        self._answers.ask(lambda source: _overview(source, link, to_text(now())))
 
     def _take(self, drawing: Drawing) -> None:
         self._drawing = drawing
@@ -92,9 +95,10 @@ class DetailPane(Vertical):
         self.run_worker(work, exit_on_error=True)
 
 
-def _overview(source: Source, link: str) -> Drawing:
+def _overview(source: Source, link: str, now_ts: str) -> Drawing:
     """The overview of that record."""
     from state.queries import batch_detail, request_detail  # noqa: PLC0415 - the first picture comes before it, and prices
+    from state.queries.batch_replays import replays_in  # noqa: PLC0415 - as above
     from titan_console.text import batch_documents, request_documents  # noqa: PLC0415 - as above
 
     match links.parse(link, ()):
@@ -103,7 +107,12 @@ def _overview(source: Source, link: str) -> Drawing:
             if batch is None:
                 return _nothing
             models = batch_detail.models_of(source, batch.key)
-            return lambda now: batch_documents.overview(batch, now, models)
+            who = batch_detail.submitted_by(source, batch)
+            why = reasons.of_open(source, [batch], now_ts).get(batch.key)
+            is_replay = batch.id in replays_in(source, [batch.id])
+            return lambda now: batch_documents.overview(
+                batch, now, models, submitted_by=who, queued_because=why, is_replay=is_replay
+            )
         case ToRequest(tag=tag, custom_id=custom_id):
             found = request_detail.request(source, tag, custom_id)
             return _nothing if found is None else lambda now: request_documents.overview(found, now)

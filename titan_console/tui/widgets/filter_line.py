@@ -149,6 +149,8 @@ class FilterLine(Vertical):
 def _examples(vocabulary: Vocabulary) -> str:
     """An example term per field."""
     examples = [_EXAMPLES[field] for field in vocabulary.fields if field in _EXAMPLES]
+    if "errored" in vocabulary.states:
+        examples = [one.replace("status:failed", "status:errored") for one in examples]
     return " ".join([*examples, "text", "!not"])
 
 

@@ -21,6 +21,10 @@ class NumberField(Input):
         """No text is selected on focus: the next digit would replace it."""
         super().__init__(id=id, compact=True, restrict="[0-9]*", select_on_focus=False)
 
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Only digits are its own: a `y` on its way when it gets the focus confirms, too."""
+        return (character or key).isdecimal() and super().check_consume_key(key, character)
+
 
 class Toggle(Widget, can_focus=True):
     """`[x] label`; space, Enter or a click turns it."""

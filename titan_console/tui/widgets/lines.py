@@ -36,20 +36,28 @@ class Line(Widget):
         styles = tones_of(self)
         made = Text(no_wrap=True, end="")
         for part in parts:
-            shown = clean(part.text, max(0, room - made.cell_len))
+            left = room - made.cell_len
+            if left < 1 and not part.text.strip():
+                continue
             style = f"bold {styles[part.tone]}" if part.strong else styles[part.tone]
-            made.append(shown, style=style)
+            # One cell too many where there is no room, so that the line ends with an ellipsis.
+            made.append(clean(part.text, max(1, left)), style=style)
+            if made.cell_len > room:
+                break
+        if room < 1:
+            return Text(no_wrap=True, end="")
+        made.truncate(room, overflow="ellipsis")
         return made
 
 
 # A label of totals, or a sum of a million dollars, with a space.
-_TOTAL_WIDTH = 11
+_TOTAL_WIDTH = 13
 
 
 class TotalsStrip(Widget):
     """Totals side by side; in one line, label and number share it."""
 
-    DEFAULT_CSS = "TotalsStrip { height: 2; padding: 0 1; }"
+    DEFAULT_CSS = "TotalsStrip { height: 1; padding: 0 1; }"
 
     totals: reactive[tuple[Total, ...]] = reactive(())
 
@@ -115,8 +123,8 @@ class CommandLines(Static):
         self.update(made)
 
 
-# The key that always fits.
-_HELP = "help"
+# The keys that are shown first.
+_ALWAYS = ("help", "quit")
 
 
 class KeyLine(Footer):
@@ -134,11 +142,13 @@ class KeyLine(Footer):
         for key in keys:
             # Its default is not the footer's: each key would be styled two more times.
             key.set_reactive(FooterKey.compact, self.compact)
-        room = self._room - sum(_width(key) for key in keys if key.action == _HELP)
-        for key in keys:
-            room -= 0 if key.action == _HELP else _width(key)
-            if key.action == _HELP or room >= 0:
-                yield key
+        room = self._room
+        fitting: set[FooterKey] = set()
+        for key in sorted(keys, key=_rank):
+            room -= _width(key)
+            if room >= 0 or _rank(key) == 0:
+                fitting.add(key)
+        yield from (key for key in keys if key in fitting)
 
     def on_resize(self) -> None:
         """Choose again which keys fit."""
@@ -158,6 +168,13 @@ class KeyLine(Footer):
         if shown != self._shown:
             self._shown = shown
             super().bindings_changed(screen)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _rank(key: FooterKey) -> int:
+    """Help and quit first, then the commands: a small terminal has no buttons for them."""
+    if key.action in _ALWAYS:
+        return 0
+    return 1 if key.action.startswith("command(") else 2
 
 
 def _width(key: FooterKey) -> int:

@@ -1,6 +1,6 @@
 """A list of records drawn line by line, as fast for a million rows as for ten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -70,6 +70,15 @@ class RecordTable(ScrollView, can_focus=True):
             self.table = table
             self.row = row
 
+    class HeaderClicked(Message):
+        """The header of a column was clicked."""
+
+        def __init__(self, table: "RecordTable", column: str) -> None:
+            """`column` is its key."""
+            super().__init__()
+            self.table = table
+            self.column = column
+
     class SelectionChanged(Message):
         """The selection has changed."""
 
@@ -84,11 +93,14 @@ class RecordTable(ScrollView, can_focus=True):
         self._rows: dict[Key, Row] = {}
         self._range_from: Key | None = None
         self._unlisted: int | None = None
+        # Whether the columns are fitted to rows of this visit.
+        self._is_measured = False
 
     # What is shown
 
     def show(self, records: Sequence[Row]) -> None:
         """Show these rows; without focus and at the top, the cursor stays at the top."""
+        self.measure(records)
         before, self._rows = self._rows, {row.key: row for row in records}
         keys = list(self._rows)
         if keys == self._keys:
@@ -102,10 +114,7 @@ class RecordTable(ScrollView, can_focus=True):
         changed = {key for key, row in self._rows.items() if row != before.get(key)}
         if not changed:
             return
-        self._drawing.forget(changed)
-        for line, key in enumerate(self.visible_keys()):
-            if key in changed:
-                self._refresh_row(self.scroll_offset.y + line)
+        self._redraw_differing(changed)
         if self.current_key() in changed:
             self.post_message(self.Moved(self))
 
@@ -128,10 +137,41 @@ class RecordTable(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.Moved(self))
 
+    def measure(self, rows: Iterable[Row]) -> None:
+        """Fit the columns to these rows; those of earlier rows stay, so that none moves."""
+        if self._drawing.measure(rows, is_more=self._is_measured):
+            self.redraw()
+        self._is_measured = True
+
+    def measure_again(self) -> None:
+        """The next rows are of another visit or filter: fit the columns to these alone."""
+        self._is_measured = False
+
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Other columns."""
         self._drawing.columns = columns
         self.redraw()
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """All columns, shown or not."""
+        return self._drawing.columns
+
+    def shown_columns(self) -> Sequence[Column]:
+        """The columns to show where there is room and they are not empty."""
+        return self._drawing.shown()
+
+    def choose_columns(self, choice: Mapping[str, bool]) -> None:
+        """Show or hide these; the others as by default."""
+        self._drawing.choice = choice
+        self.redraw()
+
+    def show_order(self, column: str, *, is_reversed: bool) -> None:
+        """Mark the column that the rows are sorted by; an empty one marks none."""
+        order = (column, is_reversed) if column else None
+        if order != self._drawing.order:
+            self._drawing.order = order
+            self.redraw()
 
     def redraw(self) -> None:
         """Redraw everything: the theme, the width or the columns have changed."""
@@ -140,9 +180,19 @@ class RecordTable(ScrollView, can_focus=True):
         self.refresh()
 
     def rows_changed(self) -> None:
-        """The text of the rows has changed."""
-        self._drawing.forget()
-        self.refresh()
+        """The text of rows may have changed, as ages do."""
+        self._redraw_differing(set(self.visible_keys()))
+
+    def _redraw_differing(self, changed: Collection[Key]) -> None:
+        """Redraw those of these rows whose line in the window is another one now."""
+        before, width = self._drawing.forget(), self.scrollable_content_region.width
+        for row, key in enumerate(self.visible_keys(), self.scroll_offset.y):
+            state = self._row_state(row, key)
+            drawn = before.get(state)
+            if key not in changed and drawn is not None:
+                self._drawing.keep(state, drawn)
+            elif drawn is None or drawn != self._drawing.line(state, width, self.row_of):
+                self._refresh_row(row)
 
     @property
     def row_count(self) -> int:
@@ -283,15 +333,16 @@ class RecordTable(ScrollView, can_focus=True):
         row = y - header + self.scroll_offset.y
         if row >= len(self._keys):
             return Strip.blank(width, self.rich_style)
-        key = self._keys[row]
+        return self._drawing.line(self._row_state(row, self._keys[row]), width, self.row_of)
+
+    def _row_state(self, row: int, key: Key) -> RowState:
         has_cursor = row == self.cursor_row
-        state = RowState(
+        return RowState(
             key,
             cursor=has_cursor,
             selected=key in self.selection,
             focused=has_cursor and self.has_focus,
         )
-        return self._drawing.line(state, width, self.row_of)
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y + self._header_lines()
@@ -305,14 +356,27 @@ class RecordTable(ScrollView, can_focus=True):
 
     def _resize_to_content(self) -> None:
         width = self.scrollable_content_region.width
-        self.virtual_size = Size(width, len(self._keys) + self._header_lines())
+        size = Size(width, len(self._keys) + self._header_lines())
+        if self.styles.is_auto_height and size.height != self.virtual_size.height:
+            self.refresh(layout=True)
+        self.virtual_size = size
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """All rows, where the height follows them."""
+        del container, viewport, width
+        return len(self._keys) + self._header_lines()
 
     # The mouse
 
     def on_click(self, event: Click) -> None:
-        """Move the cursor there; a second click opens the record."""
+        """Move the cursor there; a second click opens the record; one on the header sorts."""
+        if event.y < self._header_lines():
+            column = self._drawing.column_at(event.x, self.scrollable_content_region.width)
+            if column is not None:
+                self.post_message(self.HeaderClicked(self, column))
+            return
         row = event.y - self._header_lines() + self.scroll_offset.y
-        if event.y < self._header_lines() or row >= len(self._keys):
+        if row >= len(self._keys):
             return
         if row == self.cursor_row and event.chain > 1:
             self.action_open()

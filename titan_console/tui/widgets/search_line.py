@@ -39,7 +39,8 @@ class SearchLine(Input):
         """Show it with the former text selected."""
         self.add_class("-open")
         self.value = text
-        self.focus()
+        # At once, so that the next key goes here.
+        self.screen.set_focus(self)
         self.select_all()
 
     def close(self) -> None:

@@ -174,22 +174,22 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             self._take_wrapped(wrapped)
 
     def _take_wrapped(self, wrapped: WrappedDocument) -> None:
-        self._wrapped = wrapped
-        self._strips.clear()
-        self.virtual_size = Size(self.scrollable_content_region.width, len(wrapped))
-        self.refresh()
+        before, self._strips, self._wrapped = self._strips, {}, wrapped
+        size, top = self.scrollable_content_region.size, self.scroll_offset.y
+        self.virtual_size = Size(size.width, len(wrapped))
+        if any(before.get(top + y) != self.render_line(y) for y in range(size.height)):
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
         row = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
-        if row >= len(self._wrapped):
-            return Strip.blank(width, self.rich_style)
         strip = self._strips.get(row)
         if strip is None:
             if len(self._strips) > _SMALL:
                 self._strips.clear()
-            strip = Strip(self._segments(row)).adjust_cell_length(width, self.rich_style)
+            segments = self._segments(row) if row < len(self._wrapped) else ()
+            strip = Strip(segments).adjust_cell_length(width, self.rich_style)
             self._strips[row] = strip
         return strip
 
@@ -200,7 +200,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         styles = self._span_styles(number, begin, end)
         edges = {edge for first, last, _ in styles for edge in (first, last)}
         cuts = sorted(edge for edge in edges if begin < edge < end)
-        made: list[Segment] = []
+        indent = self._wrapped.indent(row)
+        made = [Segment(" " * indent, self.rich_style)] if indent else list[Segment]()
         for left, right in zip([begin, *cuts], [*cuts, end], strict=True):
             style = self.rich_style
             for first, last, style_of_span in styles:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
 from core.clock import Clock
 from state.db.reader import Source
+from state.files.folder import Folder
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Column, Row
 from titan_console.tui.widgets.selection import IdSelection, Key
@@ -53,17 +55,19 @@ class VirtualTable(RecordTable, Generic[Record]):
         self,
         columns: Sequence[Column],
         listing: Listing[Record],
-        path: Path,
+        folder: Folder,
         clock: Clock,
         *,
         id: str,  # noqa: A002 - Textual's own word
     ) -> None:
-        """`path` is the ledger."""
+        """`folder` is that of the ledger."""
         super().__init__(columns, id=id)
         self.selection = IdSelection()
         self.listing = listing
         self.newer = 0
         self.is_following = False
+        # Whether it follows by itself while the cursor is on the first row.
+        self.follows_at_top = False
         self.is_loaded = False
         self.problem = ""
         self._clock = clock
@@ -71,7 +75,7 @@ class VirtualTable(RecordTable, Generic[Record]):
         self._newest = self._seen = 0
         self._is_taking = False
         self._records: dict[int, Record] = {}
-        self._key_worker, self._record_worker = QueryWorker(path), QueryWorker(path)
+        self._key_worker, self._record_worker = QueryWorker(folder), QueryWorker(folder)
         self._key_answers = LiveQuery(
             self._key_worker, self._list_keys, self._take_keys, self._fail, self._start
         )
@@ -86,7 +90,15 @@ class VirtualTable(RecordTable, Generic[Record]):
         """
         self.listing = listing
         self.is_loaded = False
+        self.measure_again()
         self._key_answers.ask(self._list_keys)
+
+    def begin_with(self, records: Mapping[int, Record]) -> None:
+        """Show these first rows until the keys of all have been read."""
+        if not self.is_loaded and list(records) != self._keys:
+            self._records.update(records)
+            self._measure(records)
+            self.show_keys(list(records), follow=True)
 
     def record_times(self, note: Callable[[float], None]) -> None:
         """Report the seconds that each query takes."""
@@ -118,6 +130,7 @@ class VirtualTable(RecordTable, Generic[Record]):
         """Moving down stops following; at the top all rows have been shown."""
         super().move_to(row)
         if self.cursor_row == 0:
+            self.is_following = self.is_following or self.follows_at_top
             self._see_all()
         elif self.is_following:
             self.is_following = False
@@ -129,8 +142,17 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.scroll_to(y=0, animate=False, immediate=True)
         self.move_to(0)
 
+    def follow_badge(self) -> tuple[Part, ...]:
+        """Whether it follows, or the number of new rows."""
+        if self.is_following:
+            return (Part("  ▲ following", Tone.GOOD),)
+        if self.newer:
+            return (Part(f"  ▲ {self.newer:,} new", Tone.WARN, strong=True),)
+        return ()
+
     def on_mount(self) -> None:
         """Load the keys."""
+        self.is_following = self.is_following or self.follows_at_top
         self._key_answers.ask(self._list_keys)
 
     def on_unmount(self) -> None:
@@ -193,8 +215,14 @@ class VirtualTable(RecordTable, Generic[Record]):
         if len(self._records) > _MAX_KEPT:
             self._records.clear()
         self._records.update(records)
+        self._measure(records)
         self.rows_changed()
         self.post_message(self.Moved(self))
+
+    def _measure(self, records: Mapping[int, Record]) -> None:
+        """Fit the columns to these rows, too."""
+        now = self._clock.now()
+        self.measure(self.listing.row(key, record, now) for key, record in records.items())
 
     def _fail(self, reason: str) -> None:
         self.problem = reason

@@ -1,0 +1,1 @@
+"""`ledger copy`: moves a whole ledger from one database to another (docs/adr/0016)."""

@@ -1,0 +1,1 @@
+"""The ledger in PostgreSQL (docs/adr/0016)."""

@@ -1,0 +1,108 @@
+"""Opens PostgreSQL with the settings that the ledger needs."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from state.model.errors import LedgerUnusable
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import Cursor
+    from psycopg.abc import Buffer
+
+# In seconds.
+BUSY_TIMEOUT_S = 30
+_CONNECT_TIMEOUT_S = 10
+# A network that hangs ends a statement after about a minute.
+_NETWORK = {
+    "connect_timeout": _CONNECT_TIMEOUT_S,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+
+class Row(tuple[Any, ...]):
+    """A row whose values are found by position and by name, as those of `sqlite3.Row`."""
+
+    __slots__ = ()
+    _positions: dict[str, int]
+
+    def __getitem__(self, at: "SupportsIndex | slice | str") -> Any:  # noqa: ANN401 - as a tuple
+        """The value at a position or of a column."""
+        if isinstance(at, str):
+            try:
+                at = self._positions[at]
+            except KeyError:
+                raise IndexError(f"No item with that key: {at}") from None
+        return super().__getitem__(at)
+
+    def keys(self) -> list[str]:
+        """The names of the columns."""
+        return list(self._positions)
+
+
+@lru_cache(maxsize=512)
+def _row_class(names: tuple[str, ...]) -> type[Row]:
+    positions = {name: at for at, name in reversed(list(enumerate(names)))}
+    in_order = {name: positions[name] for name in dict.fromkeys(names)}
+    return type("Row", (Row,), {"__slots__": (), "_positions": in_order})
+
+
+def rows_by_name(cursor: "Cursor[Any]") -> Callable[[Sequence[Any]], Row]:
+    """The row factory."""
+    return _row_class(tuple(column.name for column in cursor.description or ()))
+
+
+def driver() -> Any:  # noqa: ANN401 - the module
+    """Psycopg, which the extra `postgres` installs. Raises LedgerUnusable without it."""
+    try:
+        import psycopg  # noqa: PLC0415 - only a ledger in PostgreSQL needs it
+    except ImportError as error:
+        raise LedgerUnusable(
+            "A ledger in PostgreSQL needs psycopg: pip install 'titan-console[postgres]'.",
+            code="driver_missing",
+        ) from error
+    return psycopg
+
+
+def connect(url: str) -> "psycopg.Connection[Row]":
+    """A connection in autocommit mode. Raises what psycopg raises, and LedgerUnusable."""
+    psycopg = driver()
+    made = psycopg.connect(
+        url, autocommit=True, row_factory=rows_by_name, application_name="titan-console", **_NETWORK
+    )
+    # To compile a statement takes longer than any of them; costs of JSON are overestimated.
+    made.execute("SET jit = off")
+    made.adapters.register_loader("numeric", _number_loader())
+    made.adapters.register_dumper(str, _text_dumper())
+    return made
+
+
+@lru_cache(maxsize=1)
+def _number_loader() -> Any:  # noqa: ANN401 - a class made of one of psycopg
+    from psycopg.adapt import Loader  # noqa: PLC0415 - as above
+
+    class Number(Loader):
+        """A sum of integers is an integer, a quotient a float, as in SQLite."""
+
+        def load(self, data: "Buffer") -> int | float:
+            text = bytes(data)
+            return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
+    return Number
+
+
+@lru_cache(maxsize=1)
+def _text_dumper() -> Any:  # noqa: ANN401 - as above
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 - as above
+
+    class Text(StrDumperUnknown):
+        """PostgreSQL stores no NUL in text: the replacement character takes its place."""
+
+        def dump(self, obj: str) -> "Buffer | None":
+            return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+    return Text

@@ -1,0 +1,21 @@
+"""Names of runs and models as lists show them. Pure."""
+
+from collections.abc import Sequence
+
+from titan_console.text import format as fmt
+
+
+def run_of(tag: str, workflow: str) -> str:
+    """The tag without the workflow that it begins with, as both are shown side by side.
+
+    >>> run_of("daily-feed-2026-05-02", "daily-feed"), run_of("adhoc", "daily-feed")
+    ('2026-05-02', 'adhoc')
+    """
+    rest = tag.removeprefix(workflow)
+    return rest if rest == tag else rest.lstrip("-_./: ") or fmt.NOTHING
+
+
+def model_names(models: Sequence[str]) -> str:
+    """Short names: `sonnet-4-6`, or `sonnet-4-6 +1` of two."""
+    first, others = models[0].removeprefix("claude-"), len(models) - 1
+    return f"{first} +{others}" if others else first

@@ -1,0 +1,75 @@
+"""The rows of the latest replays on the Errors screen. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from state.model.records import RequestStatus
+from state.queries.replays import MOST_COUNTED, Replay
+from titan_console.text import format as fmt
+from titan_console.text import ledger_messages
+from titan_console.text.format import Label, Tone
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
+
+COLUMNS = (
+    Column("state", "Result", 15, 0),
+    Column("error", "Error before", 19, 1, grow=1, widest=40, is_name=True),
+    Column("workflow", "Workflow", 12, 3, grow=2, widest=40, keeps_end=True, is_name=True),
+    Column("requests", "Requests", 8, 4, right=True),
+    Column("good", "Succeeded", 9, 2, right=True, usual=("0",)),
+    Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
+    Column("open", "Not ended", 9, 5, right=True, usual=("0",)),
+    Column("edit", "Edit", 6, 7),
+    Column("who", "Actor", 10, 8, grow=1, widest=24),
+    Column("why", "Reason", 12, 9, grow=3),
+    Column("age", "Replayed", 8, 6, right=True),
+)
+_OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
+
+
+def label(replay: Replay) -> Label:
+    """What became of the requests so far."""
+    if replay.is_open:
+        return Label("▸", "not ended", Tone.BUSY)
+    if not replay.failed:
+        return Label("✓", "succeeded", Tone.GOOD)
+    succeeded = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
+    if succeeded:
+        return Label("!", "some errored", Tone.WARN)
+    return Label("✗", "errored again", Tone.BAD)
+
+
+def rows(replays: Sequence[Replay], now: datetime) -> list[Row]:
+    """One row for each, newest first."""
+    return [_row(replay, now) for replay in replays]
+
+
+def title(replays: Sequence[Replay]) -> str:
+    """The title of the list."""
+    return f"Latest replays {len(replays)} · enter: their requests"
+
+
+def _row(replay: Replay, now: datetime) -> Row:
+    command, shown = replay.command, label(replay)
+    good = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
+    is_open = sum(replay.by_status.get(status, 0) for status in _OPEN)
+    more = f" +{len(replay.errors) - 1}" if len(replay.errors) > 1 else ""
+    first = f"  ·  of the first {MOST_COUNTED:,}" if command.item_count > MOST_COUNTED else ""
+    result = f"{good:,} succeeded, {replay.failed:,} errored, {is_open:,} not ended{first}"
+    said = "  ·  ".join(filter(None, (", ".join(replay.errors), replay.message)))
+    return Row(
+        key=command.id,
+        cells={
+            "state": Cell(str(shown), shown.tone),
+            "error": Cell(f"{replay.errors[0]}{more}" if replay.errors else fmt.NOTHING),
+            "workflow": Cell(replay.workflow),
+            "requests": Cell(fmt.count(command.item_count)),
+            "good": Cell(fmt.count(good), Tone.GOOD),
+            "failed": Cell(fmt.count(replay.failed), Tone.BAD),
+            "open": Cell(fmt.count(is_open), Tone.BUSY),
+            "edit": Cell("edited" if replay.is_edited else "", Tone.DIM),
+            "who": Cell(command.who, Tone.DIM),
+            "why": Cell(ledger_messages.in_list(command.reason, now), Tone.DIM),
+            "age": Cell(fmt.since(command.created_ts, now), Tone.DIM),
+        },
+        about="  ·  ".join(filter(None, (f"replay {command.key}", result, said, command.reason))),
+    )

@@ -1,0 +1,1 @@
+"""Checks at the real API what the engine assumes about it: `titan-console verify-api`."""
