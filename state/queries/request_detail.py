@@ -1,5 +1,8 @@
 """One request in full: its body, all its attempts, and the edit that changed it."""
 
+from itertools import accumulate
+from operator import or_
+
 from msgspec import Struct
 
 from state.db.model_sql import REQUEST_MODEL, REQUESTED_MODEL
@@ -60,6 +63,8 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     is_active: bool
     #: Whether this attempt settled the request.
     is_settling: bool
+    #: Whether it is of a batch, and the request had ended in an earlier one.
+    is_replay: bool
     #: Whether the request had already succeeded; the cost is a duplicate charge.
     is_duplicate: bool
     #: How the attempt ended. None: queued, in flight or not sent.
@@ -196,12 +201,14 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
         " WHERE a.request_id = ? ORDER BY a.batch_id",
         request_id,
     )
+    has_ended = accumulate((row["outcome"] is not None for row in rows), or_, initial=False)
     return tuple(
         AttemptRecord(
             **{name: row[name] for name in _AS_THEY_ARE},
             kind=BatchKind(row["kind"]),
             batch_status=BatchStatus(row["batch_status"]),
             is_active=bool(row["active"]),
+            is_replay=before and row["kind"] == BatchKind.BATCH,
             is_settling=row["batch_id"] == settled_by,
             is_duplicate=bool(row["duplicate"]),
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
@@ -209,7 +216,7 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
             result=_result_span(row["batch_key"], row["result_offset"], row["result_length"]),
         )
-        for row in rows
+        for row, before in zip(rows, has_ended, strict=False)
     )
 
 

@@ -183,7 +183,9 @@ def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:
     assert json.loads(line)["custom_id"] == name
     table = terminal.run("show", str(name)).out
     assert "errored (overloaded_error)" in table
-    assert f"{key}-2  batch" in table
+    modes = [line.split()[:2] for line in table.splitlines() if line.startswith(key)]
+    assert modes == [[key, "batch"], [f"{key}-2", "replay"]]
+    assert "mode          replay" in terminal.run("show", f"{key}-2").out
     unknown = terminal.run("show", "feed/nothing", "--json")
     assert (unknown.code, unknown.error_code()) == (2, "not_found")
 

@@ -165,6 +165,10 @@ async def test_a_replay_in_flight_is_shown_in_place_of_the_old_error(tmp_path: P
             assert "verloaded" not in shown(pilot)
             await pilot.press("enter")
             await until_shown(pilot, "Attempt 2 of 2")
+            await pilot.press(*("right",) * 4)
+            await until_shown(pilot, "Attempt 1 of 2")
+            modes = [line.split()[1] for line in lines(pilot) if line.startswith(" Mode ")]
+            assert modes == ["replay", "batch"]
 
 
 async def test_a_missing_body_is_reported(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _cells(attempt: AttemptRecord, origins: Origins, folder: Folder) -> tuple[st
     origin = origin_of(attempt, origins)
     return (
         attempt.batch_key,
-        attempt.kind.value,
+        cells.mode(attempt.kind, is_replay=attempt.is_replay),
         attempt.sent_ts or "never",
         attempt.ended_ts or cells.NOTHING,
         origin.command if origin else cells.NOTHING,

@@ -40,7 +40,7 @@ def overview(
     builder.field("Problem", problem, Tone.WARN)
     builder.field("Workflow", batch.workflow)
     builder.field("Model", fmt.models(models) or batch.model)
-    builder.field("Mode", fmt.mode(batch, is_replay=is_replay))
+    builder.field("Mode", fmt.mode(batch.kind, is_replay=is_replay))
     builder.field("Lane", fmt.lane(batch.lane))
     builder.field(
         "Duplicate",

@@ -270,9 +270,9 @@ def hook_run(run: HookRun) -> str:
     return f"on_delivery failed {pluralize(run.tries, 'time')}, {then}: {run.problem}"
 
 
-def mode(batch: Batch, *, is_replay: bool) -> str:
-    """How its requests run; a replay is a batch of requests that have ended in an earlier one."""
-    return "replay" if is_replay else batch.kind.value
+def mode(kind: BatchKind, *, is_replay: bool) -> str:
+    """How requests run; a replay is a batch of requests that have ended in an earlier one."""
+    return "replay" if is_replay else kind.value
 
 
 def api_batch_id(batch: Batch) -> str:

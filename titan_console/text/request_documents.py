@@ -61,7 +61,7 @@ def attempts(request: RequestRecord, now: datetime) -> Document:
 
 def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) -> None:
     builder.field("Batch", attempt.batch_key)
-    builder.field("Mode", attempt.kind.value)
+    builder.field("Mode", fmt.mode(attempt.kind, is_replay=attempt.is_replay))
     _outcome(builder, attempt)
     builder.field("Sent", at(attempt.sent_ts, now))
     builder.field("Ended", at(attempt.ended_ts, now))

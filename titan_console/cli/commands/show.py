@@ -17,6 +17,7 @@ from state.model.errors import UnknownId
 from state.model.records import Batch, Event, Submission
 from state.model.timestamps import to_text
 from state.queries import batch_list, event_list
+from state.queries.batch_replays import replays_in
 from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
 from titan_console.cli.output import echo, json_option, print_fields, print_json, print_table
@@ -82,6 +83,7 @@ def command(*, name: str, as_json: bool) -> None:
         history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
         queued = QueuedReasons(reader, to_text(SystemClock().now()))
         reasons = {batch.key: queued.of_batch(batch) for batch in batches}
+        replays = replays_in(reader, [batch.id for batch in batches])
     for file in waiting:
         print_stderr(fallback_contents.described(file))
     if as_json:
@@ -90,7 +92,8 @@ def command(*, name: str, as_json: bool) -> None:
     for submission in submissions:
         _print_submission(submission, models[submission.key])
     for batch in batches:
-        _print_batch(batch, history[batch.key], reasons[batch.key])
+        mode = cells.mode(batch.kind, is_replay=batch.id in replays)
+        _print_batch(batch, mode, history[batch.key], reasons[batch.key])
 
 
 def _show_requests(
@@ -166,13 +169,16 @@ def _sent(batch: Batch) -> str:
     return f"{batch.sent_ts}{by}" if batch.sent_ts else ""
 
 
-def _print_batch(batch: Batch, events: list[Event], queued_because: str | None) -> None:
+def _print_batch(
+    batch: Batch, mode: str, events: list[Event], queued_because: str | None
+) -> None:
     now = SystemClock().now()
     counts = batch.counts
     print_fields(
         [
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
+            ("mode", mode),
             ("API batch id", cells.api_batch_id(batch)),
             ("lane", cells.lane(batch.lane)),
             ("duplicate", cells.DUPLICATE if batch.duplicate_of else ""),

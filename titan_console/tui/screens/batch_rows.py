@@ -125,7 +125,7 @@ def _identity(batch: Batch, models: Sequence[str], *, is_replay: bool) -> dict[s
         "status": Cell(str(label), label.tone),
         "workflow": Cell(batch.workflow),
         "run": Cell(run_of(batch.tag, batch.workflow)),
-        "mode": Cell(fmt.mode(batch, is_replay=is_replay), Tone.DIM),
+        "mode": Cell(fmt.mode(batch.kind, is_replay=is_replay), Tone.DIM),
         "model": Cell(model_names(models or (batch.model,)), Tone.DIM),
         "key": Cell(batch.key, Tone.DIM),
     }
