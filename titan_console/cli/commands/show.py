@@ -169,9 +169,7 @@ def _sent(batch: Batch) -> str:
     return f"{batch.sent_ts}{by}" if batch.sent_ts else ""
 
 
-def _print_batch(
-    batch: Batch, mode: str, events: list[Event], queued_because: str | None
-) -> None:
+def _print_batch(batch: Batch, mode: str, events: list[Event], queued_because: str | None) -> None:
     now = SystemClock().now()
     counts = batch.counts
     print_fields(
