@@ -10,6 +10,8 @@ from state.operations import pauses
 from state.queries import ledger_status, queued_requests
 from state.queries.queued_requests import QueuedRequests
 
+WAITS_FOR_SYNC = "waits for its synchronous run"
+
 
 class QueuedReasons:
     """What keeps requests from being sent, as of `now_ts`."""
@@ -50,7 +52,7 @@ class QueuedReasons:
         self, workflow: str, command: str | None, last_error: str | None, lane: str
     ) -> str:
         if command:
-            return f"waits for its synchronous run, {command}"
+            return f"{WAITS_FOR_SYNC}, {command}"
         return self._of(workflow, last_error, lane)
 
     def _of(self, workflow: str, last_error: str | None, lane: str) -> str:

@@ -20,6 +20,7 @@ from textual.pilot import Pilot
 
 from state.db.schema import VERSION
 from titan_console.tui.app import TitanApp
+from titan_console.tui.pages import page
 from titan_console.tui.pages.key_help import HelpScreen
 from titan_console.tui.screens.batch_detail import BatchDetail
 from titan_console.tui.screens.batches import BatchesScreen
@@ -231,6 +232,25 @@ async def test_columns_that_were_shown_stay_until_the_screen_is_left(tmp_path: P
         await until(pilot, lambda: "Problem" not in header())
 
 
+async def test_a_column_that_stays_empty_is_left_out_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_COLUMNS_TICK_S", 0.05)
+    made = LedgerBuilder(tmp_path)
+    batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API")
+    made.accept(made.submit("other"))
+
+    def header() -> str:
+        return next(line for line in lines(pilot) if "Ends in" in line)
+
+    async with opened(made) as pilot:
+        await until(pilot, lambda: "Problem" in header())
+        await pilot.pause(0.3)
+        assert "Problem" in header()
+        made.collect(batch)
+        await until(pilot, lambda: "Problem" not in header())
+
+
 async def test_an_untouched_list_shows_new_rows_at_its_top(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("before")
@@ -309,7 +329,7 @@ async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
         await until_shown(pilot, "Ends in")
         assert table(pilot, "open").cursor_row == 1
         await pilot.resize_terminal(*TINY)
-        await until(pilot, lambda: "Deadline risk" not in shown(pilot))
+        await until(pilot, lambda: "Ends in" not in shown(pilot))
         assert table(pilot, "open").cursor_row == 1
 
 

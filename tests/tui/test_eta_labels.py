@@ -32,7 +32,7 @@ def found(**changes: object) -> Eta:
         (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1.7h-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
         (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m-2h after send"),
-        (found(comparable=0), "> longest batch"),
+        (found(comparable=0), "overdue"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
     ],
@@ -54,7 +54,7 @@ def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
 
 def test_the_reason_counts_its_like_and_the_late_ones() -> None:
     assert reason(found(late_probability=0.25, late=1)) == (
-        "estimated from 4 earlier batches; 1 of them would end less than 2 h before the deadline"
+        "estimated from 4 earlier batches; 25% risk of a sync run at full price"
     )
     assert reason(found(comparable=0)) == "longer than all 9 earlier batches"
 
@@ -104,7 +104,7 @@ async def test_at_80_columns_the_risk_and_the_band_stay(tmp_path: Path) -> None:
         await until_shown(pilot, "3h-5h")
         assert "‼ high" in shown(pilot)
         await pilot.press("j")
-        await until_shown(pilot, "tight  ·  estimated from 5 earlier batches; 2 of them would")
+        await until_shown(pilot, "tight  ·  estimated from 5 earlier batches; 40% risk of")
 
 
 def test_status_has_the_same_values_as_text_and_json(

@@ -6,17 +6,24 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.console.console_builders import CENT, Failure, LedgerBuilder
+from support.console.console_builders import CENT, NOW, Failure, LedgerBuilder
 from support.console.console_pilot import app_of, lines, opened, shown, table, until, until_shown
 from textual.pilot import Pilot
 
 from core.money.cost_history import expected_saving
+from state.db.opening import open_reader
+from state.files.folder import Folder
 from state.model.records import BatchKind
+from state.queries.console_snapshot import take
 from state.queries.mean_costs import AnswerCosts
 from titan_console.session import preferences
+from titan_console.session.batch_outlook import Outlook
+from titan_console.text.lines import Total
 from titan_console.text.run_names import model_names, run_of
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.batch_detail import BatchDetail
+from titan_console.tui.screens.batch_rows import open_rows
+from titan_console.tui.widgets.lines import total_widths
 from titan_console.tui.widgets.row_drawing import Column, fit
 
 _WORKFLOW, _RUN = "titan-weekly-benchmark", "2026-05-02-live-003"
@@ -61,6 +68,41 @@ async def test_a_glance_tells_model_end_deadline_and_expected_saving(tmp_path: P
         header = row_with(pilot, "Est. saved")
         assert "Problem" not in header
         assert " Mode " not in header
+
+
+def test_the_totals_stand_clearly_apart() -> None:
+    labels = ("open batches", "queued", "errored", "spent, ever", "saved, 30 d", "saved today")
+    totals = [Total(label, "$0.95+?") for label in labels]
+    assert total_widths(totals, 78) == ([12, 8, 8, 11, 11, 11], 3)
+    assert total_widths(totals, 118) == ([12, 8, 8, 11, 11, 11], 8)
+    # The last ones are the least important.
+    assert total_widths(totals, 60) == ([12, 8, 8, 11], 7)
+    assert total_widths([Total("spent, ever", "$1,234,567.89+?")], 10) == ([15], 3)
+
+
+async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path) -> None:
+    made = a_named_ledger(tmp_path)
+    made.submit("titan-daily-feed-7", 4, workflow="titan-daily-feed")
+    made.look_failed(made.accept(made.submit("other")), "no answer " * 9)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Problem")
+        await until_shown(pilot, " 10m after send  ")
+
+
+def test_a_synchronous_run_that_is_due_is_said_once(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.submit("feed", due_in=timedelta(hours=1))
+    now, outlook = NOW + timedelta(minutes=1), Outlook()
+
+    def risk(reasons: dict[str, str]) -> str:
+        with open_reader(Folder(tmp_path)) as reader:
+            snapshot = replace(take(reader, now), reasons=reasons)
+        (row,) = open_rows(snapshot, now, outlook)
+        return row.cells["risk"].text
+
+    assert risk({}) == "✗ sync due"
+    assert risk({batch.key: "waits for its synchronous run, cmd_1"}) == ""
+    made.close()
 
 
 async def test_a_synchronous_run_is_told_from_a_batch(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:
-        return "> longest batch", Tone.WARN
+        return "overdue", Tone.WARN
     if found.p50 is None or found.p95 is None:
         return _NO_HISTORY, Tone.DIM
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
@@ -51,5 +51,5 @@ def reason(found: Eta) -> str:
     if found.late_probability is None:
         return runs
     if not found.late:
-        return f"{runs}; all would end at least 2 h before the deadline"
-    return f"{runs}; {found.late:,} of them would end less than 2 h before the deadline"
+        return f"{runs}; in time for its deadline"
+    return f"{runs}; {found.late_probability:.0%} risk of a sync run at full price"

@@ -32,6 +32,8 @@ from titan_console.tui.widgets.virtual_table import VirtualTable
 Records = Callable[[Source], Iterable[Mapping[str, object]]]
 Parts = Callable[[Source], Mapping[str, str]]
 _TICK_S = 1.0
+# A column that was empty at two of these ticks is left out.
+_COLUMNS_TICK_S = 30.0
 _ROOM_FOR_ALL = 110
 # The padding of the first line, and a space before its right part.
 _MARGIN = 3
@@ -179,6 +181,7 @@ class Page(Screen[None]):
         self.set_class(not self._has_commands(), "-no-commands")
         self.show()
         self.set_interval(_TICK_S, self.tick)
+        self.set_interval(_COLUMNS_TICK_S, self._drop_empty_columns)
 
     def on_screen_resume(self) -> None:
         """Catch up with changes while another screen was shown."""
@@ -190,6 +193,11 @@ class Page(Screen[None]):
         """Another screen is shown: at the next visit the columns are fitted anew."""
         for table in self.query(RecordTable):
             table.measure_again()
+
+    def _drop_empty_columns(self) -> None:
+        if self.is_current and not self.state.is_frozen:
+            for table in self.query(RecordTable):
+                table.drop_empty_columns()
 
     def ledger_changed(self) -> None:
         """The ledger has changed while this page is shown."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.money.eta import Eta, by_risk, estimate_eta
+from core.reporting.queued_reason import WAITS_FOR_SYNC
 from state.model.records import Batch
 from state.model.timestamps import from_text
 from state.queries.console_snapshot import Snapshot
@@ -28,10 +29,10 @@ OPEN_COLUMNS = (
     Column("requests", "Requests", 8, 10, right=True),
     Column("saving", "Est. saved", 10, 9, right=True),
     Column("age", "Age", 7, 11, right=True),
-    Column("ends", "Ends in", 9, 6, grow=8, widest=20, right=True),
+    Column("ends", "Ends in", 20, 6, grow=1, widest=20, right=True),
     Column("due", "Deadline", 10, 3, grow=1, widest=12, right=True),
-    Column("risk", "Deadline risk", 13, 5, usual=eta_labels.USUAL_RISKS),
-    Column("problem", "Problem", 15, 4, grow=8),
+    Column("risk", "Risk", 10, 5, usual=eta_labels.USUAL_RISKS),
+    Column("problem", "Problem", 12, 4, grow=8),
     Column("key", "Batch", 14, 12, grow=1, widest=24, is_extra=True),
     Column("sent", "Sent", 7, 13, right=True, is_extra=True),
 )
@@ -136,6 +137,8 @@ def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: st
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
     problem = ledger_messages.in_list(why or fmt.problem(batch, now), now)
+    # Then the problem says it.
+    runs_soon = bool(why) and why.startswith(WAITS_FOR_SYNC)
     saving = outlook.saving_of(batch)
     return Row(
         key=batch.key,
@@ -146,7 +149,7 @@ def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: st
             "age": Cell(fmt.age(batch, now)),
             "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
-            "risk": Cell(str(risk) if batch.deadline_ts else "", risk.tone),
+            "risk": Cell(str(risk) if batch.deadline_ts and not runs_soon else "", risk.tone),
             "problem": Cell(problem, Tone.WARN),
             "sent": Cell(fmt.since(batch.sent_ts, now), Tone.DIM),
         },

@@ -50,8 +50,10 @@ class Line(Widget):
         return made
 
 
-# A label of totals, or a sum of a million dollars, with a space.
-_TOTAL_WIDTH = 13
+# A total is that wide at least, so that few digits more move none of the others.
+_TOTAL_WIDTH = 8
+# Columns between two totals, at least and at most.
+_TOTAL_GAPS = (3, 8)
 
 
 class TotalsStrip(Widget):
@@ -71,15 +73,13 @@ class TotalsStrip(Widget):
 
     def _in_two_lines(self) -> Text:
         styles = tones_of(self)
-        # As in one line, the last ones are left out rather than cut off.
-        fitting = self.totals[: max(1, self.content_size.width // _TOTAL_WIDTH)]
-        width = self.content_size.width // len(fitting)
         labels, values = Text(no_wrap=True), Text(no_wrap=True)
-        for total in fitting:
-            labels.append(pad(total.label, width), style=styles[Tone.DIM])
+        widths, gap = total_widths(self.totals, self.content_size.width)
+        for total, width in zip(self.totals, widths, strict=False):
+            labels.append(pad(total.label, width) + " " * gap, style=styles[Tone.DIM])
             bold = f"bold {styles[total.tone]}"
-            shown = clean(total.value, width - 1)
-            values.append(shown, style=bold).append(" " * (width - cells(shown)))
+            shown = clean(total.value, width)
+            values.append(shown, style=bold).append(" " * (width - cells(shown) + gap))
         return labels.append("\n").append_text(values)
 
     def _in_one_line(self) -> Text:
@@ -92,6 +92,19 @@ class TotalsStrip(Widget):
             made.append(f"{clean(total.label)} ", style=styles[Tone.DIM])
             made.append(clean(total.value), style=f"bold {styles[total.tone]}").append("  ")
         return made
+
+
+def total_widths(totals: Sequence[Total], room: int) -> tuple[list[int], int]:
+    """The widths of the totals that fit, and the gap between them.
+
+    As in one line, the last ones are left out rather than cut off.
+    """
+    widths = [max(_TOTAL_WIDTH, cells(clean(t.label)), cells(clean(t.value))) for t in totals]
+    least, most = _TOTAL_GAPS
+    while len(widths) > 1 and sum(widths) + least * (len(widths) - 1) > room:
+        widths.pop()
+    spare = room - sum(widths)
+    return widths, max(least, min(most, spare // max(1, len(widths) - 1)))
 
 
 class CommandLines(Static):

@@ -147,6 +147,15 @@ class RecordTable(ScrollView, can_focus=True):
         """The next rows are of another visit or filter: fit the columns to these alone."""
         self._is_measured = False
 
+    def drop_empty_columns(self) -> None:
+        """Leave out columns that have long been empty; called twice or more a minute."""
+        if self._drawing.drop_empty(self.known_rows()):
+            self.redraw()
+
+    def known_rows(self) -> Iterable[Row]:
+        """The rows that the columns are fitted to."""
+        return self._rows.values()
+
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Other columns."""
         self._drawing.columns = columns

@@ -1,7 +1,7 @@
 """Draws the rows of a table: which columns fit, how wide each is, and each cell in its tone."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -189,6 +189,8 @@ class RowDrawing:
         # The column that the rows are sorted by, and whether the order is reversed.
         self.order: tuple[str, bool] | None = None
         self._content: dict[str, int] | None = None
+        # Columns that were empty when that was last looked at.
+        self._empty: set[str] = set()
         # By column, the most characters after the point of dollars.
         self._decimals: dict[str, int] = {}
         self._table = table
@@ -234,14 +236,10 @@ class RowDrawing:
         before = self._content
         content = dict(before) if is_more and before else {}
         decimals = dict(self._decimals) if is_more else {}
-        for row in rows:
-            for column in self.columns:
-                cell = row.cells.get(column.key)
-                if cell is None or cell.text.strip() in (*column.usual, *_BLANK):
-                    continue
-                content[column.key] = max(content.get(column.key, 0), cells(cell.text))
-                if column.right and (own := _decimals(cell.text)):
-                    decimals[column.key] = max(decimals.get(column.key, 0), own)
+        for column, text in self._filled(rows):
+            content[column.key] = max(content.get(column.key, 0), cells(text))
+            if column.right and (own := _decimals(text)):
+                decimals[column.key] = max(decimals.get(column.key, 0), own)
         if not content or (content == before and decimals == self._decimals):
             return False
         is_aligned_anew, self._decimals = decimals != self._decimals, decimals
@@ -249,6 +247,28 @@ class RowDrawing:
         is_fitted = self._width < 0 or self._fitted == fit(self.shown(), self._width, content)
         if is_fitted and not is_aligned_anew:
             return False
+        self._width = -1
+        return True
+
+    def _filled(self, rows: Iterable[Row]) -> Iterator[tuple[Column, str]]:
+        """The cells with something to say."""
+        for row in rows:
+            for column in self.columns:
+                cell = row.cells.get(column.key)
+                if cell is not None and cell.text.strip() not in (*column.usual, *_BLANK):
+                    yield column, cell.text
+
+    def drop_empty(self, rows: Iterable[Row]) -> bool:
+        """Leave out columns that are empty in these rows, and were at the last call; whether any.
+
+        A text that comes and goes moves no column.
+        """
+        content = self._content or {}
+        empty = set(content) - {column.key for column, _ in self._filled(rows)}
+        dropped, self._empty = empty & self._empty, empty
+        if not dropped or dropped == set(content):
+            return False
+        self._content = {key: width for key, width in content.items() if key not in dropped}
         self._width = -1
         return True
 

@@ -1,6 +1,6 @@
 """A list of any length: it knows all keys, and holds only the records around the window."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -218,6 +218,11 @@ class VirtualTable(RecordTable, Generic[Record]):
         self._measure(records)
         self.rows_changed()
         self.post_message(self.Moved(self))
+
+    def known_rows(self) -> Iterable[Row]:
+        """Those of the window, and of a few lines around it."""
+        found = (self.row_of(key) for key in self.visible_keys(_SPARE))
+        return [row for row in found if row is not None]
 
     def _measure(self, records: Mapping[int, Record]) -> None:
         """Fit the columns to these rows, too."""
