@@ -73,23 +73,40 @@ def samples(context: Context, ids: IdList, changes: Mapping[str, object]) -> tup
 def to_text(editable: EditableParams) -> str:
     """The text to edit: JSON, with comments above and below it.
 
-    An editor reads its own settings from the first and last lines of a file: these are comments,
-    so that no request can set any.
+    An editor reads its own settings from the first and last five lines of a file: these are
+    comments, so that no request can set any.
     """
-    differing = ", ".join(editable.differing)
+    body = json.dumps(editable.params, indent=2, ensure_ascii=False)
+    above, below = "".join(map(_comment, _above(editable))), "".join(map(_comment, _BELOW))
+    return f"{above}{body}\n{below}"
+
+
+def _above(editable: EditableParams) -> Sequence[str]:
     source = f", read from the first {_MOST_READ}" if editable.count > _MOST_READ else ""
-    lines = [
+    same = "all of its parameters" if editable.count == 1 else "equal in all of these requests"
+    differing = ", ".join(editable.differing)
+    return (
         f"Parameters of {pluralize(editable.count, 'request')}, as JSON{source}.",
-        "Save and leave: the change is checked and shown before anything is replayed.",
-        "Leave it unchanged, or empty, to replay nothing. Remove a parameter to send it no more.",
+        "Only what you change is merged into each request.",
+        "A parameter that you add is sent too; one that you remove is sent no more.",
         f"Different in each request, and kept unless you set it here: {differing}."
         if differing
-        else "Lines that begin with # are ignored.",
-        "",
-    ]
-    above = "\n".join(f"{_COMMENT} {line}".rstrip() for line in lines)
-    body = json.dumps(editable.params, indent=2, ensure_ascii=False)
-    return f"{above}\n{body}\n" + f"{_COMMENT}\n" * len(lines)
+        else f"These are {same}.",
+        "Lines that begin with # are ignored.",
+    )
+
+
+_BELOW = (
+    "Save and leave the editor to continue.",
+    "The change is checked as by submit.",
+    "It is shown with its cost before anything is replayed.",
+    "Leave the text unchanged, or empty, to replay nothing.",
+    "This file is private, and deleted afterwards.",
+)
+
+
+def _comment(line: str) -> str:
+    return f"{_COMMENT} {line}\n"
 
 
 def changes_in(editable: EditableParams, text: str) -> Params:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from support.builders import Bench, a_bench
 from support.console.command_pilot import SMALL, console, failed, given
-from support.console.console_pilot import shown, until, until_shown
+from support.console.console_pilot import lines, shown, until, until_shown
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
@@ -193,9 +193,40 @@ def test_no_request_can_set_the_editor_or_the_terminal() -> None:
     lines = text.splitlines()
     assert all(line.startswith("#") for line in (*lines[:5], *lines[-5:]))
     assert not any("vim:" in line for line in (*lines[:5], *lines[-5:]))
+    assert "#" not in lines
     assert all(character.isprintable() for line in lines for character in line)
     assert params_edit.changes_in(HOSTILE, text) == {}
     assert params_edit.is_untouched(HOSTILE, text)
+
+
+def test_the_text_names_the_parameters_that_differ() -> None:
+    differs, equal, one = (
+        params_edit.to_text(EditableParams({"max_tokens": 1}, names, count)).splitlines()[3]
+        for names, count in ((("messages", "system"), 3), ((), 3), ((), 1))
+    )
+    assert differs == (
+        "# Different in each request, and kept unless you set it here: messages, system."
+    )
+    assert equal == "# These are equal in all of these requests."
+    assert one == "# These are all of its parameters."
+
+
+async def test_the_editor_moves_by_lines_counts_them_and_wraps_them_on_request(
+    bench: Bench,
+) -> None:
+    failed(bench, 1, "row:invalid:p=1")
+    async with console(bench, SMALL) as pilot:
+        pilot.app.push_screen(TextEditor("a " * 200 + "\nsecond\nthird"))
+        await until_shown(pilot, "1 of 3, column 1 ")
+        area = pilot.app.screen.query_one(TextArea)
+        await pilot.press("down")
+        await until_shown(pilot, "line 2 of 3, column 1 ")
+        assert area.cursor_location == (1, 0)
+        await pilot.press("end", "down", "up", "up")
+        assert area.cursor_location[0] == 0
+        await pilot.press("f2")
+        await until(pilot, lambda: area.soft_wrap)
+        assert sum("a a a" in line for line in lines(pilot)) > 3
 
 
 @pytest.mark.parametrize(("count", "source"), [(100, "."), (101, ", read from the first 100.")])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
 _LARGEST = 64 << 20
+_KEYS = "ctrl+s saves · esc leaves without a change · f2 wraps long lines"
 
 
 class EditorFailed(Exception):
@@ -99,7 +100,7 @@ class TextEditor(Dialog[str | None]):
         align: center middle; background: $background 60%;
         #editor {
             width: 96%; height: 94%; background: $panel; border: round $accent 80%;
-            border-title-color: $accent;
+            border-title-color: $accent; border-subtitle-color: $secondary;
         }
         TextArea { height: 1fr; border: none; background: $background; }
         Label { color: $secondary; padding: 0 1; }
@@ -107,6 +108,7 @@ class TextEditor(Dialog[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", priority=True, id="editor.save"),
+        Binding("f2", "wrap", "Wrap lines", priority=True, id="editor.wrap"),
         Binding("escape", "dismiss", "Back", priority=True, id="editor.close"),
     ]
 
@@ -119,12 +121,25 @@ class TextEditor(Dialog[str | None]):
         """The text above the keys."""
         with Vertical(id="editor") as box:
             box.border_title = " Parameters "
-            yield TextArea(self._text, show_line_numbers=True, soft_wrap=True)
-            yield Label("ctrl+s saves · esc leaves without a change", markup=False)
+            yield TextArea(self._text, show_line_numbers=True, soft_wrap=False)
+            yield Label(_KEYS, markup=False)
 
     def on_mount(self) -> None:
         """Type at once."""
         self.query_one(TextArea).focus()
+        self.on_text_area_selection_changed()
+
+    def on_text_area_selection_changed(self) -> None:
+        """Show where the cursor is."""
+        area = self.query_one(TextArea)
+        (row, column), number = area.cursor_location, area.document.line_count
+        place = f" line {row + 1:,} of {number:,}, column {column + 1:,} "
+        self.query_one("#editor").border_subtitle = place
+
+    def action_wrap(self) -> None:
+        """Wrap long lines, or no longer."""
+        area = self.query_one(TextArea)
+        area.soft_wrap = not area.soft_wrap
 
     def action_save(self) -> None:
         """Return the text."""
