@@ -2,11 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
-from support.console.console_builders import LedgerBuilder
-from support.console.console_pilot import lines, opened, shown, until, until_shown
+from support.console.console_builders import Failure, LedgerBuilder
+from support.console.console_pilot import app_of, lines, opened, shown, until, until_shown
 from support.processes.terminal import Terminal
 
 from core.config.titan_tables import ConsoleSettings, parse
+from titan_console.text.command_labels import KEYS
 from titan_console.tui import keymap
 from titan_console.tui.app import TitanApp
 from titan_console.tui.keymap import KeyBinding, check
@@ -143,6 +144,46 @@ async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert not [one for one in key_help.actions_of(page) if one.name.startswith("command.")]
     made.close()
+
+
+async def test_the_help_lists_only_keys_that_can_ever_apply(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collect(made.accept(made.submit("feed")), [Failure()])
+    (tmp_path / "titan.toml").write_text('[never_batch]\nalerting = "too slow"\n')
+
+    def listed(of: str) -> set[str]:
+        page = app_of(pilot).page()
+        assert page is not None
+        names = {one.name for one in key_help.actions_of(page)}
+        return {name.split(".")[1] for name in names if name.startswith(f"{of}.")}
+
+    always, every = {"poll", "withdraw"}, {*KEYS, "edit", "poll", "withdraw"}
+    of_lists = {"go_to", "palette", "screenshot", "copy", "export", "columns"}
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Ended 1")
+        assert listed("command") == every
+        assert listed("tool") >= of_lists | {"saved_filters", "compare"}
+        await pilot.press("3")
+        await until_shown(pilot, "1 group")
+        # A request that has ended cannot be canceled.
+        assert listed("command") == every - {"cancel"}
+        assert "C Cancel" not in shown(pilot)
+        assert "compare" not in listed("tool")
+        for digit, has_filter in (("4", False), ("5", False), ("7", True), ("8", False)):
+            await pilot.press(digit)
+            await until(pilot, lambda: "1 group" not in shown(pilot))
+            assert listed("command") == always
+            assert listed("tool") == of_lists | ({"saved_filters"} if has_filter else set())
+        await pilot.press("6")
+        await until(pilot, lambda: bool(pilot.app.screen.query("#jobs")))
+        assert listed("command") == every
+        await pilot.press("n")
+        await until_shown(pilot, "too slow")
+        assert listed("command") == always
+        assert listed("tool") == of_lists
+        # The key explains itself where it does not apply.
+        await pilot.press("C")
+        await until_shown(pilot, "Cancel: ")
 
 
 def test_the_keys_are_listed_for_people_and_programs(tmp_path: Path) -> None:

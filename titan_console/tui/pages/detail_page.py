@@ -35,6 +35,7 @@ class DetailPage(Page):
     """One record in tabs, refreshed when the ledger changes; queries run on a thread."""
 
     SECTIONS: ClassVar["Sequence[str]"] = ()
+    TOOLS = frozenset(("copy", "view", "compare"))
     DEFAULT_CSS = """
     DetailPage {
         #totals, &.-low #tabs { display: none; }
@@ -238,6 +239,8 @@ def _nothing(_now: datetime) -> Document:
 
 class DocumentPage(DetailPage):
     """The comparison of two texts."""
+
+    TOOLS = frozenset[str]()
 
     NAME = "Comparison"
     SECTIONS: ClassVar = ("Comparison",)

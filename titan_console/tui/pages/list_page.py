@@ -17,6 +17,7 @@ from titan_console.text.filters import Filter, Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages.dialog import Entry, Menu
+from titan_console.tui.pages.page import Page
 from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.widgets.detail_pane import DetailPane
 from titan_console.tui.widgets.filter_line import FilterLine
@@ -56,6 +57,7 @@ class FilteredPage(QueryPage):
     # The first is the default.
     SORTS: ClassVar[Sequence[Sort]]
     SORTS_WHAT: ClassVar[str] = "Sort by"
+    TOOLS = Page.TOOLS | {"saved_filters"}
     BINDINGS: ClassVar[list[BindingType]] = [
         # With priority, so that the next key already goes to the opened line.
         Binding("slash", "filter", "Filter", key_display="/", priority=True, id="list.filter"),
@@ -293,6 +295,7 @@ _NONE, _NORMAL, _LARGE = range(3)
 class SplitPage(FilteredPage):
     """Shows the record under the cursor in a pane beside `lists`."""
 
+    TOOLS = FilteredPage.TOOLS | {"view", "compare"}
     DEFAULT_CSS = """
     SplitPage.-wide DetailPane { display: block; }
     SplitPage.-no-pane DetailPane { display: none; }

@@ -35,6 +35,8 @@ _TICK_S = 1.0
 # A column that was empty at two of these ticks is left out.
 _COLUMNS_TICK_S = 30.0
 _ROOM_FOR_ALL = 110
+# The others apply to every page.
+_TOOLS_OF_SOME = frozenset(("copy", "export", "columns", "view", "compare", "saved_filters"))
 # The padding of the first line, and a space before its right part.
 _MARGIN = 3
 # Smaller terminals leave a list no rows between the lines.
@@ -52,6 +54,8 @@ class Page(Screen[None]):
     NAME: ClassVar[str] = ""
     # Whether the page is empty without a ledger.
     NEEDS_LEDGER: ClassVar[bool] = True
+    # The tools that can ever apply, beside those of the console.
+    TOOLS: ClassVar[frozenset[str]] = frozenset(("copy", "export", "columns"))
     DEFAULT_CSS = """
     Page {
         background: $background;
@@ -152,6 +156,10 @@ class Page(Screen[None]):
         del action
         return False
 
+    def commands(self) -> Sequence[Action]:
+        """The commands that can ever apply, in the order of their buttons."""
+        return () if type(self).target is Page.target else tuple(KEYS)
+
     # Common to all
 
     def compose(self) -> ComposeResult:
@@ -178,7 +186,8 @@ class Page(Screen[None]):
             if choice:
                 table.choose_columns(choice)
         self.set_class(self.state.read_only, "-read-only")
-        self.set_class(not self._has_commands(), "-no-commands")
+        self.set_class(not self.commands(), "-no-commands")
+        self._command_bar.actions = self.commands()
         self.show()
         self.set_interval(_TICK_S, self.tick)
         self.set_interval(_COLUMNS_TICK_S, self._drop_empty_columns)
@@ -306,9 +315,17 @@ class Page(Screen[None]):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """Textual's bindings; commands that have buttons are left out of the line of keys."""
-        active = super().active_bindings
-        if self.has_class("-flat") and self._has_commands():
+        """Textual's bindings, without those that can never apply to this page.
+
+        Commands that have buttons are left out of the line of keys.
+        """
+        never = self._never_applying()
+        active = {
+            key: held
+            for key, held in super().active_bindings.items()
+            if held.binding.action not in never
+        }
+        if self.has_class("-flat"):
             return active
         return {
             key: held._replace(binding=replace(held.binding, show=False))
@@ -317,9 +334,12 @@ class Page(Screen[None]):
             for key, held in active.items()
         }
 
-    def _has_commands(self) -> bool:
-        """Whether a command can ever apply to this page."""
-        return type(self).target is not Page.target
+    def _never_applying(self) -> set[str]:
+        """The actions of the keys that can never apply to this page."""
+        commands = self.commands()
+        never = {f"command('{action}')" for action in KEYS if action not in commands}
+        never |= {f"tool('{name}')" for name in _TOOLS_OF_SOME - self.TOOLS}
+        return never if Action.REPLAY in commands else never | {"edit"}
 
     def _show_commands(self) -> None:
         if not self.state.read_only:

@@ -57,6 +57,8 @@ class BatchRequests:
 class BatchDetail(DetailPage):
     """In five tabs."""
 
+    TOOLS = DetailPage.TOOLS | {"export", "columns"}
+
     NAME = "Batch"
     SECTIONS: ClassVar = ("Overview", "Requests", "Events", "Cost", "Raw")
 

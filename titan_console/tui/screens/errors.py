@@ -259,6 +259,10 @@ class ErrorsScreen(FilteredPage):
         keys, terms, now = [group.key for group in known], self.filter.terms, self.state.now()
         return targets.found_requests(lambda source: _ids_of_all(source, keys, terms, now), label)
 
+    def commands(self) -> Sequence[Action]:
+        """Requests that have ended cannot be canceled."""
+        return [action for action in super().commands() if action != Action.CANCEL]
+
     def workflows(self) -> Collection[str]:
         """Those of the selected groups, else of the one under the cursor."""
         groups = map(self.table.group_of, self.table.target_keys())

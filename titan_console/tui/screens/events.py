@@ -167,6 +167,8 @@ def _event_records(source: Source, ids: Sequence[int]) -> Iterator[dict[str, obj
 class EventPage(Page):
     """One event with all its details."""
 
+    TOOLS = frozenset[str]()
+
     def __init__(self, state: ConsoleState, line: EventLine) -> None:
         """`line` never changes: the log is append-only."""
         super().__init__(state)

@@ -80,6 +80,8 @@ class SavingsBatches(QueryPage):
 class SavingsAnswers(QueryPage):
     """The answers of one batch in a sum; Enter opens the request."""
 
+    TOOLS = QueryPage.TOOLS | {"view", "compare"}
+
     def __init__(self, state: ConsoleState, sum_filter: SumFilter, batch_key: str) -> None:
         """`sum_filter` selects the answers of the sum."""
         super().__init__(state)

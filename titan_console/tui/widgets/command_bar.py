@@ -1,6 +1,6 @@
 """The commands as buttons in one line, for the mouse, Tab, the arrows and Enter."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
 _GAP = 1
-_ACTIONS = tuple(KEYS)
 
 
 class CommandBar(Widget, can_focus=True):
@@ -34,6 +33,8 @@ class CommandBar(Widget, can_focus=True):
         Binding("enter,space", "press", "Press the button", show=False, id="commands.press"),
     ]
 
+    # The buttons, from left to right.
+    actions: reactive[Sequence[Action]] = reactive(tuple(KEYS))
     offered: reactive[Collection[Action]] = reactive(frozenset[Action])
     # Whether P resumes what it would pause.
     resumes: reactive[bool] = reactive(False)
@@ -69,19 +70,19 @@ class CommandBar(Widget, can_focus=True):
 
     def action_turn(self, steps: int) -> None:
         """Move to another button that can be pressed."""
-        for distance in range(1, len(_ACTIONS) + 1):
-            position = (self.position + steps * distance) % len(_ACTIONS)
-            if _ACTIONS[position] in self.offered:
+        for distance in range(1, len(self.actions) + 1):
+            position = (self.position + steps * distance) % len(self.actions)
+            if self.actions[position] in self.offered:
                 self.position = position
                 return
 
     def action_press(self) -> None:
         """Press this one."""
-        self.post_message(self.Pressed(_ACTIONS[self.position]))
+        self.post_message(self.Pressed(self.actions[self.position]))
 
     def on_focus(self) -> None:
         """Highlight the current button, else the next that can be pressed."""
-        if _ACTIONS[self.position] not in self.offered:
+        if self.actions[self.position] not in self.offered:
             self.action_turn(1)
         self.refresh()
 
@@ -92,7 +93,7 @@ class CommandBar(Widget, can_focus=True):
     def _button_spans(self) -> Iterator[tuple[Action, int, int]]:
         """Each button with its start and width."""
         begin = 0
-        for action in _ACTIONS:
+        for action in self.actions:
             width = cells(f" {KEYS[action]} {button(action, resumes=self.resumes)} ")
             if begin + width > self.content_size.width:
                 return
