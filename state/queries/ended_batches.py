@@ -29,6 +29,7 @@ class BatchOrder(StrEnum):
     REQUESTS = "requests"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELED = "canceled"
     COST = "cost"
     SAVED = "saved"
 
@@ -43,7 +44,8 @@ _ORDERS: Mapping[BatchOrder, Sequence[tuple[str, bool]]] = {
     BatchOrder.MODEL: (("model", False),),
     BatchOrder.REQUESTS: (("request_count", True),),
     BatchOrder.SUCCEEDED: (("succeeded", True),),
-    BatchOrder.FAILED: (("request_count - succeeded", True),),
+    BatchOrder.FAILED: (("request_count - succeeded - canceled", True),),
+    BatchOrder.CANCELED: (("canceled", True),),
     BatchOrder.COST: (("cost_nano", True),),
     BatchOrder.SAVED: (("sync_cost_nano - cost_nano", True),),
 }

@@ -32,7 +32,9 @@ class Totals(Struct, frozen=True, kw_only=True):
     # Not sent yet, in a batch or not.
     queued_requests: int
     in_flight_requests: int
+    # Without an answer: errored, expired, missing or canceled.
     failed_requests: int
+    canceled_requests: int
     succeeded: int
     cost_nano: int
     sync_cost_nano: int
@@ -47,6 +49,11 @@ class Totals(Struct, frozen=True, kw_only=True):
     def savings_nano(self) -> int:
         """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
+
+    @property
+    def errored_requests(self) -> int:
+        """Requests without an answer that were not canceled."""
+        return self.failed_requests - self.canceled_requests
 
 
 class Poller(Struct, frozen=True, kw_only=True):
@@ -97,6 +104,7 @@ def totals(source: Source) -> Totals:
         queued_requests=by_status.get(RequestStatus.QUEUED, 0) + unsent,
         in_flight_requests=in_batches - unsent,
         failed_requests=sum(by_status.get(status, 0) for status in FAILED_STATUSES),
+        canceled_requests=by_status.get(RequestStatus.CANCELED, 0),
         succeeded=requests - sum(by_status.values()) - in_batches,
         reviews=reviews.count(source),
         **{name: money[name] for name in money.keys()},  # noqa: SIM118 - a Row iterates its values

@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 from support.console.console_builders import CENT, NOW, Failure, LedgerBuilder
 from support.console.console_pilot import app_of, lines, opened, shown, table, until, until_shown
+from support.processes.terminal import Terminal
 from textual.pilot import Pilot
 
 from core.money.cost_history import expected_saving
 from state.db.opening import open_reader
 from state.files.folder import Folder
-from state.model.records import BatchKind
+from state.model.records import BatchKind, Outcome
 from state.queries.console_snapshot import take
 from state.queries.mean_costs import AnswerCosts
 from titan_console.session import preferences
@@ -103,6 +104,23 @@ def test_a_synchronous_run_that_is_due_is_said_once(tmp_path: Path) -> None:
     assert risk({}) == "✗ sync due"
     assert risk({batch.key: "waits for its synchronous run, cmd_1"}) == ""
     made.close()
+
+
+async def test_canceled_requests_are_not_counted_as_errored(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    canceled = Failure("canceled", "canceled", Outcome.CANCELED)
+    made.collect(made.accept(made.submit("feed", 9)), [Failure(), *[canceled] * 4])
+    status = Terminal(tmp_path).run("status")
+    fields = dict(line.split(maxsplit=1) for line in status.out.splitlines() if " " in line)
+    assert fields["errored"] == "1 (including expired and missing)"
+    assert fields["canceled"] == "4"
+    assert Terminal(tmp_path).run("status", "--json").json()["errors"] == 5
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Ended 1")
+        heads = re.findall(r"errored|canceled", row_with(pilot, "spent, ever"))
+        assert heads == ["errored", "canceled"]
+        await until_shown(pilot, " Succeeded  Errored  Canceled ")
+        assert row_with(pilot, "collected  feed").split()[4:7] == ["4", "1", "4"]
 
 
 async def test_a_synchronous_run_is_told_from_a_batch(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def notices(before: Snapshot | None, now: Snapshot) -> Iterator[str]:
     """One line for the first new failures, and one for each deadline that is newly at risk."""
     if before is None:
         return
-    new = now.totals.failed_requests - before.totals.failed_requests
+    new = now.totals.errored_requests - before.totals.errored_requests
     if new > 0:
         yield f"{pluralize(new, 'request')} errored"
     known = {alert.id for alert in before.alerts}

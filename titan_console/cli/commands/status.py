@@ -133,7 +133,8 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
             "in flight",
             cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
         ),
-        ("errored", _errored(totals.failed_requests)),
+        ("errored", _errored(totals.errored_requests)),
+        ("canceled", cells.count(totals.canceled_requests) if totals.canceled_requests else ""),
         ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
         ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
         ("fees", cells.fees_in_sum(totals.fee_nano)),
@@ -157,8 +158,8 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
 
 
 def _errored(count: int) -> str:
-    """As `errors` lists them: all without an answer."""
-    return f"{count:,} (including canceled, expired and missing)" if count else "none"
+    """As `errors` lists them, without those that were canceled."""
+    return f"{count:,} (including expired and missing)" if count else "none"
 
 
 def _fallback_files() -> int:

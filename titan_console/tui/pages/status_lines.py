@@ -31,12 +31,17 @@ _WORTH_EXPECTING = timedelta(seconds=30)
 
 
 def totals(snapshot: Snapshot) -> tuple[Total, ...]:
-    """The totals: open batches, queued and errored requests, money spent, for fees and saved."""
+    """The totals: open batches, requests queued, errored and canceled, money spent and saved."""
     found = snapshot.totals
     return (
         _counted("open batches", found.open_batches, Tone.BUSY),
         _counted("queued", found.queued_requests, Tone.WARN),
-        _counted("errored", found.failed_requests, Tone.BAD),
+        _counted("errored", found.errored_requests, Tone.BAD),
+        *(
+            (_counted("canceled", found.canceled_requests, Tone.WARN),)
+            if found.canceled_requests
+            else ()
+        ),
         Total("spent, ever", fmt.sum_of_money(found.cost_nano, found.unpriced)),
         _saved("saved, 30 d", snapshot.saved_30d),
         _saved("saved today", snapshot.saved_today),

@@ -44,6 +44,7 @@ ENDED_COLUMNS = (
     Column("model", "Model", 12, 8, grow=1, widest=24),
     Column("good", "Succeeded", 9, 5, right=True),
     Column("failed", "Errored", 7, 4, right=True, usual=("0",)),
+    Column("canceled", "Canceled", 8, 5, right=True, usual=("0",)),
     Column("cost", "Cost", 9, 10, right=True),
     Column("saved", "Saved", 9, 9, right=True),
     Column("ended", "Ended", 7, 3, right=True),
@@ -82,6 +83,7 @@ ENDED_SORTS = (
     Sort("n", BatchOrder.REQUESTS, "most requests first", ""),
     Sort("g", BatchOrder.SUCCEEDED, "most succeeded first", "good"),
     Sort("x", BatchOrder.FAILED, "most errored first", "failed"),
+    Sort("l", BatchOrder.CANCELED, "most canceled first", "canceled"),
     Sort("c", BatchOrder.COST, "cost, highest first", "cost"),
     Sort("v", BatchOrder.SAVED, "saved, most first", "saved"),
     Sort("m", BatchOrder.MODEL, "model", "model"),
@@ -161,7 +163,8 @@ def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: st
 def ended_row(ended: EndedBatch, now: datetime) -> Row:
     """An ended batch with counts and cost."""
     batch = ended.batch
-    failed, saved = fmt.failed(batch), fmt.saved(batch)
+    canceled, saved = batch.counts.canceled, fmt.saved(batch)
+    failed = fmt.failed(batch) - canceled
     problem = ledger_messages.in_list(batch.last_error or "", now)
     return Row(
         key=batch.id,
@@ -169,6 +172,7 @@ def ended_row(ended: EndedBatch, now: datetime) -> Row:
             **_identity(batch, ended.models, is_replay=ended.is_replay),
             "good": Cell(fmt.count(batch.counts.succeeded)),
             "failed": Cell(fmt.count(failed), Tone.BAD if failed else Tone.DIM),
+            "canceled": Cell(fmt.count(canceled), Tone.WARN if canceled else Tone.DIM),
             "cost": Cell(fmt.cost(batch)),
             "saved": Cell(saved, Tone.GOOD if saved.startswith("$") else Tone.DIM),
             "ended": Cell(fmt.since(batch.ended_ts, now)),
