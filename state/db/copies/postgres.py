@@ -75,7 +75,8 @@ class _Side:
         self.name = public_name(url)
         self.scratch = scratch
         with self._errors("read"):
-            self._connection: Connection[NamedRow] = connect(url)
+            # A table is copied in one statement.
+            self._connection: Connection[NamedRow] = connect(url, is_limited=False)
         self.files: FileStore = PostgresFiles(lambda: self._connection, self.name)
 
     def _errors(self, did: str = "written") -> "AbstractContextManager[None]":

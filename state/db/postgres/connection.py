@@ -1,18 +1,23 @@
 """Opens PostgreSQL with the settings that the ledger needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
-    import psycopg
     from psycopg import Cursor
     from psycopg.abc import Buffer
 
-# In seconds.
+    from state.db.postgres.watched import WatchedConnection
+
+# In seconds: how long a statement waits for a lock, and how long it may run.
 BUSY_TIMEOUT_S = 30
+STATEMENT_S = 600
+# So much later the server has ended it, or hangs.
+_GRACE_S = 60
 _CONNECT_TIMEOUT_S = 10
 # A network that hangs ends a statement after about a minute.
 _NETWORK = {
@@ -68,17 +73,48 @@ def driver() -> Any:  # noqa: ANN401 - the module
     return psycopg
 
 
-def connect(url: str) -> "psycopg.Connection[Row]":
-    """A connection in autocommit mode. Raises what psycopg raises, and LedgerUnusable."""
-    psycopg = driver()
-    made = psycopg.connect(
-        url, autocommit=True, row_factory=rows_by_name, application_name="titan-console", **_NETWORK
-    )
+def connect(url: str, *, is_limited: bool = True) -> "WatchedConnection":
+    """A connection in autocommit mode. Raises what psycopg raises, and LedgerUnusable.
+
+    A statement ends after ten minutes, if it is limited, and soon where the server hangs.
+    """
+    made = _connected(url)
+    made.again = lambda: _connected(url)
+    made.limit_s = STATEMENT_S + _GRACE_S if is_limited else None
+    limit_s = STATEMENT_S if is_limited else 0
     # To compile a statement takes longer than any of them; costs of JSON are overestimated.
-    made.execute("SET jit = off")
+    made.execute(
+        f"SET jit = off; SET lock_timeout = '{BUSY_TIMEOUT_S}s';"
+        f" SET statement_timeout = '{limit_s}s'".encode()
+    )
     made.adapters.register_loader("numeric", _number_loader())
     made.adapters.register_dumper(str, _text_dumper())
     return made
+
+
+def _connected(url: str) -> "WatchedConnection":
+    driver()
+    from state.db.postgres.watched import WatchedConnection  # noqa: PLC0415 - needs psycopg
+
+    settings: dict[str, Any] = {"application_name": "titan-console", **_NETWORK}
+    return WatchedConnection.connect(url, autocommit=True, row_factory=rows_by_name, **settings)
+
+
+@contextmanager
+def unlimited(
+    connection: "WatchedConnection", *, at_most_s: float | None = None
+) -> Generator[None, None, None]:
+    """Statements inside may take that long, or as long as the server lives."""
+    limit_s = connection.limit_s
+    connection.execute("SET statement_timeout = 0")
+    connection.limit_s = None if at_most_s is None else at_most_s + _GRACE_S
+    try:
+        yield
+    finally:
+        connection.limit_s = limit_s
+        # Where it was lost, the next connection has the limit.
+        with suppress(driver().Error):
+            connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'".encode())
 
 
 @lru_cache(maxsize=1)

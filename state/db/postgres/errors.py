@@ -38,6 +38,11 @@ def ledger_error(error: Exception, name: str, *, did: str) -> LedgerError:
         return TooManyTerms(f"Too many names or terms at once ({said}): use fewer.")
     if busy := _busy(state, name, said):
         return busy
+    if _is_silence(error):
+        return LedgerUnusable(
+            f"The server of the ledger {name} hangs: {said}. Then try again.",
+            code="ledger_unreachable",
+        )
     is_lost = isinstance(error, driver().OperationalError) and not state
     if is_lost or state.startswith(("08", "57P")):
         return LedgerUnusable(
@@ -48,11 +53,18 @@ def ledger_error(error: Exception, name: str, *, did: str) -> LedgerError:
     return LedgerUnusable(f"The ledger {name} cannot be {did}: {cause.text}.", code=cause.code)
 
 
+def _is_silence(error: Exception) -> bool:
+    from state.db.postgres.watched import ServerHangs  # noqa: PLC0415 - needs psycopg
+
+    return isinstance(error, ServerHangs)
+
+
 def _busy(state: str, name: str, said: str) -> LedgerBusy | None:
     """The error of what goes away by itself."""
     if state == "55P03":
         return LedgerBusy(
-            f"Another program locked the ledger {name} for {BUSY_TIMEOUT_S} s. Try again."
+            f"Another program locked the ledger {name} for {BUSY_TIMEOUT_S} s. Try again; if it"
+            " lasts, look in pg_stat_activity for a session that is idle in transaction."
         )
     # A connection that is refused has no SQLSTATE.
     if state == "53300" or (not state and any(words in said for words in _CROWDED)):

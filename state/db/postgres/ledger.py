@@ -110,7 +110,7 @@ class PostgresLedger(Ledger):
 
     def _connect(self) -> None:
         self._is_writing = False
-        self._postgres: Connection[Row] = connect(self._url)
+        self._postgres = connect(self._url)
         try:
             open_current(self._postgres, self.name, self._home)
             self._check_seen()

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from state.db.postgres.connection import driver
+from state.db.postgres.connection import driver, unlimited
 from state.db.postgres.errors import CANCELED, reason
 from state.model.errors import QueryError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from psycopg import Connection, ServerCursor
 
     from state.db.postgres.connection import Row
+    from state.db.postgres.watched import WatchedConnection
 
 # Between two looks at the clock and at who reads the rows.
 _LOOK_S = 0.05
@@ -25,7 +26,7 @@ _READ_ONLY = "25006"
 
 @contextmanager
 def select(
-    connection: "Connection[Row]",
+    connection: "WatchedConnection",
     sql: str,
     *,
     timeout_s: float,
@@ -37,7 +38,10 @@ def select(
     rejects, after `timeout_s` seconds, and once `is_stopped`.
     """
     psycopg = driver()
-    with _canceling(connection, monotonic() + timeout_s, is_stopped):
+    with (
+        unlimited(connection, at_most_s=timeout_s),
+        _canceling(connection, monotonic() + timeout_s, is_stopped),
+    ):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             with connection.cursor("query") as cursor:

@@ -50,7 +50,7 @@ class PostgresReader(Reader):
 
     def _connect(self, *, any_version: bool) -> None:
         with self._errors():
-            self._postgres: Connection[Row] = connect(self._url)
+            self._postgres = connect(self._url)
             try:
                 self._postgres.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
                 if not any_version:

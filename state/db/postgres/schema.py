@@ -10,7 +10,7 @@ from msgspec import Struct
 from state.db import marks
 from state.db.marks import Mark
 from state.db.postgres import files
-from state.db.postgres.connection import driver
+from state.db.postgres.connection import driver, unlimited
 from state.db.postgres.statements import REFUSE, schema
 from state.db.schema import NEWEST, STEPS, VERSION
 from state.files.folder import Folder
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from state.db.postgres.connection import Row
+    from state.db.postgres.watched import WatchedConnection
 
 OLDEST_SERVER = 150_000
 # Held by each write transaction and each migration: one writer at a time, as in SQLite. It keeps no
@@ -69,7 +70,7 @@ class Facts(Struct, frozen=True):
     elsewhere: str | None
 
 
-def open_current(connection: "Connection[Row]", name: str, home: Folder) -> None:
+def open_current(connection: "WatchedConnection", name: str, home: Folder) -> None:
     """Check the server and the ledger; creates or migrates it first if needed.
 
     `home` has the files of this host.
@@ -203,11 +204,11 @@ def _version(connection: "Connection[Row]", name: str) -> int:
     return 0
 
 
-def _create_or_migrate(connection: "Connection[Row]", name: str, home: Folder) -> None:
+def _create_or_migrate(connection: "WatchedConnection", name: str, home: Folder) -> None:
     """Under the lock of the writers: of hosts that start at once, one does it."""
     psycopg = driver()
     try:
-        with connection.transaction():
+        with unlimited(connection), connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '120s'")
             connection.execute(LOCK if facts(connection).is_ledger else CREATION_LOCK)
             before = _version(connection, name)
