@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row as NamedRow
+    from state.db.postgres.rows import Row as NamedRow
     from state.files.file_store import FileStore
 
 # A copy that is suspended holds up the writers for no longer.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
 
 # `new`: being uploaded; `kept`: the ledger refers to it; `released`: to be deleted.
 TABLES = """

@@ -16,7 +16,7 @@ from state.model.errors import LedgerUnusable
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
 
 # Of the transaction under that number, the key that is stored; and what tells one ledger from
 # another: its first event, which a copy has too.

@@ -26,7 +26,7 @@ from state.model.ledger_url import public_name
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
     from state.db.staged import Columns, Parameters, Staged
     from state.files.file_store import FileStore
 

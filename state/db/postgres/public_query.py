@@ -14,7 +14,7 @@ from state.model.errors import QueryError
 if TYPE_CHECKING:
     from psycopg import Connection, ServerCursor
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
     from state.db.postgres.watched import WatchedConnection
 
 # Between two looks at the clock and at who reads the rows.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection, Cursor
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
     from state.db.staged import Columns, Parameters
     from state.files.file_store import FileStore
 

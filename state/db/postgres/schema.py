@@ -20,7 +20,7 @@ from state.model.errors import LedgerTooNew, LedgerUnusable
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
     from state.db.postgres.watched import WatchedConnection
 
 OLDEST_SERVER = 150_000

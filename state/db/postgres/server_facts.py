@@ -14,7 +14,7 @@ from state.model.ledger_url import public_name
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
 
 _SAMPLES = 5
 _SESSION = """

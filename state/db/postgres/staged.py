@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from state.db.postgres.connection import Row
+    from state.db.postgres.rows import Row
     from state.db.staged import Parameters
 
 _BLOCK = 2000

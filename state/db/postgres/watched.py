@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from state.db.postgres.connection import Row
+from state.db.postgres.rows import Row
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
