@@ -33,7 +33,7 @@ class WatchedConnection(psycopg.Connection[Row]):
     session that has stopped alone, and for a commit.
     """
 
-    #: Seconds of silence after which a statement is given up; None while the server lives.
+    #: Seconds of silence after which a statement is abandoned; None while the server lives.
     limit_s: float | None = None
     #: Opens another connection to the server. None: it is not asked.
     again: "Callable[[], WatchedConnection] | None" = None
@@ -61,14 +61,14 @@ class WatchedConnection(psycopg.Connection[Row]):
                 ready = yield state
                 silent_s = 0.0 if ready else silent_s + interval
                 if not ready and self.limit_s is not None and silent_s >= self.limit_s:
-                    raise self._given_up(
+                    raise self._abandoned(
                         f"it accepts connections, but a statement got no answer in {silent_s:,.0f}"
                         " s: look in pg_stat_activity for what its session waits for"
                     )
                 if not ready and silent_s >= probe_at:
                     probe_at += PROBE_S
                     if not self._lives():
-                        raise self._given_up(
+                        raise self._abandoned(
                             "it answers neither a statement nor a new connection: see whether it is"
                             " suspended, or its disk hangs"
                         )
@@ -76,7 +76,7 @@ class WatchedConnection(psycopg.Connection[Row]):
         except StopIteration as end:
             return end.value
 
-    def _given_up(self, why: str) -> ServerHangs:
+    def _abandoned(self, why: str) -> ServerHangs:
         self.pgconn.finish()
         return ServerHangs(why)
 

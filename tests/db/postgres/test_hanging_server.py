@@ -79,7 +79,7 @@ def stopped(*processes: int) -> Generator[Callable[[], None], None, None]:
 
 
 @pytest.mark.usefixtures("hangs_soon")
-def test_a_server_that_answers_nothing_is_given_up(
+def test_a_server_that_answers_nothing_is_abandoned(
     tmp_path: Path, database: Database, proxy: SlowProxy
 ) -> None:
     with opened(through(proxy, database), tmp_path) as ledger:
@@ -105,7 +105,7 @@ def test_all_processes_of_the_server_that_stop_are_found(
 
 
 @pytest.mark.usefixtures("hangs_soon")
-def test_a_session_that_stops_alone_is_given_up_after_the_limit(
+def test_a_session_that_stops_alone_is_abandoned_after_the_limit(
     tmp_path: Path, database: Database
 ) -> None:
     with opened(database.url, tmp_path) as ledger:
@@ -119,7 +119,7 @@ def test_a_session_that_stops_alone_is_given_up_after_the_limit(
 
 
 @pytest.mark.usefixtures("hangs_soon")
-def test_a_commit_that_is_given_up_is_looked_up_and_not_repeated(
+def test_a_commit_that_is_abandoned_is_looked_up_and_not_repeated(
     tmp_path: Path, database: Database
 ) -> None:
     with opened(database.url, tmp_path) as ledger, ExitStack() as held:
@@ -141,7 +141,7 @@ def test_a_commit_that_is_given_up_is_looked_up_and_not_repeated(
 
 
 @pytest.mark.usefixtures("hangs_soon")
-def test_an_upload_and_a_long_read_are_given_up_too(
+def test_an_upload_and_a_long_read_are_also_abandoned(
     tmp_path: Path, database: Database, proxy: SlowProxy
 ) -> None:
     file = tmp_path / "spool" / "s.jsonl"
