@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -36,8 +37,11 @@ def pytest_configure() -> None:
     """Put the folders of the tests into memory, unless their place is given or there is no room.
 
     Compiled modules are kept, also where the environment says otherwise: each of the processes that
-    tests start would compile the packages again.
+    tests start would compile the packages again. Ctrl-C works in these processes also where it is
+    ignored here, as it is below a job that a shell runs in the background.
     """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # noqa: TID251 - read by Python
     has_room = os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM
