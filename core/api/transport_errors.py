@@ -1,5 +1,6 @@
 """Maps what the HTTP library and the SDK raise to our errors."""
 
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ _NOT_CONNECTED = (
     httpx2.ProxyError,
 )
 _SERVER_ERRORS = 500
+_LONGEST_PATH = 200
 _FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -93,6 +95,14 @@ def _hint(error: Exception) -> str:
     """What helps where the certificate is of an authority that Python does not know."""
     if "CERTIFICATE_VERIFY_FAILED" not in str(error):
         return ""
+    paths = ssl.get_default_verify_paths()
+    # Set in the environment, to a file that exists.
+    if paths.cafile and paths.cafile != paths.openssl_cafile:
+        file = sanitize(paths.cafile)[:_LONGEST_PATH]
+        return (
+            f" The file in SSL_CERT_FILE, {file}, does not contain the authority of this"
+            " certificate: add it there."
+        )
     return " For a private certificate, set SSL_CERT_FILE to the file of its authority."
 
 

@@ -1,8 +1,5 @@
 """One request in full: its body, all its attempts, and the edit that changed it."""
 
-from itertools import accumulate
-from operator import or_
-
 from msgspec import Struct
 
 from state.db.model_sql import REQUEST_MODEL, REQUESTED_MODEL
@@ -201,14 +198,14 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
         " WHERE a.request_id = ? ORDER BY a.batch_id",
         request_id,
     )
-    has_ended = accumulate((row["outcome"] is not None for row in rows), or_, initial=False)
+    first_end = next((n for n, row in enumerate(rows) if row["outcome"]), len(rows))
     return tuple(
         AttemptRecord(
             **{name: row[name] for name in _AS_THEY_ARE},
             kind=BatchKind(row["kind"]),
             batch_status=BatchStatus(row["batch_status"]),
             is_active=bool(row["active"]),
-            is_replay=before and row["kind"] == BatchKind.BATCH,
+            is_replay=number > first_end and row["kind"] == BatchKind.BATCH,
             is_settling=row["batch_id"] == settled_by,
             is_duplicate=bool(row["duplicate"]),
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
@@ -216,7 +213,7 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
             result=_result_span(row["batch_key"], row["result_offset"], row["result_length"]),
         )
-        for row, before in zip(rows, has_ended, strict=False)
+        for number, row in enumerate(rows)
     )
 
 

@@ -208,6 +208,20 @@ def test_a_private_certificate_is_trusted_as_by_the_sdk(
     api.close()
 
 
+@pytest.mark.usefixtures("certificates")
+def test_a_file_of_certificates_without_the_authority_is_named(
+    monkeypatch: pytest.MonkeyPatch, https: Gateway, tmp_path: Path
+) -> None:
+    other = made_in(tmp_path).authority
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    _set(monkeypatch, PLAIN | BASE, https)
+    with closing(open_api(from_environment())) as api, pytest.raises(ApiError) as failed:
+        api.list_page()
+    advice = f"SSL_CERT_FILE, {other}, does not contain the authority of this certificate"
+    assert advice in str(failed.value)
+    assert "set SSL_CERT_FILE" not in str(failed.value)
+
+
 @pytest.mark.parametrize("user", ["", "me:secret@"])
 def test_https_goes_through_a_tunnel_of_the_proxy(
     monkeypatch: pytest.MonkeyPatch, certificates: Certificates, user: str
