@@ -284,11 +284,16 @@ def _sync(context: Context, command: Command) -> StepResult:
         return _nothing_to_do(
             f"{pluralize(len(ids), 'request')} answered without a synchronous run"
         )
-    message = f"{_part(answered, len(ids))} answered"
+    message = f"{_part(answered, len(ids))} answered{_by_batches(answered - own)}"
     if left:
         message += f", {len(left):,} still queued or in a batch"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
     return state, f"{message}; {problem}" if problem else message
+
+
+def _by_batches(count: int) -> str:
+    """Batches answer until their cancellation."""
+    return f", {count:,} of them in a batch" if count > 0 else ""
 
 
 def _lanes_of(context: Context, ids: Collection[int]) -> list[Context]:

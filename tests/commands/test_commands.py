@@ -260,9 +260,24 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         bench.poll_after(60)
         assert _now(bench, command).state == CommandState.DONE
         assert _outcomes(bench, key) == ["succeeded"] * 6
+        assert _now(bench, command).outcome == "6 requests answered"
         billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
         assert len(billed) == 6
         assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
+
+
+def test_the_result_of_a_sync_counts_the_answers_of_the_batch_apart(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(400, 400, cancel=30)) as bench:
+        key = bench.submit(20).submission.key
+        bench.poll_after(60)
+        command = _order(bench, Action.SYNC, key)
+        for _ in range(3):
+            bench.poll_after(60)
+        ledger = bench.engine.context.ledger
+        (of_batch,) = ledger.rows("SELECT succeeded FROM batches WHERE kind = 'batch'")[0]
+        assert 0 < of_batch < 20
+        said = f"20 requests answered, {of_batch} of them in a batch"
+        assert _now(bench, command).outcome == said
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ async def test_enter_opens_a_job_then_a_run_and_esc_goes_back(tmp_path: Path) ->
         for text in (
             "batch  ·  daily",
             f"Results due     {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
-            f"Sync run        {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h)",
+            f"Sync run        {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h),",
             "of $1.00 used today",
             "overloaded_error: Overloaded: try later",
             "p50 15m, p95 15m at the API, of 6 batches",
@@ -87,6 +87,20 @@ async def test_a_job_that_never_ran_can_only_be_paused(tmp_path: Path) -> None:
         await until(pilot, lambda: len(app_of(pilot).screen_stack) == 1)
         await pilot.press("P")
         await until_shown(pilot, "Pause 1 workflow")
+
+
+async def test_in_a_small_terminal_the_overview_of_a_job_scrolls(tmp_path: Path) -> None:
+    made = a_ledger_of_jobs(tmp_path, A_CATALOGUE + _BUDGETS)
+    async with opened(made, (60, 16)) as pilot:
+        await on_jobs(pilot)
+        await pilot.press("enter")
+        await until_shown(pilot, "Runs 7")
+        assert "answers for" not in shown(pilot)
+        await pilot.press("tab", "G")
+        await until_shown(pilot, "11 answers for $0.11")
+        assert "Runs 7" in shown(pilot)
+        await pilot.press("tab", "j", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunPage))
 
 
 async def test_each_run_has_the_colour_of_its_own_result(tmp_path: Path) -> None:

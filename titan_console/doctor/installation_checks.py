@@ -25,7 +25,7 @@ from state.files import windows_calls
 from state.files.folder import Folder
 from titan_console.doctor import lane_checks
 from titan_console.doctor.finding import Finding, Health, isolated
-from titan_console.text.access import SDK_ACCOUNTS, no_server
+from titan_console.text.access import NO_KEY, SDK_ACCOUNTS, no_server
 
 # Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
 KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
@@ -102,7 +102,7 @@ def _key(settings: Settings) -> Finding:
         if account := sdk_account_of(settings.variables):
             text = f"credentials of the SDK's {SDK_ACCOUNTS[account]}"
             return Finding(Health.OK, "key", text)
-        text = f"neither {KEY} nor {TOKEN} is set; requests are queued but not sent"
+        text = f"{NO_KEY}; requests are queued but not sent"
         return Finding(Health.WARN, "key", text)
     name = KEY if found.api_key else TOKEN if found.auth_token else f"a header of {HEADERS}"
     return Finding(Health.OK, "key", f"{name} is set (never displayed or stored)")

@@ -7,6 +7,7 @@ from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.config.variables import HEADERS, KEY, TOKEN
 from core.errors import SettingsError
 
+NO_KEY = f"neither {KEY} nor {TOKEN} is set"
 # What the SDK takes credentials from without a key and a token.
 SDK_ACCOUNTS = {"profile": "profile", "federation": "workload identity"}
 
@@ -48,6 +49,6 @@ def of(settings: Settings) -> Access:
             return Access(settings.base_url, problem=str(error))
         if account := sdk_account_of(settings.variables):
             return Access(settings.base_url, f"{SDK_ACCOUNTS[account]} of the SDK")
-        return Access(settings.base_url, problem=f"neither {KEY} nor {TOKEN} is set")
+        return Access(settings.base_url, problem=NO_KEY)
     name = KEY if found.api_key else TOKEN if found.auth_token else f"a header of {HEADERS}"
     return Access(settings.base_url, name)

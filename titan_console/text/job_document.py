@@ -21,7 +21,7 @@ def overview(report: JobReport, now: datetime) -> Document:
     builder, status = DocumentBuilder(), report.status
     job = status.job
     facts = [status.mode.value, job.schedule.value] if job else ["not in titan.toml"]
-    builder.field("Kind", "  ·  ".join((*facts, *((job.note,) if job and job.note else ()))))
+    builder.field("Mode", "  ·  ".join((*facts, *((job.note,) if job and job.note else ()))))
     _model(builder, report)
     if status.pause:
         builder.field(
@@ -58,7 +58,10 @@ def _next_run(builder: DocumentBuilder, report: JobReport, now: datetime) -> Non
         return
     builder.field("Next submit", job_labels.local(window.submit_from, now))
     builder.field("Results due", job_labels.local(window.due, now))
-    builder.field("Sync run", job_labels.local(sync_run_at, now) if sync_run_at else "")
+    if sync_run_at is not None:
+        # A daily job submits its next run just when the open one would run synchronously.
+        of_open = "" if sync_run_at == window.sync_run_at else ", of the open run"
+        builder.field("Sync run", job_labels.local(sync_run_at, now) + of_open)
 
 
 def _budget(budget: BudgetUse) -> str:

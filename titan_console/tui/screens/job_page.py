@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from msgspec import to_builtins
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from core.reporting import job_records, job_report
@@ -35,8 +37,14 @@ class JobPage(QueryPage):
         #job-overview { height: auto; max-height: 50%; }
         #runs { height: 1fr; }
     }
+    JobPage #job-overview:focus { background: $panel; }
     JobPage.-flat #job-overview { max-height: 5; }
+    JobPage.-flat #job-overview:focus { max-height: 8; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Next list", id="list.next"),
+        Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
+    ]
 
     def __init__(self, state: ConsoleState, name: str) -> None:
         """`name` of the job or workflow."""
@@ -44,7 +52,6 @@ class JobPage(QueryPage):
         self._name = name
         self._report: JobReport | None = None
         self._overview = TextView(id="job-overview")
-        self._overview.can_focus = False
         self._runs = Section("Not run yet.", job_rows.RUN_COLUMNS, id="runs")
         self.add_query(self._read, self._take)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from core.reporting.job_status import JobOverview, JobStatus, Mode
 from core.text import pluralize
 from state.model.filter_terms import Field, Term, ValuesTerm
-from state.queries.job_runs import LastCommand, RunRecord
+from state.queries.job_runs import LATEST, LastCommand, RunRecord
 from titan_console.text import format as fmt
 from titan_console.text import job_labels, ledger_messages
 from titan_console.text.format import Label, Tone
@@ -137,7 +137,10 @@ def jobs_title(board: JobOverview) -> str:
     if not board.has_file:
         return "Jobs · no titan.toml yet: run titan-console jobs init"
     paused = sum(line.pause is not None for line in board.lines)
-    return f"Jobs {len(board.lines)}" + (f" · {paused} paused" if paused else "")
+    errored = (
+        f" · errored in the last {LATEST} runs" if any(line.failed for line in board.lines) else ""
+    )
+    return f"Jobs {len(board.lines)}" + (f" · {paused} paused" if paused else "") + errored
 
 
 def _job_row(line: JobStatus, now: datetime) -> Row:

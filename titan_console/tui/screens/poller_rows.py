@@ -11,7 +11,7 @@ from state.model.timestamps import from_text
 from state.queries.poll_history import PollRecord
 from titan_console.text import format as fmt
 from titan_console.text import ledger_messages
-from titan_console.text.access import Access, LaneAccess, no_server
+from titan_console.text.access import NO_KEY, Access, LaneAccess, no_server
 from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
@@ -141,7 +141,8 @@ def _of_poll(poll: PollRecord, *, is_newest: bool) -> Label:
 def _key(access: Access) -> Row:
     if access.problem:
         text = f"{access.problem}; polls of this console send nothing: set it and start again"
-        return _row("key", _BAD, text)
+        # As `doctor`: without a key requests are stored, a wrong one fails.
+        return _row("key", _WARN if access.problem == NO_KEY else _BAD, text)
     return _row("key", _OK, f"{access.credential} is set (never displayed or stored)")
 
 
