@@ -60,3 +60,24 @@ def printable(text: str) -> str:
     '500  [2J bad'
     """
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def duration_text(seconds: float, *, is_exact: bool = False) -> str:
+    """A duration in at most two units, or `is_exact` in one more; a negative one is 0s.
+
+    >>> [duration_text(s) for s in (4, 720, 4 * 3600 + 300, 25 * 3600)]
+    ['4s', '12m', '4h 05m', '1d 01h']
+    >>> [duration_text(s, is_exact=True) for s in (4, 725, 4 * 3600 + 300, 25 * 3600)]
+    ['4s', '12m 05s', '4h 05m 00s', '1d 01h 00m']
+    """
+    left = max(0, int(seconds))
+    minutes, second = divmod(left, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if not minutes:
+        return f"{second}s"
+    if not hours:
+        return f"{minute}m {second:02d}s" if is_exact else f"{minute}m"
+    if not days:
+        return f"{hour}h {minute:02d}m" + (f" {second:02d}s" if is_exact else "")
+    return f"{days}d {hour:02d}h" + (f" {minute:02d}m" if is_exact else "")

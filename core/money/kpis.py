@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
+from core.text import duration_text
+
 MONTH_DAYS = 30
 _HOUR_S = 3600
 _SHARE = 0.80
@@ -115,20 +117,17 @@ def _text(kpi: Kpi, value: float, *, more: int) -> str:
     if kpi.name in ("batch_share", "error_rate"):
         return f"{value:.{1 + more}%}"
     if kpi.name.endswith("_h"):
-        return hours_text(value, 2 + more)
+        return hours_text(value, is_exact=bool(more))
     return f"${value:,.{2 + more}f}" if "usd" in kpi.name else f"{value:g}"
 
 
-def hours_text(hours: float, decimals: int = 2) -> str:
-    """Hours as text; less than one in minutes or seconds.
+def hours_text(hours: float, *, is_exact: bool = False) -> str:
+    """Hours as text; `is_exact` with one unit more.
 
     >>> [hours_text(hours) for hours in (0, 4 / 3600, 0.2, 3.5)]
-    ['0 s', '4 s', '12 min', '3.50 h']
+    ['0s', '4s', '12m', '3h 30m']
     """
-    seconds = round(hours * 3600)
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{hours:.{decimals}f} h"  # noqa: PLR2004 - an hour
+    return duration_text(round(hours * 3600), is_exact=is_exact)
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:

@@ -32,7 +32,7 @@ def test_the_contract_holds_before_and_after_work(tmp_path: Path) -> None:
     assert found["workflows"]["report"]["batch_share"]["value"] == 0
     shown = terminal.run("kpis").out
     assert "≥ 80.0%" in shown
-    assert "≤ 12.00 h" in shown
+    assert "≤ 12h 00m" in shown
 
 
 def test_a_span_that_is_none_is_a_usage_error(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_missed_kpi_is_reported_in_its_own_unit() -> None:
         "error rate 1.7% misses its target (≤ 1.0%); see `titan-console kpis`."
     )
     assert said["turnaround_p50_h"].endswith(
-        " 25.00 h misses its target (≤ 4.00 h); see `titan-console kpis`."
+        " 1d 01h misses its target (≤ 4h 00m); see `titan-console kpis`."
     )
     assert said["saved_usd_30d"].endswith(
         "$0.00 misses its target (≥ $40.00); see `titan-console kpis`."

@@ -198,7 +198,7 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
             await pilot.press("space", "space", "R")
             await until_shown(pilot, "Replay 2 requests")
             await pilot.press("y")
-            await until_shown(pilot, "in 8 s")
+            await until_shown(pilot, "in 8s")
             clock.advance(9)
             await until_shown(pilot, "running in a poll")
             await until_shown(pilot, "! The poll failed: No API key: set ANTHROPIC_API_KEY")

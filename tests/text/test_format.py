@@ -162,7 +162,7 @@ def test_a_deadline_comes_before_the_expiry(
 
 def test_without_a_deadline_the_expiry_is_shown(batch: Batch) -> None:
     assert fmt.due(batch, NOW) == ("expires 24h", Tone.DIM)
-    assert fmt.due(batch, NOW + timedelta(hours=23)) == ("expires 60m", Tone.WARN)
+    assert fmt.due(batch, NOW + timedelta(hours=23)) == ("expires 1h", Tone.WARN)
     assert fmt.due(batch, NOW + timedelta(hours=25)) == ("expired", Tone.BAD)
     assert fmt.due(replace(batch, expires_ts=None), NOW) == ("-", Tone.DIM)
 

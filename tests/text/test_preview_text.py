@@ -95,7 +95,11 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.REPLAY, HOUR, "in 1h 00m; too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m; requests that end as canceled stay"),
-        (Action.SYNC, HOUR, "in 1h 00m; runs now, or, if its batch is canceled first"),
+        (
+            Action.SYNC,
+            HOUR,
+            "in 1h 00m; runs now; if it cancels a batch, once that batch has ended",
+        ),
         (
             Action.ACKNOWLEDGE,
             HOUR,
@@ -128,9 +132,9 @@ def test_when_the_number_must_be_typed(changes: dict[str, int], why: str) -> Non
 
 def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     other = replace(COMMAND, key="cmd_2", action=Action.PAUSE, options={"workflows": ["feed"]})
-    assert counted(COMMAND) == "◔ Sync 1 request in 8 s · z withdraws it"
+    assert counted(COMMAND) == "◔ Sync 1 request in 8s · z withdraws it"
     assert counted(COMMAND, other) == (
-        "◔ Pause feed in 8 s · by cli@host:1 · z withdraws it · 1 more pending"
+        "◔ Pause feed in 8s · by cli@host:1 · z withdraws it · 1 more pending"
     )
     assert counted(COMMAND, now=HOUR).startswith("◔ Sync 1 request: runs at the next poll")
     assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""

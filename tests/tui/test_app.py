@@ -221,7 +221,7 @@ async def test_columns_that_were_shown_stay_until_the_screen_is_left(tmp_path: P
     made.accept(made.submit("other"))
 
     def header() -> str:
-        return next(line for line in lines(pilot) if "Ends in" in line)
+        return next(line for line in lines(pilot) if " ETA " in line)
 
     async with opened(made) as pilot:
         await until(pilot, lambda: "Problem" in header())
@@ -241,7 +241,7 @@ async def test_a_column_that_stays_empty_is_left_out_after_a_while(
     made.accept(made.submit("other"))
 
     def header() -> str:
-        return next(line for line in lines(pilot) if "Ends in" in line)
+        return next(line for line in lines(pilot) if " ETA " in line)
 
     async with opened(made) as pilot:
         await until(pilot, lambda: "Problem" in header())
@@ -326,10 +326,10 @@ async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
         await until_shown(pilot, "Deadline ")
         await pilot.press("j")
         await pilot.resize_terminal(*LARGE)
-        await until_shown(pilot, "Ends in")
+        await until_shown(pilot, " ETA ")
         assert table(pilot, "open").cursor_row == 1
         await pilot.resize_terminal(*TINY)
-        await until(pilot, lambda: "Ends in" not in shown(pilot))
+        await until(pilot, lambda: " ETA " not in shown(pilot))
         assert table(pilot, "open").cursor_row == 1
 
 

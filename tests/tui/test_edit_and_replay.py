@@ -59,7 +59,7 @@ async def test_a_failed_request_is_edited_and_replayed_with_five_keys(bench: Ben
         await until_shown(pilot, "max_tokens: ")
         await until_shown(pilot, "Replay 1 request ")
         await pilot.press("y")
-        await until_shown(pilot, "Replay 1 request in 8 s")
+        await until_shown(pilot, "Replay 1 request in 8s")
     (command,) = given(bench)
     assert command.item_count == 1
     (sent,) = bodies(bench)
@@ -82,7 +82,7 @@ async def test_one_edit_changes_a_whole_group_and_is_shown_on_three_samples(benc
         assert sum('system: "Be brief." (added)' in line for line in shown(pilot).split("\n")) == 3
         await until_shown(pilot, "--set=system=Be brief.")
         await pilot.press("y")
-        await until_shown(pilot, "Replay 5 requests in 8 s")
+        await until_shown(pilot, "Replay 5 requests in 8s")
     sent = bodies(bench)
     assert [one["system"] for one in sent] == ["Be brief."] * 5
     assert len({str(one["messages"]) for one in sent}) == 5
@@ -116,7 +116,7 @@ async def test_what_is_no_valid_request_is_explained_and_edited_again(bench: Ben
         await edited(pilot, '"max_tokens": -', '"max_tokens": 7')
         await until_shown(pilot, "Replay 1 request ")
         await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
+        await until_shown(pilot, "in 8s")
     assert len(given(bench)) == 1
 
 

@@ -69,7 +69,7 @@ async def test_errors_are_shown_by_workflow_and_kind_and_answers_to_review_apart
             "✗ rate_limit_error",
             "limit of # reached",
             "↻ replay",
-            "✎ needs an edit",
+            "✎ edit and replay",
             "⊗ expired",
             "? max_tokens",
             "? to review",

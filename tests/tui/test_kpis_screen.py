@@ -28,8 +28,8 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
             f"Turnaround of {len(found.turnarounds_s)} batches, from submission until collected"
             in screen
         )
-        assert "▲ p50 3.00 h" in screen
-        assert "p95 5.00 h ▲" in screen
+        assert "▲ p50 3h 00m" in screen
+        assert "p95 5h 00m ▲" in screen
         sparkline = next(line for line in lines(pilot) if "batch share" in line and "█" in line)
         assert sparkline.count("█") == 30
         await pilot.press("j")

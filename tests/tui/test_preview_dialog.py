@@ -79,7 +79,7 @@ async def test_more_than_a_hundred_rows_need_a_typed_number(bench: Bench) -> Non
         await pilot.press("1", "2", "enter")
         assert given(bench) == []
         await pilot.press("0", "enter")
-        await until_shown(pilot, "Acknowledge 120 requests in 8 s")
+        await until_shown(pilot, "Acknowledge 120 requests in 8s")
     (command,) = given(bench)
     assert command.item_count == 120
 
@@ -91,7 +91,7 @@ async def test_keys_typed_before_the_preview_is_drawn_are_kept(bench: Bench, key
         await pilot.press("3")
         await until_shown(pilot, "1 group")
         at_once(pilot, *keys)
-        await until_shown(pilot, "Replay 30 requests in 8 s")
+        await until_shown(pilot, "Replay 30 requests in 8s")
     (command,) = given(bench)
     assert command.options == ({"canary": True} if "c" in keys else {})
 
@@ -107,7 +107,7 @@ async def test_a_number_typed_early_confirms_only_the_right_one(bench: Bench) ->
         await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewDialog))
         assert given(bench) == []
         at_once(pilot, "R", *"120", "y")
-        await until_shown(pilot, "Replay 120 requests in 8 s")
+        await until_shown(pilot, "Replay 120 requests in 8s")
 
 
 async def test_a_key_typed_early_never_confirms_what_cannot_be_done(bench: Bench) -> None:
@@ -171,7 +171,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
         await until_shown(pilot, "--reason=too short")
         pilot.app.screen.query_one("#cancel").focus()
         await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
+        await until_shown(pilot, "in 8s")
         # The drafts that were typed over are taken off the disk, a moment later.
         await until(pilot, lambda: edits_on_disk(bench) == edits_in_use(bench))
     (command,) = given(bench)

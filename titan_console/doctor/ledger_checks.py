@@ -105,9 +105,9 @@ def _orphans(source: Source) -> Iterator[Finding]:
     if candidates:
         yield Finding(
             Health.WARN,
-            "candidates",
-            f"{pluralize(candidates, 'batch', 'batches')} at the API may have been sent by"
-            " this ledger",
+            "orphans",
+            f"{pluralize(candidates, 'batch', 'batches')} at the API may belong to this ledger:"
+            " polls check that",
         )
     unknown = orphans.count(source, OrphanVerdict.UNKNOWN)
     if unknown:

@@ -47,7 +47,7 @@ def _finding(settings: Settings, lane: str, name: str) -> Finding:
     took_s = clock.monotonic() - began
     account = f", account {page.account}" if page.account else ", which names no account"
     server = server_of(settings, lane) or "the API"
-    return Finding(Health.OK, name, f"{server} accepted the credentials in {took_s:.1f} s{account}")
+    return Finding(Health.OK, name, f"{server} accepted the credentials in {took_s:.1f}s{account}")
 
 
 def _advice(error: ApiError, settings: Settings) -> str:

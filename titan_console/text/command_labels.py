@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from core import text
 from state.model.timestamps import from_text
 from state.operations.commands import Action, Command, CommandState
+from titan_console.text import format as fmt
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
@@ -124,7 +125,14 @@ def countdown(
     aside = Part("".join(f" · {text}" for text in asides if text), Tone.DIM)
     if left > timedelta(0):
         seconds = -(-left // timedelta(seconds=1))
-        return (Part(f"◔ {named(newest)} in {seconds:,} s", Tone.WARN, strong=True), aside)
+        return (
+            Part(
+                f"◔ {named(newest)} in {fmt.span(timedelta(seconds=seconds))}",
+                Tone.WARN,
+                strong=True,
+            ),
+            aside,
+        )
     if is_polling:
         return (Part(f"▸ {named(newest)}: running in a poll", Tone.BUSY, strong=True),)
     return (Part(f"◔ {named(newest)}: runs at the next poll", Tone.WARN, strong=True), aside)

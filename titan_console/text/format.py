@@ -11,7 +11,7 @@ from core.batches import holds
 from core.batches.unresolved import stuck_reason
 from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
-from core.text import pluralize
+from core.text import duration_text, pluralize
 from state.model.records import (
     DEFAULT_LANE,
     Batch,
@@ -185,27 +185,23 @@ def poll_count(number: int, name: str) -> str:
 
 def span(time: timedelta) -> str:
     """A duration in at most two units; a negative one is 0s."""
-    seconds = max(0, int(time.total_seconds()))
-    if seconds < _MINUTE:
-        return f"{seconds}s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE}m"
-    if seconds < _DAY:
-        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02d}m"
-    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
+    return duration_text(time.total_seconds())
 
 
 def rough_span(time: timedelta) -> str:
-    """A duration in one unit, for estimates.
+    """A duration for estimates: in one unit, or below two hours with tens of minutes.
 
-    >>> [rough_span(timedelta(minutes=m)) for m in (0, 12, 75, 100, 700, 4000)]
-    ['1m', '12m', '75m', '1.7h', '12h', '2.8d']
+    >>> [rough_span(timedelta(minutes=m)) for m in (0, 12, 60, 75, 100, 700, 4000)]
+    ['1m', '12m', '1h', '1h 20m', '1h 40m', '12h', '3d']
     """
-    if time < timedelta(minutes=90):
-        return f"{max(1, round(time.total_seconds() / _MINUTE))}m"
-    unit, letter = (_HOUR, "h") if time < timedelta(days=2) else (_DAY, "d")
-    number = time.total_seconds() / unit
-    return f"{number:.0f}{letter}" if number >= 10 else f"{number:.1f}{letter}".replace(".0", "")  # noqa: PLR2004 - two digits say enough
+    minutes = time.total_seconds() / _MINUTE
+    if round(minutes) < _HOUR // _MINUTE:
+        return f"{max(1, round(minutes))}m"
+    hours, tens = divmod(round(minutes / 10) * 10, 60)
+    if hours < 2:  # noqa: PLR2004 - as above
+        return f"{hours}h {tens}m" if tens else f"{hours}h"
+    days = time / timedelta(days=1)
+    return f"{round(minutes / 60)}h" if days < 2 else f"{round(days)}d"  # noqa: PLR2004 - two days
 
 
 def moment(timestamp: str | None) -> str:

@@ -182,7 +182,7 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME + fmt.SOON:
             return "met even if the batch takes 24 h"
         case Action.SYNC:
-            return "runs now, or, if its batch is canceled first, when that batch has ended"
+            return "runs now; if it cancels a batch, once that batch has ended"
         case Action.CANCEL:
             return "requests that end as canceled stay without an answer until they are replayed"
         case Action.ACKNOWLEDGE:

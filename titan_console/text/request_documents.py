@@ -165,16 +165,16 @@ def errors(request: RequestRecord) -> Document:
         builder.field(
             "Batch error", ledger_messages.in_details(attempt.batch_error or ""), Tone.WARN
         )
-        builder.field("Suggested", _advice(attempt))
+        builder.field("Suggested action", _advice(attempt))
     return builder.build()
 
 
 def _advice(attempt: AttemptRecord) -> str:
     if attempt.error_type == _NEEDS_EDIT:
-        return "edit it, then replay: unchanged it fails again"
+        return "edit and replay: unchanged it fails again"
     if attempt.outcome == Outcome.MISSING:
-        return "missing from the API's results: replay it"
-    return "replay it"
+        return "replay: it is missing from the API's results"
+    return "replay"
 
 
 def cost(explained: Sequence[Explanation]) -> Document:

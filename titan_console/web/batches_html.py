@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 
-from core.money.kpis import KpiReport
+from core.money.kpis import KpiReport, hours_text
 from core.reporting.error_reports import ErrorReport
 from core.reporting.json_reports import BatchReport
 from state.model.timestamps import from_text
@@ -154,7 +154,7 @@ def _value(name: str, value: float | None) -> str:
     if value is None:
         return fmt.NOTHING
     if name.endswith("_h"):
-        return f"{value:.2f} h"
+        return hours_text(value)
     if "usd" in name:
         return _dollars(value)
     return f"{value:.0f}" if name.startswith("fallbacks") else f"{value:.1%}"

@@ -73,4 +73,4 @@ async def replay_the_error(pilot: Pilot[None]) -> None:
     await pilot.press("R")
     await to_preview(pilot, "Replay 1 request ")
     await pilot.press("y")
-    await until_shown(pilot, "in 8 s")
+    await until_shown(pilot, "in 8s")

@@ -6,7 +6,7 @@ import click
 
 from core.clock import SystemClock
 from core.reporting import error_groups, error_reports
-from core.reporting.error_groups import ErrorGroup
+from core.reporting.error_groups import ErrorGroup, NextStep
 from core.text import pluralize
 from state.db.reader import Source
 from state.operations import reviews
@@ -93,8 +93,11 @@ def _print_groups(source: Source, *, as_json: bool) -> None:
         click.echo(f"{pluralize(left, 'older error')} not grouped.", err=True)
 
 
+_STEPS = {NextStep.EDIT: "edit and replay", NextStep.LOOK: "review"}
+
+
 def _group_cells(g: ErrorGroup) -> tuple[str, ...]:
-    step = "review" if g.key.is_review else g.next_step
+    step = "review" if g.key.is_review else _STEPS.get(g.next_step, g.next_step)
     return (g.key.workflow, g.key.kind, f"{g.count:,}", step, g.last_ts, g.sample)
 
 

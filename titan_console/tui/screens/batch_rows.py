@@ -29,7 +29,7 @@ OPEN_COLUMNS = (
     Column("requests", "Requests", 8, 10, right=True),
     Column("saving", "Est. saved", 10, 9, right=True),
     Column("age", "Age", 7, 11, right=True),
-    Column("ends", "Ends in", 20, 6, grow=1, widest=20, right=True),
+    Column("ends", "ETA", 20, 6, grow=1, widest=20, right=True),
     Column("due", "Deadline", 10, 3, grow=1, widest=12, right=True),
     Column("risk", "Risk", 10, 5, usual=eta_labels.USUAL_RISKS),
     Column("problem", "Problem", 12, 4, grow=8),

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("kind", "Error", 19, 1, grow=1, widest=40, is_name=True),
     Column("count", "Count", 7, 0, right=True),
     Column("message", "Message", 18, 4, grow=5),
-    Column("next", "Suggested action", 16, 5),
+    Column("next", "Suggested action", 17, 5),
     Column("tags", "Tags", 5, 8, right=True),
     Column("tag", "Latest tag", 20, 7, grow=1, widest=28, keeps_end=True),
     Column("first", "First", 7, 6, right=True),
@@ -24,8 +24,8 @@ COLUMNS = (
 )
 _NEXT = {
     NextStep.REPLAY: Label("↻", "replay", Tone.PLAIN),
-    NextStep.EDIT: Label("✎", "needs an edit", Tone.WARN),
-    NextStep.LOOK: Label("?", "to review", Tone.WARN),
+    NextStep.EDIT: Label("✎", "edit and replay", Tone.WARN),
+    NextStep.LOOK: Label("?", "review", Tone.WARN),
 }
 _TAGS_NAMED = 3
 

@@ -30,7 +30,7 @@ COLUMNS = (
     Column("tag", "Tag", 16, 4, grow=2, widest=32, keeps_end=True),
     Column("attempts", "Attempts", 8, 6, right=True),
     Column("model", "Model", 17, 7, grow=1, widest=26),
-    Column("tokens", "In/out", 13, 8, right=True, usual=("0/0",)),
+    Column("tokens", "Tokens in/out", 13, 8, right=True, usual=("0/0",)),
     Column("cost", "Cost", 9, 5, right=True, usual=("$0.00",)),
     Column("age", "Age", 7, 3, right=True),
     Column("remark", "Remark", 14, 2, grow=4, usual=("end_turn",)),

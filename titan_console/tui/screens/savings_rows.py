@@ -22,7 +22,7 @@ FIGURE_COLUMNS = (
 )
 _MONEY = (
     Column("attempts", "Attempts", 9, 4, right=True),
-    Column("tokens", "In/out", 17, 6, right=True),
+    Column("tokens", "Tokens in/out", 17, 6, right=True),
     Column("sync", "Sync price", 10, 5, right=True),
     Column("cost", "Cost", 10, 2, right=True),
     Column("saved", "Saved", 10, 1, right=True),
