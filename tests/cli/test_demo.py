@@ -16,11 +16,14 @@ from support.processes.terminal import Terminal
 
 from core.bootstrap import open_api
 from core.clock import SystemClock
+from core.config import titan_file
 from core.config.settings import Settings
 from core.errors import SettingsError
+from state.files.folder import Folder
 from state.model.records import Outcome
 from state.operations import command_effects
 from titan_console.cli import demo_summary
+from titan_console.demo.live import write_titan_toml
 from titan_console.demo.play import ONLY_SANDBOX
 from titan_console.demo.texts import standard_library
 from titan_console.doctor.finding import Health
@@ -80,6 +83,23 @@ def test_what_a_demo_left_is_never_sent_to_the_real_api(
     (found,) = (one for one in findings(settings, lambda _: ()) if one.what == "server")
     assert (found.health, host in found.detail.lower()) == (Health.WARN, True)
     assert found.detail.startswith("none is called: titan.toml allows only the host ")
+
+
+def test_the_titan_toml_of_the_demo_has_its_jobs_only_and_no_numbers_of_others(
+    tmp_path: Path,
+) -> None:
+    folder = Folder(tmp_path)
+    write_titan_toml(folder)
+    assert titan_file.read(folder).problems == ()
+    shell = Terminal(tmp_path)
+    assert [job["job"] for job in shell.run("jobs", "--json").json()["jobs"]] == [
+        "titan-daily-feed",
+        "titan-daily-monologue",
+        "titan-weekly-benchmark",
+    ]
+    # Nothing is forecast that was not measured.
+    total = shell.run("forecast").out.splitlines()[-1].split()
+    assert total[:6] == ["total", "0", "0", "$0.00", "$0.00", "$0.00"]
 
 
 def test_a_folder_without_texts_is_reported(tmp_path: Path) -> None:

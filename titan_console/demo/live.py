@@ -14,7 +14,7 @@ from core.engine import Engine
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from titan_console.demo import history
-from titan_console.demo.jobs import JOBS
+from titan_console.demo.jobs import JOBS, Job
 from titan_console.demo.play import ONLY_SANDBOX, sandbox
 from titan_console.demo.texts import Text
 
@@ -32,7 +32,7 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
     """
     # Not the seed of the history: batch ids are derived from it.
     with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
-        _write_titan_toml(Folder(home))
+        write_titan_toml(Folder(home))
         clock = SystemClock()
         history.fill(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
         tell(address)
@@ -46,15 +46,26 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
                 clock.sleep(_POLL_EVERY_S)
 
 
-def _write_titan_toml(folder: Folder) -> None:
-    """The template, without KPI alerts: three small jobs never meet the savings target.
+def write_titan_toml(folder: Folder) -> None:
+    """The three jobs, without KPI alerts: small jobs never meet the savings target.
 
     Only the sandbox may be called from it.
     """
     titan_file.begin(folder)
-    path = titan_file.path_of(folder)
-    text = path.read_text("utf-8").replace("kpis = true", "kpis = false", 1)
-    path.write_text(f'{text}\n{ONLY_SANDBOX}\n[console]\nname = "demo"\n', "utf-8")
+    jobs = "".join(map(_table, JOBS))
+    text = f'{_WORKLOAD}{jobs}[alerts]\nkpis = false\n\n{ONLY_SANDBOX}\n[console]\nname = "demo"\n'
+    titan_file.path_of(folder).write_text(text, "utf-8")
+
+
+_WORKLOAD = '[workloads.demo]\ntitle = "demo"\n\n'
+
+
+def _table(job: Job) -> str:
+    """Its table, without numbers of tokens: they are measured."""
+    schedule = job.name.split("-")[1]
+    values = {"workload": "demo", "schedule": schedule, "model": job.model, "note": job.what}
+    lines = [f'{name} = "{value}"\n' for name, value in values.items()]
+    return f"[jobs.{job.name}]\n{''.join(lines)}deadline_h = 26\n\n"
 
 
 def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) -> None:

@@ -92,8 +92,10 @@ def _month(found: Savings) -> Row:
         "month",
         f"{name}, projected",
         fmt.money(ahead.projected_nano),
-        remark=f"{fmt.money(ahead.saved_nano)} so far + {ahead.days_left} days x"
-        f" {fmt.money(ahead.pace_nano)} (mean of {days})",
+        remark=f"{fmt.money(ahead.saved_nano)} so far + {pluralize(ahead.days_left, 'day')} x"
+        f" {fmt.money(ahead.pace_nano)} (mean of {days})"
+        if ahead.days_left
+        else "this is the last day of the month (UTC)",
         target=ahead.target_nano,
         ok=ahead.ok,
         labels=("on track", "missed"),
