@@ -1,6 +1,7 @@
 """The only reader of the system clock, and a manual clock for tests."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -47,6 +48,13 @@ class OffsetClock:
         """Without an offset."""
         self._base = base
         self.offset = timedelta()
+
+    def follow(self, server_now: Callable[[], datetime | None]) -> None:
+        """Go by the clock that tells this time; None where there is no such clock."""
+        before = self._base.now()
+        there = server_now()
+        if there is not None:
+            self.offset = there - (before + (self._base.now() - before) / 2)
 
     def now(self) -> datetime:
         """The wall-clock time, aware, in UTC."""

@@ -57,7 +57,7 @@ class Settings:
     # Whether the console accepts no commands.
     read_only: bool = False
     # What this host is called in a ledger that several share.
-    host: str = field(default_factory=lambda: _plain_host(platform.node()))
+    host: str = field(default_factory=lambda: this_host(os.environ))
 
     def __post_init__(self) -> None:
         """Make the folder absolute: a child process may have another working folder."""
@@ -139,11 +139,13 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         is_base_url_given=bool(own),
         warnings=() if base_url == given else (_corrected(given, base_url),),
         read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
-        host=_host(values.get(HOST, "").strip()),
+        host=this_host(values),
     )
 
 
-def _host(name: str) -> str:
+def this_host(values: Mapping[str, str]) -> str:
+    """TITAN_HOST, or what the system calls this host. Raises SettingsError for a malformed one."""
+    name = values.get(HOST, "").strip()
     if not name:
         return _plain_host(platform.node())
     if _plain_host(name) != name:

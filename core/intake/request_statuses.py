@@ -68,7 +68,8 @@ def of_name(folder: Folder, name: str, now: datetime) -> RequestStatuses:
     """The requests of a tag, a submission, a batch or an API batch id. Raises UnknownId.
 
     A batch that was not sent stands for its submission, where its requests are queued again. Raises
-    FileNotFoundError where a poll imports a fallback file meanwhile.
+    FileNotFoundError where a poll imports a fallback file meanwhile. A server of the ledger has a
+    time of its own, which replaces `now`.
     """
     with reader_if_any(folder) as reader:
         if reader is None:
@@ -78,7 +79,7 @@ def of_name(folder: Folder, name: str, now: datetime) -> RequestStatuses:
             return _with_files(RequestStatuses(by_status={}), files)
         files = fallback_contents.waiting(reader, folder, name)
         try:
-            found = in_ledger(reader, name, now)
+            found = in_ledger(reader, name, reader.server_now() or now)
         except UnknownId:
             if not files:
                 raise

@@ -1,6 +1,7 @@
 """Read-only access to the ledger, for screens and reports."""
 
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -142,6 +143,10 @@ class Reader:
         finally:
             if self.connection.in_transaction:
                 self.rows("ROLLBACK")
+
+    def server_now(self) -> datetime | None:
+        """The time of the server of the ledger; None for a file, which has this machine's."""
+        return None
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from support.ledgers.postgres_database import an_empty_ledger
 from support.processes.in_process import Run, request_file, runner
 from support.processes.postgres_server import the_server
 
+from core.clock import SystemClock
 from state.db.postgres import ledger as postgres_ledger
 from state.db.postgres.reader import PostgresReader
 from state.db.public_query import select
@@ -168,3 +170,21 @@ def hosts(run: Run) -> str:
     """What `doctor` says of the hosts."""
     found = run("doctor", "--json").json()["findings"]
     return next(one["detail"] for one in found if one["what"] == "hosts")
+
+
+def test_ages_and_periods_go_by_the_clock_of_the_server(
+    tmp_path: Path, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.faults.add("row:overloaded:id=*-00002*")
+    key = run("submit", a_file(tmp_path, 3)).out.strip()
+    run("--poll")
+    now = SystemClock().now
+    monkeypatch.setattr(SystemClock, "now", lambda _: now() + timedelta(hours=3))
+    assert run("events", "--since", "1h", "--json").lines()
+    assert run("savings", "--since", "1h", "--json").lines()
+    assert "3h" not in run("status").out
+    assert "3h" not in run("show", key).out
+    assert "3h" not in run("errors", "--groups").out
+    sandbox.faults.clear()
+    replayed = run("replay", "daily-feed", "--since", "1h", "--yes", "--json")
+    assert replayed.code == 0, replayed

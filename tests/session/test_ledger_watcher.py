@@ -9,6 +9,7 @@ from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import in_another_process
 from textual.message import Message
 
+from core.clock import OffsetClock
 from state.files.folder import Folder
 from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader
 from titan_console.session.messages import LedgerChanged, LedgerLost
@@ -26,7 +27,7 @@ def lost(message: object) -> LedgerLost:
 
 def test_an_unchanged_ledger_is_not_reported_again(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     assert seen(snapshots.read()).snapshot.totals.batches == 0
     assert snapshots.read() is None
     assert seen(snapshots.read(force=True)).snapshot.revision == 0
@@ -36,7 +37,7 @@ def test_an_unchanged_ledger_is_not_reported_again(tmp_path: Path) -> None:
 
 def test_a_commit_of_another_connection_is_reported_with_its_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     made.submit("first")
     assert seen(snapshots.read()).lag is None
     made.submit("second")
@@ -50,7 +51,7 @@ def test_a_commit_of_another_connection_is_reported_with_its_lag(tmp_path: Path)
 
 def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     made.submit("first")
     seen(snapshots.read())
     made.clock.advance(-30 * 86400)
@@ -63,7 +64,7 @@ def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
 
 def test_a_missing_ledger_is_reported_once_and_opened_when_it_exists(tmp_path: Path) -> None:
     home = tmp_path / "titan"
-    snapshots = SnapshotReader(Folder(home), LedgerBuilder(tmp_path).clock)
+    snapshots = SnapshotReader(Folder(home), OffsetClock(LedgerBuilder(tmp_path).clock))
     assert lost(snapshots.read()).problem.missing
     assert snapshots.read() is None
     made = LedgerBuilder(home)
@@ -74,7 +75,7 @@ def test_a_missing_ledger_is_reported_once_and_opened_when_it_exists(tmp_path: P
 
 def test_a_ledger_that_goes_away_is_not_read_from_beyond(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     snapshots.read()
     made.close()
     made.path.rename(tmp_path / "elsewhere.db")
@@ -90,7 +91,7 @@ def test_a_ledger_of_a_later_version_is_one_calm_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     problem = lost(snapshots.read()).problem
     assert "version 99" in problem.reason
     assert not problem.missing
@@ -100,7 +101,9 @@ def test_a_ledger_of_a_later_version_is_one_calm_line(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
     path.write_bytes(b"not a database, " * 100)
-    snapshots = SnapshotReader(Folder(path.parent), LedgerBuilder(tmp_path / "other").clock)
+    snapshots = SnapshotReader(
+        Folder(path.parent), OffsetClock(LedgerBuilder(tmp_path / "other").clock)
+    )
     assert "is damaged" in lost(snapshots.read()).problem.reason
 
 
@@ -108,7 +111,7 @@ def test_a_row_of_an_unknown_event_kind_is_one_plain_line(tmp_path: Path) -> Non
     made = LedgerBuilder(tmp_path)
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
-    snapshots = SnapshotReader(Folder(made.path.parent), made.clock)
+    snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))
     assert "cannot be read" in lost(snapshots.read()).problem.reason
     made.close()
 
@@ -116,7 +119,7 @@ def test_a_row_of_an_unknown_event_kind_is_one_plain_line(tmp_path: Path) -> Non
 async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     posted: asyncio.Queue[Message] = asyncio.Queue()
-    watcher = LedgerWatcher(Folder(tmp_path), made.clock)
+    watcher = LedgerWatcher(Folder(tmp_path), OffsetClock(made.clock))
     following = asyncio.create_task(watcher.follow(posted.put_nowait))
     assert seen(await posted.get()).snapshot.totals.batches == 0
     await in_another_process(tmp_path, "for n in range(30): made.submit(f'tag-{n}')")
@@ -133,7 +136,7 @@ async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) 
 async def test_a_reader_of_its_own_is_no_news(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     posted: asyncio.Queue[Message] = asyncio.Queue()
-    watcher = LedgerWatcher(Folder(tmp_path), made.clock)
+    watcher = LedgerWatcher(Folder(tmp_path), OffsetClock(made.clock))
     following = asyncio.create_task(watcher.follow(posted.put_nowait))
     await posted.get()
     other = sqlite3.connect(made.path)
@@ -153,7 +156,9 @@ async def test_the_feed_follows_a_folder_that_comes_goes_and_comes(tmp_path: Pat
     home = tmp_path / "titan"
     clock = LedgerBuilder(tmp_path).clock
     posted: asyncio.Queue[Message] = asyncio.Queue()
-    following = asyncio.create_task(LedgerWatcher(Folder(home), clock).follow(posted.put_nowait))
+    following = asyncio.create_task(
+        LedgerWatcher(Folder(home), OffsetClock(clock)).follow(posted.put_nowait)
+    )
     assert lost(await posted.get()).problem.missing
     for number in range(2):
         LedgerBuilder(home).close()

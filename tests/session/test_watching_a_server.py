@@ -14,7 +14,7 @@ from support.ledgers.postgres_database import Database, an_empty_ledger
 from support.processes.postgres_server import the_server
 from textual.message import Message
 
-from core.clock import ManualClock
+from core.clock import ManualClock, OffsetClock
 from state.db.postgres.ledger import PostgresLedger
 from state.db.postgres.reader import PostgresReader
 from state.files.file_store import LOCAL_FILES
@@ -62,7 +62,7 @@ Posted = asyncio.Queue[Message]
 @asynccontextmanager
 async def watching(url: str, home: Path) -> AsyncGenerator[Posted]:
     posted = Posted()
-    watcher = LedgerWatcher(Folder(home, LedgerUrl(url)), ManualClock(NOW))
+    watcher = LedgerWatcher(Folder(home, LedgerUrl(url)), OffsetClock(ManualClock(NOW)))
     following = asyncio.create_task(watcher.follow(posted.put_nowait))
     try:
         yield posted

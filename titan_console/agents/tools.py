@@ -29,6 +29,7 @@ from core.intake import dry_run, request_statuses, submit_report
 from core.intake.options import SubmitOptions
 from core.intake.request_file import RequestFile
 from core.intake.submission_plan import make_plan
+from core.ledger_time import ledger_now
 from core.money import forecast
 from core.money.pricing import PriceBook
 from core.reporting import agent_budgets, error_groups, error_reports, savings, status_report
@@ -163,7 +164,7 @@ def _status(agent: Agent, given: arguments.Status) -> object:
     with open_reader(agent.folder) as reader:
         found = status_report.status(
             reader,
-            now_ts=to_text(_now()),
+            now_ts=to_text(ledger_now(reader)),
             silent_after=silent_after(agent.rules().alerts),
             fallback_files=len(fallback_file.pending(agent.folder)),
         )
@@ -212,7 +213,7 @@ def _row(result: Result, most: int) -> dict[str, object]:
 def _errors(agent: Agent, given: arguments.Errors) -> object:
     with open_reader(agent.folder) as reader:
         if given.groups:
-            found = error_list.grouped(reader, (), _now())
+            found = error_list.grouped(reader, (), ledger_now(reader))
             groups = error_groups.group(found.groups)
             return {
                 "groups": fitting(error_reports.error_group(one) for one in groups[: given.limit]),
@@ -238,14 +239,14 @@ def _cut_message(report: error_reports.ErrorReport) -> dict[str, object]:
 
 def _preview(agent: Agent, given: arguments.Selection) -> object:
     with _opened(agent) as engine:
-        planned = planner.plan(engine.context, _command(given))
+        planned = planner.plan(engine.context, _command(engine, given))
         planner.discard(engine.context, planned)
     return shortened(to_builtins(planned.preview.as_json())) | _budgets(agent)
 
 
 def _replay(agent: Agent, given: arguments.Replay) -> object:
     with _opened(agent) as engine:
-        planned = planner.plan(engine.context, _command(given, given.reason))
+        planned = planner.plan(engine.context, _command(engine, given, given.reason))
         command, is_new = planner.submit(engine.context, planned, delay=timedelta(0))
         problems = poll(engine) if agent.may_poll() else [_LATER]
         command = commands.get(engine.context.ledger, command.id)
@@ -269,8 +270,9 @@ def poll(engine: Engine) -> list[str]:
         return problems_of(error)
 
 
-def _command(given: arguments.Selection, reason: str = "") -> CommandRequest:
-    since = None if given.since is None else to_text(parse_since(given.since, _now()))
+def _command(engine: Engine, given: arguments.Selection, reason: str = "") -> CommandRequest:
+    now = engine.context.clock.now()
+    since = None if given.since is None else to_text(parse_since(given.since, now))
     return CommandRequest(
         action=Action.REPLAY,
         wanted=Filter(
@@ -289,11 +291,11 @@ def _command(given: arguments.Selection, reason: str = "") -> CommandRequest:
 
 
 def _savings(agent: Agent, given: arguments.Savings) -> object:
-    since_ts = to_text(parse_since(given.since, _now()))
     prices = PriceBook.of_rules(agent.rules())
     with open_reader(agent.folder) as reader:
+        since_ts = to_text(parse_since(given.since, ledger_now(reader)))
         rows = spending.spending(reader, given.by, since_ts=since_ts)
-        month = savings.report(savings.read(reader, prices, _now().date()))
+        month = savings.report(savings.read(reader, prices, ledger_now(reader).date()))
     listed = [
         {given.by: row.name} | to_builtins(savings.spending_report(row)) for row in rows[:LISTED]
     ]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.bootstrap import open_engine
-from core.clock import SystemClock
 from core.commands import executor, planner
 from core.commands.command_request import with_option
 from core.commands.planner import CommandRequest, Plan
@@ -95,8 +94,8 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
 
 def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the action's own options
     """Plan the action, confirm it, submit the command and poll once; the exit code."""
-    wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli", creates=False) as engine:
+        wanted = _wanted(**given, now=engine.context.clock.now())
         planned = planner.plan(
             engine.context,
             CommandRequest(action=action, wanted=wanted, reason=given["reason"], **request),
@@ -117,6 +116,7 @@ def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: 
 
 def _wanted(
     *,
+    now: datetime,
     names: tuple[str, ...],
     workflow: str | None = None,
     outcome: str | None = None,
@@ -131,7 +131,7 @@ def _wanted(
         outcome=Outcome(outcome) if outcome else None,
         error_type=error_type,
         stop_reason=stop_reason,
-        since_ts=to_text(parse_since(since, SystemClock().now())) if since is not None else None,
+        since_ts=to_text(parse_since(since, now)) if since is not None else None,
     )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import Settings
+from core.ledger_time import ledger_now
 from core.reporting.poller_health import silent_after
 from state.db.opening import open_reader
 from state.model.errors import LedgerError
@@ -37,13 +37,13 @@ def examine(
     with suppress(LedgerError), open_reader(folder) as reader:
         limit = silent_after(titan_file.read(folder).alerts)
         named = set[str]()
-        for finding in ledger_checks.findings(reader, SystemClock().now(), limit):
+        now = ledger_now(reader)
+        for finding in ledger_checks.findings(reader, now, limit):
             # A damaged ledger fails several checks, with the same words.
             if finding.health != Health.BAD or finding.detail not in named:
                 yield finding
             named.add(finding.detail)
         yield from isolated("lane", lambda: lane_checks.removed(reader, settings))
-        now = SystemClock().now()
         yield from isolated("hosts", lambda: host_checks.findings(reader, settings, now))
 
 

@@ -14,7 +14,7 @@ from titan_console.text import format as cells
 
 # A write takes some ten round trips, a poll some hundred.
 _SLOW_S = 0.1
-# Deadlines and waiting times are those of each host's clock; leases are the server's.
+# Times in the ledger are the server's; crontabs and files go by the clock of the host.
 _MOST_OFFSET = timedelta(seconds=5)
 _LAGS_S = 60
 # Of max_connections; a console has up to ten.
@@ -111,8 +111,8 @@ def _clock(found: ServerFacts) -> Finding:
         return Finding(Health.OK, "clock", f"within {seconds} of the server's")
     way = "behind" if offset > timedelta(0) else "ahead of"
     detail = (
-        f"this host is {cells.span(abs(offset))} {way} the server: its deadlines and times are off"
-        " by that; set the clock of the one that is wrong"
+        f"this host is {cells.span(abs(offset))} {way} the server, by whose clock times in the"
+        " ledger are: set the clock of the one that is wrong"
     )
     return Finding(Health.WARN, "clock", detail)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from textual.message import Message
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it knows trio too
 
-from core.clock import Clock
+from core.clock import OffsetClock
 from state.db.opening import commit_listener, ledger_name
+from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.model.timestamps import from_text
@@ -32,13 +33,15 @@ _RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 # A server that has not replied for so long is shown as lost; a statement may wait for minutes.
 _SILENT_S = 4.0
+# So often the clock is compared with that of the server.
+_COMPARE_S = 60.0
 
 
 class SnapshotReader:
     """Reads snapshots through one open reader. Use it on one thread."""
 
-    def __init__(self, folder: Folder, clock: Clock) -> None:
-        """Nothing is opened before the first read."""
+    def __init__(self, folder: Folder, clock: OffsetClock) -> None:
+        """Nothing is opened before the first read. The clock then follows that of a server."""
         # Of the folder on the disk, which may be replaced.
         self.identity: tuple[int, int] | None = None
         self.is_failing = False
@@ -50,12 +53,15 @@ class SnapshotReader:
         self._newest: int | None = None
         self._taken_at: datetime | None = None
         self._posted: LedgerProblem | None = None
+        # When the clock was compared, in seconds of the machine.
+        self._compared_s: float | None = None
 
     def read(self, *, force: bool = False) -> LedgerChanged | LedgerLost | None:
         """The message to post; None when nothing has changed since the last read."""
         self.identity = _identity(self._folder.root)
         try:
             reader = self._kept.get()
+            self._compare_clock(reader)
             version = (self._kept.file, reader.data_version())
             if version == self._version and not force:
                 return None
@@ -73,6 +79,12 @@ class SnapshotReader:
         self._version, self._posted, self.is_failing = version, None, False
         return LedgerChanged(snapshot, self._lag(snapshot))
 
+    def _compare_clock(self, reader: Reader) -> None:
+        elapsed_s = self._clock.monotonic()
+        if self._compared_s is None or elapsed_s - self._compared_s >= _COMPARE_S:
+            self._clock.follow(reader.server_now)
+            self._compared_s = elapsed_s
+
     def interrupt(self) -> None:
         """Interrupt the running query, from another thread."""
         self._kept.interrupt()
@@ -80,7 +92,7 @@ class SnapshotReader:
     def close(self) -> None:
         """Close the ledger."""
         self._kept.close()
-        self._version = None
+        self._version = self._compared_s = None
 
     def _lost(self, problem: LedgerProblem) -> LedgerLost | None:
         self.close()
@@ -108,7 +120,7 @@ class SnapshotReader:
 class LedgerWatcher:
     """Reads a snapshot whenever the files of the ledger change, or its server says so."""
 
-    def __init__(self, folder: Folder, clock: Clock) -> None:
+    def __init__(self, folder: Folder, clock: OffsetClock) -> None:
         """`folder` may not exist yet, nor its ledger."""
         self.folder = folder
         self.last_read_at: datetime | None = None

@@ -16,7 +16,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
-from core.clock import Clock, SystemClock
+from core.clock import Clock, OffsetClock, SystemClock
 from core.config import titan_file
 from core.reporting.poller_health import silent_after
 from state.files.folder import Folder
@@ -52,7 +52,7 @@ _PARENT_CHECK_S = 2.0
 _COMMANDS_TICK_S = 0.5
 # By then the first frame is drawn.
 _STARTED_S = 2.0
-_BETWEEN_BELLS = timedelta(minutes=5)
+_BETWEEN_BELLS_S = 300.0
 _WIDEST_NOTICE = 120
 _MILLISECOND = timedelta(milliseconds=1)
 # Shown in the line of keys where there is no room for buttons.
@@ -169,7 +169,8 @@ class TitanApp(App[None]):
         super().__init__()
         folder = Folder(home, ledger_url)
         self._home = home
-        self._clock = clock
+        # That of the server, for a ledger in PostgreSQL.
+        self._clock = clock = OffsetClock(clock)
         self._watcher = LedgerWatcher(folder, clock)
         self.state = ConsoleState(self._watcher, clock, TABS, read_only=read_only)
         self.state.access = access
@@ -188,7 +189,7 @@ class TitanApp(App[None]):
             self.register_theme(theme)
         self.state.name = self._wanted.ledger_name
         self._heard: Snapshot | None = None
-        self._quiet_until = clock.now()
+        self._quiet_until_s = clock.monotonic()
         self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:
             self._own_filters.append(AsciiFilter())
@@ -239,10 +240,10 @@ class TitanApp(App[None]):
 
     def _ring(self, found: Sequence[str]) -> None:
         """Tell the terminal, at most once in a while; the screen has the rest."""
-        now = self._clock.now()
-        if not found or now < self._quiet_until:
+        elapsed_s = self._clock.monotonic()
+        if not found or elapsed_s < self._quiet_until_s:
             return
-        self._quiet_until = now + _BETWEEN_BELLS
+        self._quiet_until_s = elapsed_s + _BETWEEN_BELLS_S
         if self._wanted.bell:
             self.bell()
         if self._wanted.notify and self._driver is not None and not self.is_web:

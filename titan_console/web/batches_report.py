@@ -38,9 +38,9 @@ class BatchesReport(Struct, frozen=True, kw_only=True):
 
 def read(folder: Folder, clock: Clock) -> BatchesReport:
     """The page's data, as of now. Raises LedgerError."""
-    now = clock.now()
     toml = titan_file.read(folder)
     with open_reader(folder) as reader, reader.read_transaction():
+        now = reader.server_now() or clock.now()
         return BatchesReport(
             at=to_text(now),
             status=status_report.status(

@@ -1,4 +1,4 @@
-"""The newest transaction that this host has stored, so that a server that has lost it is found.
+"""The newest transaction that this host has seen, so that a server that has lost it is found.
 
 A failover to a standby that lags behind, or a dump that is restored, loses transactions: what they
 recorded as sent is queued again there, and would be sent a second time.
@@ -24,6 +24,9 @@ _STATE = """
 SELECT r.value AS newest, c.key, (SELECT at || ' ' || actor FROM events ORDER BY id LIMIT 1) AS name
 FROM revision r LEFT JOIN commits c ON c.revision = %s"""
 
+_NEWEST = """
+SELECT r.value, (SELECT c.key FROM commits c WHERE c.revision = r.value) FROM revision r"""
+
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction: its number and its key. `ledger` tells that of another database apart."""
@@ -48,7 +51,7 @@ def check(connection: "Connection[Row]", seen: Seen | None, name: str) -> None:
     newest, key, ledger = connection.execute(_STATE.encode(), (seen.revision,)).fetchall()[0]
     if ledger == seen.ledger and (newest < seen.revision or key not in (None, seen.key)):
         raise LedgerUnusable(
-            f"The ledger {name} has lost transaction {seen.revision:,}, which this host stored in"
+            f"The ledger {name} has lost transaction {seen.revision:,}, which this host has seen in"
             f" it ({newest:,} is its newest one): its server failed over to a standby that lagged,"
             " or a backup was restored. Nothing was written: connect to the right server, or run"
             " `titan-console ledger accept-loss`.",
@@ -57,13 +60,20 @@ def check(connection: "Connection[Row]", seen: Seen | None, name: str) -> None:
 
 
 def note(connection: "Connection[Row]", path: Path, revision: int, key: str) -> None:
-    """Note a transaction that was stored, unless a later one is. What fails is left undone."""
+    """Note a transaction of the ledger, unless a later one is. What fails is left undone."""
     with suppress(OSError):
         ledger = connection.execute(_STATE.encode(), (revision,)).fetchall()[0]["name"]
         known = read(path)
         if ledger is None or (known and known.ledger == ledger and known.revision >= revision):
             return
         _write(path, Seen(ledger=ledger, revision=revision, key=key))
+
+
+def note_newest(connection: "Connection[Row]", path: Path) -> None:
+    """Note the newest transaction of the ledger, of whichever host. What fails is left undone."""
+    revision, key = connection.execute(_NEWEST.encode()).fetchall()[0]
+    if key is not None:
+        note(connection, path, revision, key)
 
 
 def _write(path: Path, seen: Seen) -> None:

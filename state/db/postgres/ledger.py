@@ -122,11 +122,11 @@ class PostgresLedger(Ledger):
         """Close the connection."""
         if not self._postgres.closed:
             with suppress(driver().Error):
-                self._note_stored()
+                self._note_newest()
         self._postgres.close()
 
     def remember_in(self, path: Path) -> None:
-        """Note the newest transaction of this host in that file from now on.
+        """Note the newest transaction that this host has seen in that file from now on.
 
         Raises LedgerUnusable where the ledger lacks the one that is noted there.
         """
@@ -135,6 +135,8 @@ class PostgresLedger(Ledger):
             with self._errors():
                 self._check_seen()
         except BaseException:
+            # What was seen before counts.
+            self._seen = None
             self.close()
             raise
 
@@ -147,6 +149,11 @@ class PostgresLedger(Ledger):
         """Note the newest transaction of this process, for the next one of this host."""
         if self._seen is not None and self._stored is not None:
             last_seen.note(self._postgres, self._seen, *self._stored)
+
+    def _note_newest(self) -> None:
+        """Note the newest transaction of the ledger: this host may have stored none."""
+        if self._seen is not None:
+            last_seen.note_newest(self._postgres, self._seen)
 
     def _errors(self) -> AbstractContextManager[None]:
         return postgres_errors(self.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,11 @@ class PostgresReader(Reader):
             ) as selected,
         ):
             yield selected
+
+    def server_now(self) -> datetime | None:
+        """By this clock the hosts write."""
+        (row,) = self.rows("SELECT clock_timestamp()")
+        return row[0]
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""

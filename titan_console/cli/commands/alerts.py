@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import click
 
 from core.bootstrap import open_engine
-from core.clock import SystemClock
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.text import pluralize
 from state.db.ledger import Ledger
 from state.model.errors import UnknownId
@@ -42,8 +42,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is None:
         with open_reader(from_environment().folder) as reader:
-            found = alerts.raised(reader)
-        _print(found[::-1], as_json=as_json)
+            found, now = alerts.raised(reader), ledger_now(reader)
+        _print(found[::-1], now, as_json=as_json)
 
 
 @command.command("acknowledge")
@@ -94,10 +94,11 @@ def _change(
     with open_engine(from_environment(), actor="cli", creates=False) as engine:
         ledger = engine.context.ledger
         ids = [id_ for name in names for id_ in _ids(alerts.raised(ledger), name)]
-        done = change(ledger, ids, engine.context.clock.now())
+        now = engine.context.clock.now()
+        done = change(ledger, ids, now)
         changed = [alert for alert in alerts.raised(ledger) if alert.id in ids]
     if as_json:
-        _print(changed, as_json=True)
+        _print(changed, now, as_json=True)
     print_stderr(done)
 
 
@@ -118,12 +119,11 @@ def _ids(raised: Sequence[Alert], name: str) -> list[int]:
     return found
 
 
-def _print(found: Sequence[Alert], *, as_json: bool) -> None:
+def _print(found: Sequence[Alert], now: datetime, *, as_json: bool) -> None:
     if as_json:
         for alert in found:
             print_json(alert)
         return
-    now = SystemClock().now()
     print_rows(found, _HEADER, lambda alert: _cells(alert, now), empty="No alerts.")
 
 

@@ -2,9 +2,9 @@
 
 import click
 
-from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.reporting.email_digest import as_html, digest, lines, report
 from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
@@ -34,12 +34,12 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     """
     if as_json_ and as_html_:
         raise click.UsageError("--json and --html cannot be combined.")
-    now = SystemClock().now()
-    moment = parse_since(since, now)
     folder = from_environment().folder
     rules = titan_file.read(folder).alerts
     limit = rules.errors_a_day or None
     with open_reader(folder) as reader:
+        now = ledger_now(reader)
+        moment = parse_since(since, now)
         found = digest(
             reader, since=moment, now=now, error_limit=limit, silent_after=silent_after(rules)
         )

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import click
 
-from core.clock import SystemClock
+from core.ledger_time import ledger_now
 from core.reporting import error_groups, error_reports
 from core.reporting.error_groups import ErrorGroup, NextStep
 from core.text import pluralize
-from state.db.reader import Source
+from state.db.reader import Reader, Source
 from state.operations import reviews
 from state.operations.reviews import ReviewRow
 from state.queries import error_list, ledger_status
@@ -79,8 +79,8 @@ def _cells(r: ErrorRow) -> tuple[str, ...]:
     return (r.custom_id, r.tag, r.batch_key, r.model, r.outcome, *error)
 
 
-def _print_groups(source: Source, *, as_json: bool) -> None:
-    errors = error_list.grouped(source, (), SystemClock().now())
+def _print_groups(reader: Reader, *, as_json: bool) -> None:
+    errors = error_list.grouped(reader, (), ledger_now(reader))
     found = error_groups.group(errors.groups)
     if as_json:
         for group in found:

@@ -2,7 +2,7 @@
 
 import click
 
-from core.clock import SystemClock
+from core.ledger_time import ledger_now
 from core.reporting.event_reports import event_report
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
@@ -30,8 +30,8 @@ _EVENTS = 50
 @json_lines_option
 def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
     """Print the event log, newest first: time, event, actor, reason and result."""
-    since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
     with ledger_reader() as reader:
+        since_ts = to_text(parse_since(since, ledger_now(reader))) if since else ""
         at_most = row_limit(limit, _EVENTS, as_json=as_json)
         found = event_list.latest(reader, since_ts=since_ts, limit=at_most)
         total = event_list.count(reader, since_ts=since_ts)

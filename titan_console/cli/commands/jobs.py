@@ -12,6 +12,7 @@ from core.config.job import Job, Latency
 from core.config.settings import from_environment
 from core.config.titan_tables import TitanToml
 from core.config.toml_reader import dotted
+from core.ledger_time import ledger_now
 from core.reporting import job_records, job_status, json_reports
 from core.reporting.job_status import JobStatusReport, model_warnings
 from core.text import pluralize
@@ -197,7 +198,7 @@ def _history(folder: Folder) -> dict[str, JobStatusReport]:
     with reader_if_any(folder) as reader:
         if reader is None:
             return {}
-        board = job_status.read(reader, folder, SystemClock().now())
+        board = job_status.read(reader, folder, ledger_now(reader))
     return {line.name: job_status.report(line) for line in board.lines}
 
 

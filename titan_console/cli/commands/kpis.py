@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import click
 
-from core.clock import SystemClock
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
 from core.money.pricing import usd
 from core.reporting import history
@@ -44,7 +44,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     folder = from_environment().folder
     fleet = history.fleet_in(folder)
     with open_reader(folder) as reader:
-        found = history.kpi_month(reader, fleet, SystemClock().now().date(), days=days)
+        found = history.kpi_month(reader, fleet, ledger_now(reader).date(), days=days)
     if as_json_:
         print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
         return

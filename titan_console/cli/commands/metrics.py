@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.reporting import metrics, prometheus_text
 from core.reporting.output_file import open_output
 from core.reporting.poller_health import silent_after
@@ -53,13 +53,13 @@ def command(*, textfile: Path | None) -> None:
 
 def _read(folder: Folder, program: str) -> list[Metric]:
     toml = titan_file.read(folder)
-    facts = metrics.Facts(
-        version=program,
-        now=SystemClock().now(),
-        silent_after=silent_after(toml.alerts),
-        budgets=toml.budgets,
-        config_problems=len(toml.problems),
-        fallback_files=len(fallback_file.pending(folder)),
-    )
     with open_reader(folder) as reader, reader.read_transaction():
+        facts = metrics.Facts(
+            version=program,
+            now=ledger_now(reader),
+            silent_after=silent_after(toml.alerts),
+            budgets=toml.budgets,
+            config_problems=len(toml.problems),
+            fallback_files=len(fallback_file.pending(folder)),
+        )
         return metrics.metrics(reader, folder, facts)

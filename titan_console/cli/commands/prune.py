@@ -1,11 +1,13 @@
 """`titan-console prune`: retention of the request and result bodies beside the ledger."""
 
+from datetime import datetime
+
 import click
 from msgspec import to_builtins
 
 from core.bootstrap import open_engine
-from core.clock import SystemClock
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.maintenance.prune import Pruned, preview, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
@@ -41,17 +43,21 @@ def command(
     acknowledged, are pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits
     with 1 and changes nothing while a pending command may need a request body.
     """
-    now = SystemClock().now()
-    before = parse_since(older_than, now, option="--older-than")
-    compress_before = parse_since(compress, now, option="--compress")
     settings = from_environment()
+
+    def moments(now: datetime) -> dict[str, datetime]:
+        return {
+            "before": parse_since(older_than, now, option="--older-than"),
+            "compress_before": parse_since(compress, now, option="--compress"),
+        }
+
     if dry_run:
         folder = settings.folder
         with open_reader(folder) as reader:
-            done = preview(reader, folder, before=before, compress_before=compress_before)
+            done = preview(reader, folder, **moments(ledger_now(reader)))
     else:
         with open_engine(settings, actor="cli", creates=False) as engine:
-            done = prune(engine.context, before=before, compress_before=compress_before)
+            done = prune(engine.context, **moments(engine.context.clock.now()))
     if as_json:
         print_json(to_builtins(done) | {"dry_run": dry_run})
     else:

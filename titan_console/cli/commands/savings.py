@@ -5,9 +5,9 @@ from typing import IO
 import click
 from msgspec import to_builtins
 
-from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
@@ -17,7 +17,7 @@ from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.opening import open_reader
-from state.db.reader import Source
+from state.db.reader import Reader, Source
 from state.model.errors import UnknownId
 from state.model.timestamps import to_text
 from state.queries import spending, unpriced
@@ -98,10 +98,10 @@ def command(  # noqa: PLR0913 - each is an option
     if recompute:
         recompute_table.show(apply=apply, as_json=as_json)
         return
-    since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
     folder = from_environment().folder
     with open_reader(folder) as reader:
+        since_ts = to_text(parse_since(since, ledger_now(reader)))
         if month:
             _month(reader, as_json=as_json)
         elif of_cache:
@@ -173,10 +173,10 @@ def _cells(row: Spending, name: str) -> tuple[str, ...]:
     )
 
 
-def _month(source: Source, *, as_json: bool) -> None:
+def _month(reader: Reader, *, as_json: bool) -> None:
     folder = from_environment().folder
     prices = PriceBook.with_cache(folder, titan_file.read(folder))
-    found = savings.read(source, prices, SystemClock().now().date())
+    found = savings.read(reader, prices, ledger_now(reader).date())
     if as_json:
         print_json(savings.report(found))
         return

@@ -1,13 +1,14 @@
 """`titan-console show`: one submission, batch or request with its history."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import click
 from msgspec import Struct
 
-from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.intake import fallback_contents
+from core.ledger_time import ledger_now
 from core.reporting import json_reports, request_report
 from core.reporting.queued_reason import QueuedReasons
 from state.db.opening import open_reader
@@ -81,7 +82,8 @@ def command(*, name: str, as_json: bool) -> None:
             return
         models = {s.key: batch_list.models_of(reader, s) for s in submissions}
         history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
-        queued = QueuedReasons(reader, to_text(SystemClock().now()))
+        now = ledger_now(reader)
+        queued = QueuedReasons(reader, to_text(now))
         reasons = {batch.key: queued.of_batch(batch) for batch in batches}
         replays = replays_in(reader, [batch.id for batch in batches])
     for file in waiting:
@@ -93,7 +95,7 @@ def command(*, name: str, as_json: bool) -> None:
         _print_submission(submission, models[submission.key])
     for batch in batches:
         mode = cells.mode(batch.kind, is_replay=batch.id in replays)
-        _print_batch(batch, mode, history[batch.key], reasons[batch.key])
+        _print_batch(batch, mode, history[batch.key], reasons[batch.key], now)
 
 
 def _show_requests(
@@ -169,8 +171,9 @@ def _sent(batch: Batch) -> str:
     return f"{batch.sent_ts}{by}" if batch.sent_ts else ""
 
 
-def _print_batch(batch: Batch, mode: str, events: list[Event], queued_because: str | None) -> None:
-    now = SystemClock().now()
+def _print_batch(
+    batch: Batch, mode: str, events: list[Event], queued_because: str | None, now: datetime
+) -> None:
     counts = batch.counts
     print_fields(
         [

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import click
 
 from core.batches.poll_time_limit import left_by
-from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
+from core.ledger_time import ledger_now
 from core.reporting import status_report
 from core.reporting.history import etas
 from core.reporting.poller_health import assess, silent_after
@@ -44,9 +44,9 @@ def command(*, as_json: bool) -> None:
     if errors exceed the daily limit, a deadline is within 3 hours, polls fail or have stopped, or
     sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
     """
-    now = SystemClock().now()
     limit = silent_after(titan_file.read(from_environment().folder).alerts)
     with ledger_reader() as reader:
+        now = ledger_now(reader)
         if as_json:
             report = status_report.status(
                 reader,

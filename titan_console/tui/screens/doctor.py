@@ -15,8 +15,8 @@ from core.reporting.poller_health import assess
 from state.db.reader import Source
 from state.model.errors import TitanError
 from state.queries import batch_list, ledger_status, poll_history
-from titan_console.doctor import checks, lane_checks, ledger_checks
-from titan_console.doctor.finding import Finding, Health
+from titan_console.doctor import checks, host_checks, lane_checks, ledger_checks
+from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.session import ui_metrics
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ui_metrics import UiMetrics
@@ -134,10 +134,13 @@ class DoctorScreen(QueryPage):
     def __init__(self, state: ConsoleState) -> None:
         """`state` is the state of the console."""
         super().__init__(state)
+        folder = state.folder
+        self._settings = Settings(home=folder.root, ledger_url=folder.ledger_url)
         self._standing: Sequence[Finding] = ()
         self._moving: Sequence[Finding] = ()
         self._view: PollerView | None = None
-        self._checked_at: datetime | None = None
+        # In seconds of the machine.
+        self._checked_s: float | None = None
         self._poller = Section("Reading the polls…", poller_rows.POLLER_COLUMNS, id="poller")
         self._checks = Section("Checking…", FINDING_COLUMNS, id="checks")
         self._metrics = Section("No measurements yet.", METRIC_COLUMNS, id="metrics")
@@ -162,8 +165,8 @@ class DoctorScreen(QueryPage):
     def tick(self) -> None:
         """Check again from time to time."""
         super().tick()
-        is_due = self._checked_at and self.state.now() - self._checked_at >= _CHECK_EVERY
-        if self.is_current and is_due:
+        ago = self._checked_ago()
+        if self.is_current and ago is not None and ago >= _CHECK_EVERY:
             self.action_check_again()
 
     def draw(self, now: datetime) -> None:
@@ -173,9 +176,14 @@ class DoctorScreen(QueryPage):
             self._poller.show(rows, poller_rows.title(rows))
         findings = self._findings()
         if findings:
-            checked = now - self._checked_at if self._checked_at else None
-            self._checks.show(finding_rows(findings, now), findings_title(findings, checked))
+            title = findings_title(findings, self._checked_ago())
+            self._checks.show(finding_rows(findings, now), title)
         self._metrics.show(metric_rows(self.state.metrics), "This console")
+
+    def _checked_ago(self) -> timedelta | None:
+        if self._checked_s is None:
+            return None
+        return timedelta(seconds=self.state.clock.monotonic() - self._checked_s)
 
     def _findings(self) -> Sequence[Finding]:
         moving = [finding for finding in self._moving if finding.what not in _OF_POLLER]
@@ -193,16 +201,17 @@ class DoctorScreen(QueryPage):
 
     def action_check_again(self) -> None:
         """Run all checks again."""
-        self._checked_at = self.state.now()
+        self._checked_s = self.state.clock.monotonic()
         self.run_worker(self._check, group="checks", exclusive=True)
         self.ledger_changed()
 
     async def _check(self) -> None:
-        settings = Settings(home=self.state.folder.root, ledger_url=self.state.folder.ledger_url)
         try:
             found = await asyncio.to_thread(
                 lambda: list(
-                    checks.static_findings(settings, thorough=False, check_keys=keymap.problems_in)
+                    checks.static_findings(
+                        self._settings, thorough=False, check_keys=keymap.problems_in
+                    )
                 )
             )
         except (TitanError, OSError) as error:
@@ -219,10 +228,10 @@ class DoctorScreen(QueryPage):
             interval=ledger_status.median_poll_interval(source),
             has_open=bool(batch_list.count_open(source)),
         )
-        settings = Settings(home=self.state.folder.root)
         found = [
             *ledger_checks.findings(source, now, silent_after),
-            *lane_checks.removed(source, settings),
+            *lane_checks.removed(source, self._settings),
+            *isolated("hosts", lambda: host_checks.findings(source, self._settings, now)),
         ]
         return found, view
 
