@@ -29,12 +29,12 @@ from core.intake import dry_run, request_statuses, submit_report
 from core.intake.options import SubmitOptions
 from core.intake.request_file import RequestFile
 from core.intake.submission_plan import make_plan
-from core.ledger_time import ledger_now
 from core.money import forecast
 from core.money.pricing import PriceBook
 from core.reporting import agent_budgets, error_groups, error_reports, savings, status_report
 from core.reporting.command_report import as_report
 from core.reporting.history import measured
+from core.reporting.ledger_time import ledger_now
 from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
 from state.db.opening import open_reader, reader_if_any

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from core.config import titan_file
 from core.config.settings import Settings
-from core.ledger_time import ledger_now
+from core.reporting.ledger_time import ledger_now
 from core.reporting.poller_health import silent_after
 from state.db.opening import open_reader
 from state.model.errors import LedgerError

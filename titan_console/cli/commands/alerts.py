@@ -7,7 +7,7 @@ import click
 
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
+from core.reporting.ledger_time import ledger_now
 from core.text import pluralize
 from state.db.ledger import Ledger
 from state.model.errors import UnknownId

@@ -4,8 +4,8 @@ import click
 
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.reporting.email_digest import as_html, digest, lines, report
+from core.reporting.ledger_time import ledger_now
 from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
 from state.db.opening import open_reader

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import click
 
-from core.ledger_time import ledger_now
 from core.reporting import error_groups, error_reports
 from core.reporting.error_groups import ErrorGroup, NextStep
+from core.reporting.ledger_time import ledger_now
 from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.operations import reviews

@@ -2,8 +2,8 @@
 
 import click
 
-from core.ledger_time import ledger_now
 from core.reporting.event_reports import event_report
+from core.reporting.ledger_time import ledger_now
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
 from state.queries import event_list

@@ -12,9 +12,9 @@ from core.config.job import Job, Latency
 from core.config.settings import from_environment
 from core.config.titan_tables import TitanToml
 from core.config.toml_reader import dotted
-from core.ledger_time import ledger_now
 from core.reporting import job_records, job_status, json_reports
 from core.reporting.job_status import JobStatusReport, model_warnings
+from core.reporting.ledger_time import ledger_now
 from core.text import pluralize
 from state.db.opening import reader_if_any
 from state.files.folder import Folder

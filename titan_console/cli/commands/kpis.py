@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import click
 
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
 from core.money.pricing import usd
 from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
+from core.reporting.ledger_time import ledger_now
 from state.db.opening import open_reader
 from titan_console.cli.output import echo, print_fields, print_json, print_table
 from titan_console.text import format as cells

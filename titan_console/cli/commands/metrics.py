@@ -7,8 +7,8 @@ import click
 
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.reporting import metrics, prometheus_text
+from core.reporting.ledger_time import ledger_now
 from core.reporting.output_file import open_output
 from core.reporting.poller_health import silent_after
 from core.reporting.prometheus_text import Metric

@@ -7,8 +7,8 @@ from msgspec import to_builtins
 
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.maintenance.prune import Pruned, preview, prune
+from core.reporting.ledger_time import ledger_now
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.opening import open_reader

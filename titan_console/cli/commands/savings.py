@@ -7,13 +7,13 @@ from msgspec import to_builtins
 
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
 from core.money.pricing import PriceBook, exact_text
 from core.reporting import cache_report, cost_log, savings
 from core.reporting.cost_log import LogCheck
+from core.reporting.ledger_time import ledger_now
 from core.reporting.since import parse_since
 from core.text import pluralize
 from state.db.opening import open_reader

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from core.config.settings import from_environment
 from core.intake import fallback_contents
-from core.ledger_time import ledger_now
 from core.reporting import json_reports, request_report
+from core.reporting.ledger_time import ledger_now
 from core.reporting.queued_reason import QueuedReasons
 from state.db.opening import open_reader
 from state.db.reader import Source

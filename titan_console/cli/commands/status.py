@@ -8,9 +8,9 @@ import click
 from core.batches.poll_time_limit import left_by
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.ledger_time import ledger_now
 from core.reporting import status_report
 from core.reporting.history import etas
+from core.reporting.ledger_time import ledger_now
 from core.reporting.poller_health import assess, silent_after
 from core.reporting.queued_reason import QueuedReasons
 from core.text import pluralize
