@@ -165,7 +165,7 @@ def errors(request: RequestRecord) -> Document:
         builder.field(
             "Batch error", ledger_messages.in_details(attempt.batch_error or ""), Tone.WARN
         )
-        builder.field("Suggested action", _advice(attempt))
+        builder.field("Suggested", _advice(attempt))
     return builder.build()
 
 
