@@ -72,7 +72,7 @@ async def test_errors_are_shown_by_workflow_and_kind_and_answers_to_review_apart
             "✎ edit and replay",
             "⊗ expired",
             "? max_tokens",
-            "? to review",
+            "? review",
             "3h 00m",
             "1h 00m",
         ):

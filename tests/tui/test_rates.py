@@ -50,6 +50,6 @@ async def test_a_rate_is_drawn_when_it_is_chosen(tmp_path: Path) -> None:
         await until_shown(pilot, "A histogram needs 20 values")
         await pilot.press(*["j"] * 7)
         await until_shown(pilot, "spent, last hour ─")
-        assert "60m ago, bars of 2 minutes" in shown(pilot)
+        assert "1h ago, bars of 2 minutes" in shown(pilot)
         await pilot.press("enter")
         assert "KPIs >" not in shown(pilot)
