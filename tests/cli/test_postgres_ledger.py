@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -179,7 +179,11 @@ def test_ages_and_periods_go_by_the_clock_of_the_server(
     key = run("submit", a_file(tmp_path, 3)).out.strip()
     run("--poll")
     now = SystemClock().now
-    monkeypatch.setattr(SystemClock, "now", lambda _: now() + timedelta(hours=3))
+
+    def later(_clock: SystemClock) -> datetime:
+        return now() + timedelta(hours=3)
+
+    monkeypatch.setattr(SystemClock, "now", later)
     assert run("events", "--since", "1h", "--json").lines()
     assert run("savings", "--since", "1h", "--json").lines()
     assert "3h" not in run("status").out
