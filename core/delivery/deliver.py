@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.delivery.owner import Owner
-from core.delivery.result_writer import lines
+from core.delivery.result_writer import chunks
 from state.files.folder import delivered_name, make_private, open_private, replace
 from state.operations import delivery, hook_runs
 
@@ -58,7 +58,8 @@ def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | 
     part = target.with_suffix(f".jsonl.{context.ledger.new_id(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:
-            file.writelines(lines(context, submission))
+            for chunk in chunks(context.ledger, context.folder, submission):
+                file.write(chunk.lines)
         file.flush()
         os.fsync(file.fileno())
     try:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Protocol
 
 from msgspec import MsgspecError, Struct, to_builtins
@@ -16,6 +17,7 @@ from core.money.pricing import usd
 from core.reporting import json_reports
 from state.db.reader import Source
 from state.files.folder import Folder
+from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus
@@ -23,8 +25,8 @@ from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
 Record = dict[str, Any]
-# Bytes that are written at once.
-_CHUNK = 1 << 16
+# Records that are encoded at once.
+_CHUNK = 100
 # What a spreadsheet takes for the beginning of a formula, or drops before it looks for one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -93,8 +95,8 @@ def requests(
     """
     reasons = [] if unread is None else unread
     with LineReader(folder.results, source.files) as lines:
-        for row in result_rows.export_rows(source, ids):
-            yield _record(row, _text(lines, row, reasons))
+        for rows in result_rows.chunks(result_rows.export_rows(source, ids)):
+            yield from map(_record, rows, _texts([_read(lines, row, reasons) for row in rows]))
 
 
 def batches(found: Iterable[Batch]) -> Iterator[Record]:
@@ -119,28 +121,26 @@ def write(
 
 
 def _write_lines(records: Iterable[Record | RequestReport], to: Writable) -> int:
-    count, waiting, size = 0, list[bytes](), 0
-    for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
-        line = _line(record)
-        waiting.append(line)
-        size += len(line)
+    left, count = iter(records), 0
+    for first in left:
         # Rows of a query are shown as they come.
-        if size > _CHUNK or isinstance(record, dict):
-            to.write(b"".join(waiting).decode("ascii"))
-            waiting, size = [], 0
-    if waiting:
-        to.write(b"".join(waiting).decode("ascii"))
+        others = () if isinstance(first, dict) else islice(left, _CHUNK)
+        chunk = [first, *others]
+        to.write(_lines(chunk).decode("ascii"))
+        count += len(chunk)
     return count
 
 
-def _line(record: Record | RequestReport) -> bytes:
+def _lines(records: Sequence[Record | RequestReport]) -> bytes:
     """In ASCII."""
     # The library that is quick cannot escape other characters, nor encode half of a pair.
     with suppress(UnicodeEncodeError):
-        line = _encode(record)
-        if line.isascii():
-            return line + b"\n"
-    text = json.dumps(to_builtins(record), ensure_ascii=True, separators=(",", ":"))
+        lines = _encode_lines(records)
+        if lines.isascii():
+            return lines
+    if len(records) > 1:
+        return b"".join(_lines([record]) for record in records)
+    text = json.dumps(to_builtins(records[0]), ensure_ascii=True, separators=(",", ":"))
     return text.encode("ascii") + b"\n"
 
 
@@ -206,29 +206,50 @@ class _ResultLine(Struct, gc=False):
     result: _Result
 
 
-_decode = Decoder(_ResultLine).decode
-_encode = Encoder().encode
+_decode = Decoder(list[_ResultLine]).decode
+_encode_lines = Encoder().encode_lines
 
 
-def plain_text(line: bytes) -> str | None:
-    """The text of the answer; only that is decoded, where the line is as the API writes it."""
+def _texts(lines: Sequence[bytes | None]) -> list[str | None]:
+    """The text of each answer; only that is decoded, where the lines are as the API writes them."""
+    present = [line for line in lines if line is not None]
     try:
-        blocks = _decode(line).result.message.content
+        read = _decode(b"[%b]" % b",".join(present))
     except (MsgspecError, UnicodeDecodeError, RecursionError):
-        return text_of(message_of(line))
+        read = []
+    if len(read) != len(present):
+        # One of them must be decoded fully: each by itself.
+        return [None if line is None else _text_or_none(line) for line in lines]
+    found = iter(read)
+    return [None if line is None else _joined(next(found)) for line in lines]
+
+
+def _joined(line: _ResultLine) -> str | None:
+    blocks = line.result.message.content
     texts = [block.text for block in blocks if block.type == "text" and block.text is not None]
     return "".join(texts) if texts else None
 
 
-def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
-    span = row.result if row.outcome == Outcome.SUCCEEDED else None
-    if span is None:
+def _text_or_none(line: bytes) -> str | None:
+    with suppress(KeyError, TypeError, ValueError, RecursionError):
+        return plain_text(line)
+    return None
+
+
+def plain_text(line: bytes) -> str | None:
+    """The text of the answer; None without one. Raises ValueError and others for a damaged line."""
+    with suppress(MsgspecError, UnicodeDecodeError, RecursionError):
+        (read,) = _decode(b"[%b]" % line)
+        return _joined(read)
+    return text_of(message_of(line))
+
+
+def _read(lines: LineReader, row: ExportRow, unread: list[str]) -> bytes | None:
+    offset, length = row.result_offset, row.result_length
+    if row.outcome != "succeeded" or row.batch_key is None or offset is None or length is None:
         return None
     try:
-        line = lines.read(span.file, span.offset, span.length)
-        return plain_text(line)
+        return lines.read(file_name(row.batch_key), offset, length)
     except FileMissing as error:
         unread.append(str(error))
-    except (KeyError, TypeError, ValueError, RecursionError):
-        pass
     return None

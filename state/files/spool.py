@@ -138,7 +138,11 @@ class LineReader:
     def read(self, name: str, offset: int, length: int) -> bytes:
         """The bytes at that offset. Raises FileMissing where they are missing."""
         try:
-            line = self._opened(name).read_at(offset, length)
+            file = self._file
+            # Most lines follow another one of the same file.
+            if type(file) is not _PlainFile or name != self._name:
+                file = self._opened(name)
+            line = file.read_at(offset, length)
             if len(line) != length and self._store.is_shared:
                 line = self._stored(name).read_at(offset, length)
         except OSError as error:
@@ -187,12 +191,14 @@ class _PlainFile:
     def __init__(self, path: Path) -> None:
         require_regular(path)
         self._file = FileIO(path, "rb")
+        self._descriptor = self._file.fileno()
+        self._has_pread = not windows_calls.is_windows()
         self.close = self._file.close
 
     def read_at(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`, fewer at the end of the file. Raises OSError."""
-        if not windows_calls.is_windows():
-            return os.pread(self._file.fileno(), length, offset)
+        if self._has_pread:
+            return os.pread(self._descriptor, length, offset)
         self._file.seek(offset)
         return self._file.read(length)
 

@@ -1,8 +1,8 @@
 """Requests with the attempt that counts, for results files and exports, page by page."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submis
 from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
+# Bytes of result lines, and rows, in a chunk.
+_CHUNK_BYTES, _CHUNK_ROWS = 1 << 20, 500
 
 
 class ResultRow(Struct, frozen=True, kw_only=True):
@@ -50,6 +52,27 @@ class DeliveredRow(NamedTuple):
     result_offset: int | None
     result_length: int | None
     invalid: str | None
+
+
+class _WithLine(Protocol):
+    @property
+    def result_length(self) -> int | None: ...
+
+
+_Row = TypeVar("_Row", bound=_WithLine)
+
+
+def chunks(rows: Iterable[_Row]) -> Iterator[Sequence[_Row]]:
+    """The rows in chunks whose result lines fit into memory together, or of one row."""
+    chunk, size = list[_Row](), 0
+    for row in rows:
+        size += row.result_length or 0
+        if chunk and (size > _CHUNK_BYTES or len(chunk) == _CHUNK_ROWS):
+            yield chunk
+            chunk, size = [], row.result_length or 0
+        chunk.append(row)
+    if chunk:
+        yield chunk
 
 
 _OF_SUBMISSION = (
@@ -221,7 +244,7 @@ def export_rows(source: Source, ids: Iterable[int] | None = None) -> Iterator[Ex
 
 def _all_export_rows(source: Source) -> Iterator[ExportRow]:
     last = 0
-    while page := [ExportRow._make(row) for row in source.tuples(_NEXT, last, _PAGE)]:
+    while page := list(map(ExportRow._make, source.tuples(_NEXT, last, _PAGE))):
         yield from page
         last = page[-1].request_id
 

@@ -13,7 +13,7 @@ from support.ledgers.budgets import order
 from support.lifecycle import poll_until_done
 
 from core.api.client import AnthropicApi
-from core.delivery.result_writer import lines, to_line
+from core.delivery.result_writer import chunks, to_lines
 from core.delivery.results import Result, to_result
 from state.files import archive
 from state.files.file_store import LOCAL_FILES
@@ -80,7 +80,7 @@ def in_full(row: DeliveredRow, line: bytes | None) -> bytes:
 
 
 def check(row: DeliveredRow, line: bytes | None) -> None:
-    found = to_line(row, line)
+    found = to_lines([row], [line])
     assert msgspec.json.decode(found) == as_read(row, line)
     assert found == in_full(row, line)
 
@@ -236,6 +236,7 @@ def test_a_delivered_file_has_the_answers_of_every_batch_in_any_form(
     if is_archived:
         for path in bench.folder.results.glob("*.jsonl"):
             archive.compress(path)
-    assert list(lines(context, submission)) == expected
+    (chunk,) = chunks(context.ledger, context.folder, submission)
+    assert chunk.lines == b"".join(expected)
     (path,) = bench.folder.staging.iterdir()
     assert path.read_bytes() == b"".join(expected)

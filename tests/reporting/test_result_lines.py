@@ -1,14 +1,22 @@
 """`results --json` prints the dictionaries of `results`, whatever the answers are."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from support.builders import Bench
 
 from core.delivery.results import results
-from core.reporting.result_lines import json_lines
+from core.reporting.result_lines import ResultText, json_lines
 from state.model.errors import FileMissing, UnknownId
+
+
+def _read(parts: Iterable[ResultText]) -> list[object]:
+    text = "".join(part.text for part in parts)
+    assert text.isascii()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_the_lines_are_the_dictionaries_in_ascii(bench: Bench) -> None:
@@ -17,14 +25,14 @@ def test_the_lines_are_the_dictionaries_in_ascii(bench: Bench) -> None:
     taken = bench.submit(20, tag="news")
     context = bench.engine.context
     waiting = list(json_lines(context.ledger, context.folder, "news"))
-    assert [line.is_answered for line in waiting] == [False] * 20
+    assert sum(part.unanswered for part in waiting) == 20
     bench.poll_after(60)
     (key,) = {result["batch_id"] for result in results(context.ledger, context.folder, "news")}
     for name in ("news", taken.submission.key, key):
-        lines = list(json_lines(context.ledger, context.folder, name))
+        parts = list(json_lines(context.ledger, context.folder, name))
         expected = list(results(context.ledger, context.folder, name))
-        assert [json.loads(line.text) for line in lines] == expected
-        assert all(line.text.isascii() and line.is_answered for line in lines)
+        assert _read(parts) == expected
+        assert not any(part.unanswered for part in parts)
     with pytest.raises(UnknownId):
         list(json_lines(context.ledger, context.folder, "other"))
 
@@ -38,10 +46,8 @@ def test_other_characters_are_escaped(bench: Bench) -> None:
     assert stored.count(b'"type":"text"') == 2
     # The same length, so that the ledger finds the lines.
     file.write_bytes(stored.replace(b'"end_turn"', '"énd_tu"'.encode() + b"  "[:1]))
-    lines = list(json_lines(context.ledger, context.folder, "news"))
-    assert all(line.text.isascii() for line in lines)
-    expected = list(results(context.ledger, context.folder, "news"))
-    assert [json.loads(line.text) for line in lines] == expected
+    parts = list(json_lines(context.ledger, context.folder, "news"))
+    assert _read(parts) == list(results(context.ledger, context.folder, "news"))
     file.unlink()
     with pytest.raises(FileMissing):
         list(json_lines(context.ledger, context.folder, "news"))

@@ -1,6 +1,7 @@
 """Deliberate bugs in structured output and in what polls ask for again."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from batches import test_structured_output
@@ -19,7 +20,7 @@ from state.operations import follow_ups as incomplete_answers
 from state.queries.result_rows import DeliveredRow
 from titan_console.sandbox.model.timing import Plan
 
-_copied = result_writer._copied
+_delivered = result_writer._delivered
 _HAS_ANSWER = "s.outcome = 'succeeded' AND r.status = 'succeeded'"
 
 
@@ -27,8 +28,8 @@ def _always(_answer: object) -> bool:
     return True
 
 
-def _as_valid(row: DeliveredRow, message: memoryview) -> bytes:
-    return _copied(row._replace(invalid=None), message)
+def _as_valid(row: DeliveredRow, *message: Any) -> object:
+    return _delivered(row._replace(invalid=None), *message)
 
 
 def _instant(test: Callable[..., None], *arguments: object) -> Callable[[Bench], None]:
@@ -90,7 +91,7 @@ RULES: dict[str, Rule] = {
         _instant(test_follow_ups.test_an_answer_with_an_open_command_is_not_asked_for_again),
     ),
     "a delivered answer says that it is invalid": (
-        *(result_writer, "_copied", _as_valid),
+        *(result_writer, "_delivered", _as_valid),
         _instant(test_structured_output.test_a_delivered_answer_says_that_it_is_invalid),
     ),
     "an answer that will be asked for again is not the result": (

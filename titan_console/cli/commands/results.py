@@ -8,7 +8,7 @@ import click
 from core.config.settings import from_environment
 from core.delivery.results import Result, results
 from core.intake import fallback_contents
-from core.reporting.result_lines import ResultLine, json_lines
+from core.reporting.result_lines import ResultText, json_lines
 from core.text import pluralize
 from state.db.opening import open_reader
 from state.db.reader import Reader
@@ -38,8 +38,8 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
         lines = json_lines(reader, folder, name) if as_json else _lines(reader, folder, name)
         output = Output(sys.stdout)
         for line in _known(lines, may_be_unknown=bool(waiting)):
-            pending += not line.is_answered
-            output.write(f"{line.text}\n")
+            pending += line.unanswered
+            output.write(line.text)
     if pending:
         print_stderr(f"{pluralize(pending, 'request')} still without a result.")
     for file in waiting:
@@ -48,12 +48,12 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
         ctx.exit(Exit.ATTENTION)
 
 
-def _lines(reader: Reader, folder: Folder, name: str) -> Iterator[ResultLine]:
+def _lines(reader: Reader, folder: Folder, name: str) -> Iterator[ResultText]:
     for result in results(reader, folder, name):
-        yield ResultLine(_line(result), result["outcome"] is not None)
+        yield ResultText(f"{_line(result)}\n", result["outcome"] is None)
 
 
-def _known(lines: Iterator[ResultLine], *, may_be_unknown: bool) -> Iterator[ResultLine]:
+def _known(lines: Iterator[ResultText], *, may_be_unknown: bool) -> Iterator[ResultText]:
     """The results that the ledger knows."""
     try:
         yield from lines
