@@ -240,3 +240,23 @@ def test_a_delivered_file_has_the_answers_of_every_batch_in_any_form(
     assert chunk.lines == b"".join(expected)
     (path,) = bench.folder.staging.iterdir()
     assert path.read_bytes() == b"".join(expected)
+
+
+def test_lines_of_a_chunk_are_independent() -> None:
+    good = [a_line([{"type": "text", "text": text}], usage={"n": 1}) for text in ("one", "two")]
+    not_utf8 = HEAD + GOOD + b'},"x":"\xff","more":{"y":{}}}'
+    lines = [good[0], not_utf8, None, a_line([]), HEAD + GOOD + b',"more":1}}', good[1]]
+    rows = [told("succeeded") if line else told("errored") for line in lines]
+    expected = [in_full(row, line) for row, line in zip(rows, lines, strict=True)]
+    assert to_lines(rows, lines) == b"".join(expected)
+    assert to_lines([], []) == b""
+
+
+def test_a_chunk_has_few_rows_and_bytes() -> None:
+    mb = 1 << 20
+    lengths = [mb, 9 * mb, 1, None, mb - 1, 1, *[None] * 1200]
+    rows = [told("succeeded")._replace(result_length=length) for length in lengths]
+    found = list(result_rows.chunks(iter(rows)))
+    assert [row for chunk in found for row in chunk] == rows
+    assert [len(chunk) for chunk in found] == [1, 1, 3, 500, 500, 201]
+    assert list(result_rows.chunks([])) == []
