@@ -259,4 +259,4 @@ def test_a_chunk_has_few_rows_and_bytes() -> None:
     found = list(result_rows.chunks(iter(rows)))
     assert [row for chunk in found for row in chunk] == rows
     assert [len(chunk) for chunk in found] == [1, 1, 3, 500, 500, 201]
-    assert list(result_rows.chunks([])) == []
+    assert list(result_rows.chunks(rows[:0])) == []
