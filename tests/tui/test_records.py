@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 from support.console.console_builders import A_CATALOGUE, Failure, LedgerBuilder
-from support.console.console_pilot import app_of, opened, until, until_shown
+from support.console.console_pilot import app_of, opened, shown, until, until_shown
 from support.console.example_ledgers import a_busy_ledger
 from textual.pilot import Pilot
 
@@ -16,6 +16,7 @@ from state.files.folder import Folder
 from state.operations import alerts
 from titan_console.cli.main import cli
 from titan_console.tui.pages.dialog import Menu
+from titan_console.tui.tools import copy
 
 
 async def exported(pilot: Pilot[None], home: Path, form: str = "j") -> str:
@@ -178,3 +179,61 @@ async def test_a_rate_is_exported_with_its_parts(tmp_path: Path) -> None:
     assert by_name["answers_24h"]["value"] == sum(by_name["answers_24h"]["parts"]) == 143
     assert by_name["spent_24h"]["value"] == pytest.approx(0.95)
     assert by_name["error_rate"]["target"] == 0.01
+
+
+async def _copied_selection(pilot: Pilot[None], letter: str) -> str:
+    pilot.app.copy_to_clipboard("")
+    await pilot.press("y")
+    await until_shown(pilot, "Copy 2 selected")
+    await pilot.press(letter)
+    await until(pilot, lambda: bool(pilot.app.clipboard))
+    return pilot.app.clipboard
+
+
+@pytest.mark.parametrize(("key", "name"), [("1", "batch_id"), ("2", "custom_id")])
+async def test_selected_rows_are_copied_and_not_the_one_under_the_cursor(
+    tmp_path: Path, key: str, name: str
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    for tag in ("a", "b", "c"):
+        made.collected(tag, 1)
+    async with opened(made) as pilot:
+        await pilot.press(key)
+        await until(pilot, lambda: listed(pilot) == 3)
+        # The space bar moves the cursor on: it ends on the third row.
+        await pilot.press("space", "space")
+        await until_shown(pilot, "2 selected")
+        names = (await _copied_selection(pilot, "y")).splitlines()
+        lines = (await _copied_selection(pilot, "j")).splitlines()
+        page = app_of(pilot).page()
+        table = page.list_in_use() if page else None
+        row = table.current() if table else None
+    assert [json.loads(line)[name] for line in lines] == names
+    assert len(names) == 2
+    assert row is not None
+    assert not any(one in row.link for one in names)
+
+
+async def test_too_many_rows_are_exported_and_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "MOST_ROWS", 1)
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed", 3)
+    async with opened(made) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: listed(pilot) == 3)
+        await pilot.press("space", "space", "y")
+        told = pilot.app._notifications
+        await until(pilot, lambda: any("2 rows are too many" in one.message for one in told))
+
+
+async def test_keys_that_would_be_typed_are_not_shown_beside_an_input(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed", 3)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "? Help")
+        await pilot.press("slash")
+        await until(pilot, lambda: "? Help" not in shown(pilot))
+        await pilot.press("escape")
+        await until_shown(pilot, "? Help")

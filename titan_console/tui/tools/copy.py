@@ -1,4 +1,7 @@
-"""`y`: copies a part of a record through the terminal (OSC 52), or saves a large one."""
+"""`y`: copies a part of a record, or the selected rows, through the terminal (OSC 52).
+
+What is too large for it is saved to a file.
+"""
 
 import asyncio
 
@@ -6,19 +9,29 @@ from titan_console.session import export_files
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 from titan_console.tui.tools import current_record
-from titan_console.tui.tools.record_parts import RecordPart, pick
+from titan_console.tui.tools.record_parts import RecordPart, parts_of_selection, pick
 
 # Terminals accept at least 100,000 bytes of base64 in one sequence.
 MOST_BYTES = 74_994
+# Selected rows whose data is read at once.
+MOST_ROWS = 1000
 
 
 def start(page: Page) -> None:
-    """Ask what to copy of the record."""
+    """Ask what to copy of the record or the selected rows."""
     page.run_worker(_ask(page), exit_on_error=True)
 
 
 async def _ask(page: Page) -> None:
-    part = await pick(page, "Copy", none="Nothing to copy here.")
+    table = current_record.list_of(page)
+    if table is None or not table.selection:
+        part = await pick(page, "Copy", none="Nothing to copy here.")
+    elif (count := len(table.selection)) > MOST_ROWS:
+        part = None
+        current_record.notify(page, f"{count:,} rows are too many to copy. Press e to export them.")
+    else:
+        title, read = f"Copy {count:,} selected", parts_of_selection(page, table)
+        part = await pick(page, title, none="Nothing to copy here.", of_selection=read)
     if part is not None:
         await _copy(page, part)
 

@@ -101,10 +101,11 @@ def _as_seen(table: RecordTable, keys: Sequence[Key]) -> list[Record]:
 def write(folder: Folder, chosen: Chosen, form: Format, path: Path) -> int:
     """Write the file with a reader of its own; the number of rows."""
     with open_reader(folder) as reader, open_private_text(path) as file:
-        return export.write(_records(reader, folder, chosen), file, form)
+        return export.write(records(reader, folder, chosen), file, form)
 
 
-def _records(source: Source, folder: Folder, chosen: Chosen) -> Iterator[Record | RequestReport]:
+def records(source: Source, folder: Folder, chosen: Chosen) -> Iterator[Record | RequestReport]:
+    """The data of the rows, as `--json` and `export` print it."""
     if chosen.kind == "requests":
         return export.requests(source, folder, (int(key) for key in chosen.keys))
     if chosen.kind == "batches":

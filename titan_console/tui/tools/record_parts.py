@@ -21,6 +21,8 @@ from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 from titan_console.tui.tools import current_record
+from titan_console.tui.tools import export as export_tool
+from titan_console.tui.widgets.record_table import RecordTable
 
 _EXCERPT = 36
 # The letters in the menu, the same on every screen.
@@ -175,15 +177,41 @@ def _data_of_row(page: Page) -> Callable[[Source], list[RecordPart]] | None:
     return read
 
 
+# The names of selected rows, each in a line of its own.
+_NAMES = {"requests": ("custom_ids", "custom_id"), "batches": ("batch keys", "batch_id")}
+
+
+def parts_of_selection(page: Page, table: RecordTable) -> Callable[[Source], list[RecordPart]]:
+    """The names of the selected rows, and their data, a line each."""
+    chosen, folder = export_tool.choose(page, table), page.state.folder
+
+    def read(source: Source) -> list[RecordPart]:
+        found = [to_builtins(record) for record in export_tool.records(source, folder, chosen)]
+        plural, name = _NAMES.get(chosen.kind, ("", ""))
+        names = "\n".join(clean(record[name]) for record in found) if name else ""
+        lines = "\n".join(json.dumps(one, ensure_ascii=False, default=str) for one in found)
+        return _filled(RecordPart("y", plural, names), RecordPart("j", "JSON", lines, "jsonl"))
+
+    return read
+
+
 async def pick(
-    page: Page, title: str, *, fits: Callable[[RecordPart], bool] = lambda _: True, none: str
+    page: Page,
+    title: str,
+    *,
+    fits: Callable[[RecordPart], bool] = lambda _: True,
+    none: str,
+    of_selection: Callable[[Source], list[RecordPart]] | None = None,
 ) -> RecordPart | None:
     """The part chosen in a menu of those that fit; without any, the notice `none` is shown."""
     destination, folder = current_record.destination_of(page), page.state.folder
     data = None if destination else _data_of_row(page)
-    found = await current_record.query(
-        page, data or (lambda source: parts_of(source, folder, destination))
-    )
+
+    def read(source: Source) -> list[RecordPart]:
+        question = of_selection or data
+        return question(source) if question else parts_of(source, folder, destination)
+
+    found = await current_record.query(page, read)
     if found is None:
         return None
     offered = [part for part in found if fits(part)]

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 from textual.widgets._footer import FooterKey
 
 from titan_console.text.format import Tone
@@ -136,6 +136,11 @@ class CommandLines(Static):
         self.update(made)
 
 
+def _is_character(key: FooterKey) -> bool:
+    """Whether the key types a character where text is entered."""
+    return len(key.key_display) == 1 and key.key_display.isascii()
+
+
 # The keys that are shown first.
 _ALWAYS = ("help", "quit")
 
@@ -151,7 +156,12 @@ class KeyLine(Footer):
 
     def compose(self) -> ComposeResult:
         """Leave out keys that do not fit."""
-        keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        is_typing = isinstance(self.screen.focused, Input)
+        keys = [
+            key
+            for key in super().compose()
+            if isinstance(key, FooterKey) and not (is_typing and _is_character(key))
+        ]
         for key in keys:
             # Its default is not the footer's: each key would be styled two more times.
             key.set_reactive(FooterKey.compact, self.compact)
