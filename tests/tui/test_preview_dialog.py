@@ -133,8 +133,10 @@ async def test_leaving_with_a_pending_command_says_what_becomes_of_it(
         await pilot.press(*keys)
         await until(pilot, lambda: bool(pilot.app._exit_renderables))
         (words,) = pilot.app._exit_renderables
+        (command,) = given(bench)
         assert str(words) == (
-            "Pending: Replay 1 request. The next poll runs it: titan-console --poll"
+            "Pending: Replay 1 request. The next poll runs it: titan-console --poll\n"
+            f"To withdraw it: titan-console withdraw {command.key}"
         )
 
 

@@ -394,7 +394,7 @@ class TitanApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, and say what becomes of a pending command."""
-        words = clean(self._commands.last_words())
+        words = "\n".join(map(clean, self._commands.last_words().splitlines()))
         self.exit(message=Text(words) if words else None)
 
     def action_alerts(self) -> None:

@@ -140,8 +140,11 @@ class PendingCommands:
         if not found:
             return ""
         more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
-        named = command_labels.named(found[-1])
-        return f"Pending: {named}{more}. The next poll runs it: titan-console --poll"
+        named, keys = command_labels.named(found[-1]), " ".join(one.key for one in found)
+        return (
+            f"Pending: {named}{more}. The next poll runs it: titan-console --poll\n"
+            f"To withdraw it: titan-console withdraw {keys}"
+        )
 
     def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:
         """The lines on every page: the countdown, the last result, the problem of the last poll."""
