@@ -4,6 +4,7 @@
       | plan         planner.py       finds the ids, keeps the eligible ones (eligibility.py),
       |                               stores edited bodies (body_edits.py), builds the preview
     Plan, Preview    preview.py       count, cost, deadlines, what is skipped and why
+      |                               (as sentences: skipped_text.py)
       | submit       planner.py       one row in `commands`; the ids are frozen there
     Command          (ledger)         pending, and withdrawable until its delay is over
       | run_due      executor.py      each poll runs the next step of each command that is due

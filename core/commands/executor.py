@@ -205,7 +205,8 @@ def _cancel(context: Context, command: Command) -> StepResult:
         return None
     counts = Counter(result for result in results if result is not None)
     if set(counts) <= {_HAD_ENDED}:
-        return _nothing_to_do(f"{pluralize(len(results), 'batch', 'batches')} {_HAD_ENDED}")
+        which = "the batch" if len(results) == 1 else f"all {len(results):,} batches"
+        return _nothing_to_do(f"{which} {_HAD_ENDED}")
     parts = [
         f"{pluralize(count, 'batch', 'batches')} {_of_many(what, count)}"
         for what, count in sorted(counts.items(), key=lambda one: one[0] != _CANCELED)
@@ -282,18 +283,27 @@ def _sync(context: Context, command: Command) -> StepResult:
     own = command_effects.count_run_synchronously(context.ledger, ids, since_ts=command.created_ts)
     if answered == len(ids) and not own:
         return _nothing_to_do(
-            f"{pluralize(len(ids), 'request')} answered without a synchronous run"
+            f"{pluralize(len(ids), 'request was', 'requests were')} answered without a synchronous"
+            " run"
         )
-    message = f"{_part(answered, len(ids))} answered{_by_batches(answered - own)}"
+    message = f"{_count(answered, len(ids))} answered{_by_batches(answered, own)}"
     if left:
         message += f", {len(left):,} still queued or in a batch"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
     return state, f"{message}; {problem}" if problem else message
 
 
-def _by_batches(count: int) -> str:
+def _count(count: int, total: int) -> str:
+    """As in `3` or `2 of 3`."""
+    return f"{count:,}" if count == total else f"{count:,} of {total:,}"
+
+
+def _by_batches(answered: int, own: int) -> str:
     """Batches answer until their cancellation."""
-    return f", {count:,} of them in a batch" if count > 0 else ""
+    if answered <= own:
+        return ""
+    ran = f"{own:,} synchronously, " if own else ""
+    return f" ({ran}{answered - own:,} by the batch before)"
 
 
 def _lanes_of(context: Context, ids: Collection[int]) -> list[Context]:

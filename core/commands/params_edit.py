@@ -88,7 +88,7 @@ def _above(editable: EditableParams) -> Sequence[str]:
     return (
         f"Parameters of {pluralize(editable.count, 'request')}, as JSON{source}.",
         "Only what you change is merged into each request.",
-        "A parameter that you add is sent too; one that you remove is sent no more.",
+        "A parameter that you add is sent too; a parameter you remove is no longer sent.",
         f"Different in each request, and kept unless you set it here: {differing}."
         if differing
         else f"These are {same}.",
@@ -98,7 +98,7 @@ def _above(editable: EditableParams) -> Sequence[str]:
 
 _BELOW = (
     "Save and leave the editor to continue.",
-    "The change is checked as by submit.",
+    "The change is validated like a submission.",
     "It is shown with its cost before anything is replayed.",
     "Leave the text unchanged, or empty, to replay nothing.",
     "This file is private, and deleted afterwards.",

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
-from core.commands import body_edits, params_edit, preview
+from core.commands import body_edits, params_edit, preview, skipped_text
 from core.commands.command_request import MOST_NAMES, CommandRequest, command_line
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.params_edit import EditableParams, EditSample
@@ -213,5 +213,6 @@ def _names(context: Context, request: CommandRequest, chosen: IdList) -> list[st
 
 
 def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-    return f"Nothing to {action}: {reasons or 'no request matches'}."
+    if not skipped:
+        return f"Nothing to {action}: no request matches."
+    return " ".join((f"Nothing to {action}.", *skipped_text.sentences(skipped)))

@@ -8,6 +8,7 @@ from msgspec import Struct, to_builtins
 
 from core.batches.budget_admission import unknown_costs, without_edited
 from core.batches.engine_context import Context
+from core.commands import skipped_text
 from core.commands.command_cost import CommandCost, command_cost
 from core.commands.deadline_guard import notes_of_late_replay
 from core.commands.eligibility import Eligibility, WorkflowChoice
@@ -54,6 +55,10 @@ class Preview(Struct, frozen=True, kw_only=True):
     deadlines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cli: str
+
+    def skipped_sentences(self) -> list[str]:
+        """What is skipped and why, a sentence for each reason."""
+        return skipped_text.sentences(self.skipped)
 
     def as_json(self) -> dict[str, object]:
         """For `--json`, costs in dollars; with the old names of some keys, for one release."""

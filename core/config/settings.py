@@ -88,8 +88,8 @@ class Settings:
         )
         if not found.is_complete():
             raise SettingsError(
-                "No API key: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN (`titan-console doctor`"
-                " lists what is set).",
+                "No API key. Set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN. `titan-console doctor`"
+                " lists what is set.",
                 code="api_key_missing",
             )
         return found

@@ -94,9 +94,8 @@ def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
         return []
     errored = pluralize(observed.errors_a_day, "request")
     said = (
-        f"{errored} errored in the last 24 hours, including any replayed since"
-        f" (limit {rules.errors_a_day:,});"
-        " see `titan-console errors`."
+        f"{errored} errored in the last 24 hours (limit {rules.errors_a_day:,}), including those"
+        " replayed later. See `titan-console errors`."
     )
     return [Condition(rule="errors", subject="day", message=said)]
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _KEY_LENGTH = 8
 _WORKFLOWS = "workflows"
 # How the outcome of a command begins that found nothing left to change.
-NOTHING_TO_DO = "nothing to do: "
+NOTHING_TO_DO = "no change, "
+# Of an older version.
+_NOTHING_TO_DO_BEFORE = "nothing to do: "
 
 
 class Action(StrEnum):
@@ -145,7 +147,7 @@ class Command(Struct, frozen=True, kw_only=True):
     @property
     def changed_nothing(self) -> bool:
         """Whether it ended without a change, because there was nothing left to change."""
-        return (self.outcome or "").startswith(NOTHING_TO_DO)
+        return (self.outcome or "").startswith((NOTHING_TO_DO, _NOTHING_TO_DO_BEFORE))
 
     @property
     def waits(self) -> str | None:

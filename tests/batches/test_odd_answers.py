@@ -124,7 +124,7 @@ def test_an_answer_with_an_unusable_usage_is_kept_unpriced_and_not_bought_again(
         assert row["text"]
         assert (row["outcome"], row["cost_usd"]) == ("succeeded", None)
     request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
-    with pytest.raises(PayloadError, match="2 already succeeded"):
+    with pytest.raises(PayloadError, match="2 requests already succeeded"):
         plan(bench.engine.context, request)
 
 

@@ -82,7 +82,7 @@ def test_what_a_demo_left_is_never_sent_to_the_real_api(
     open_api(replace(settings, base_url=f"http://{host}:8000")).close()
     (found,) = (one for one in findings(settings, lambda _: ()) if one.what == "server")
     assert (found.health, host in found.detail.lower()) == (Health.WARN, True)
-    assert found.detail.startswith("none is called: titan.toml allows only the host ")
+    assert found.detail.startswith("API not called: titan.toml allows only the host ")
 
 
 def test_the_titan_toml_of_the_demo_has_its_jobs_only_and_no_numbers_of_others(
@@ -193,4 +193,4 @@ def test_the_sums_of_the_summary_are_those_of_its_table(
     assert "3 attempts errored at the API" in out
     assert "Other: 1 attempt canceled" in out
     assert "3 requests without an answer under Errors" in out
-    assert "2 requests are queued or in flight" in out
+    assert "2 requests are queued or in progress" in out

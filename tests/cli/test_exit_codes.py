@@ -59,9 +59,9 @@ def test_the_readme_has_the_codes_of_the_program() -> None:
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
-        ("", Exit.DONE, "4 requests answered"),
-        ("messages:500:nth=2", Exit.ATTENTION, "3 of 4 requests answered"),
-        ("messages:500", Exit.ATTENTION, "0 of 4 requests answered"),
+        ("", Exit.DONE, "4 answered"),
+        ("messages:500:nth=2", Exit.ATTENTION, "3 of 4 answered"),
+        ("messages:500", Exit.ATTENTION, "0 of 4 answered"),
         ("messages:credit", Exit.ATTENTION, "Your credit balance is too low"),
         ("messages:402", Exit.ATTENTION, "The API returned 402"),
     ],
@@ -94,7 +94,7 @@ def test_a_poll_that_runs_a_command_fails_with_it(bench: Bench, answered: int) -
     command, _ = commands.enqueue(context.ledger, wanted)
     polled = bench.poll_after(60)
     part = "" if answered == 40 else f"{answered} of "
-    assert any(f": {part}40 requests answered" in line for line in polled.commands)
+    assert any(f": {part}40 answered" in line for line in polled.commands)
     ended = commands.get(context.ledger, command.id)
     expected = Exit.DONE if answered == 40 else Exit.ATTENTION
     assert exit_code_after_poll(polled) == expected

@@ -90,7 +90,7 @@ def test_the_timeout_ends_it_while_requests_are_still_running(slow: Shell, timeo
     done = terminal.run("wait", "feed", "--every", "1s", "--timeout", timeout)
     assert (done.code, done.out) == (Exit.RUNNING, "")
     assert done.err.splitlines() == [
-        "feed: 3 of 3 requests still running (3 in flight). See: titan-console status"
+        "feed: 3 of 3 requests still running (3 in progress). See: titan-console status"
     ]
     report = terminal.run("wait", "feed", *_NOW, "--json").json()
     assert (report["requests"], report["by_status"]["in_flight"]) == (3, 3)

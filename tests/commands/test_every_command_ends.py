@@ -21,7 +21,7 @@ from titan_console.sandbox.model.timing import Plan
 QUARTER = 900.0
 HOUR = 3600.0
 _MISSING = "1 batch ended as missing (the requests may have run)"
-_ANSWERED = "3 requests answered"
+_ANSWERED = "3 answered"
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ CANCELS: list[_Case] = [
     (overdue, 0, CommandState.DONE, _MISSING),
     (endless, 0, CommandState.DONE, "1 batch is being canceled"),
     (refuses(403), 0, CommandState.FAILED, "not canceled: The API returned 403"),
-    (refuses(404), 25, CommandState.DONE, "1 batch had already ended"),
-    (refuses(500), 25, CommandState.DONE, "1 batch had already ended"),
-    (refuses(529), 25, CommandState.DONE, "1 batch had already ended"),
+    (refuses(404), 25, CommandState.DONE, "the batch had already ended"),
+    (refuses(500), 25, CommandState.DONE, "the batch had already ended"),
+    (refuses(529), 25, CommandState.DONE, "the batch had already ended"),
 ]
 SYNCS: list[_Case] = [
     (lambda _bench: None, 1, CommandState.DONE, _ANSWERED),

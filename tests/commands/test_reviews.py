@@ -70,7 +70,7 @@ def test_an_acknowledged_one_is_taken_as_it_is(bench: Bench) -> None:
     assert _order(bench, Action.ACKNOWLEDGE, wanted) == "1 answer accepted"
     assert reviews.count(bench.engine.context.ledger) == 0
     assert ledger_status.totals(bench.engine.context.ledger).succeeded == 3
-    with pytest.raises(PayloadError, match="3 already succeeded"):
+    with pytest.raises(PayloadError, match="3 requests already succeeded"):
         _order(bench, Action.ACKNOWLEDGE, wanted)
 
 

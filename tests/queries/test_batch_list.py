@@ -29,8 +29,8 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         await pilot.press("/", *"tag:tag-00")
         await until_shown(pilot, "▽ tag:tag-00  2 match")
         await pilot.press("enter")
-        await until_shown(pilot, "Open matching 1")
-        await until_shown(pilot, "Ended, matching: 1")
+        await until_shown(pilot, "Open, matching 1")
+        await until_shown(pilot, "Ended, matching 1")
         assert "tag-00 " in shown(pilot)
         page = pilot.app.screen
         assert isinstance(page, BatchesScreen)

@@ -97,7 +97,7 @@ def test_a_poll_without_a_key_says_what_to_do(tmp_path: Path) -> None:
             engine.submit(some_requests(1), SubmitOptions(tag="daily-feed"))
         end = a_poll(helper)
     assert end.code == 3
-    assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY")
+    assert end.problems[0].startswith("No API key. Set ANTHROPIC_API_KEY")
 
 
 def test_a_killed_poll_helper_is_reported_in_one_line(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
             await until_shown(pilot, "in 8s")
             clock.advance(9)
             await until_shown(pilot, "running in a poll")
-            await until_shown(pilot, "! The poll failed: No API key: set ANTHROPIC_API_KEY")
+            await until_shown(pilot, "! The poll failed: No API key. Set ANTHROPIC_API_KEY")
             await pilot.press("2")
             replayed = "2 requests queued for replay"
             await until_shown(pilot, f"! {replayed}, not sent")

@@ -55,7 +55,7 @@ def test_in_details_they_are_local_with_the_zone() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("6 errored; see `titan-console errors`.", "6 errored; see Errors (key 3)."),
+        ("6 errored; see `titan-console errors`.", "6 errored; see Errors (3)."),
         (
             "Fix the cause (`titan-console errors`), then run `titan-console replay --workflow a`.",
             "Fix the cause (Errors, key 3), then replay them (R).",
@@ -63,7 +63,15 @@ def test_in_details_they_are_local_with_the_zone() -> None:
         ("Replay them (`titan-console replay tb_1`).", "Replay them (R)."),
         ("lost; to do that now: `titan-console cancel tb_1`.", "lost; C does that now."),
         ("paused; to continue: titan-console resume a-b", "paused; P resumes it"),
-        ("needs an edit, or --force replays it", "needs an edit (E); f replays it"),
+        (
+            "1 request needs an edit (--set). To replay it unchanged, pass --force.",
+            "1 request needs an edit (e). To replay it unchanged, press f.",
+        ),
+        (
+            "To replay it, edit it (--set) and pass --force.",
+            "To replay it, edit it (e) and turn on force (f).",
+        ),
+        ("Pass the body with --edits.", "To add the body, press E."),
         ("run `titan-console orphans`", "run `titan-console orphans`"),
         ("`titan-console jobs check` -- lists them", "`titan-console jobs check` -- lists them"),
     ],

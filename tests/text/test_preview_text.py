@@ -56,7 +56,7 @@ def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
         "target": "5 requests: 5 selected (requests added later are not included)",
         "example": "a, b, c … 2 more",
         "cost": "in a batch at most $0.0300 · synchronously at most $0.0600",
-        "skipped": "2 already succeeded",
+        "skipped": "2 requests already succeeded.",
         "note": "feed is paused",
     }
 
@@ -65,7 +65,7 @@ def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
     ("action", "words"),
     [
         (Action.SYNC, "synchronously at most $0.0600 · in a batch at most $0.0300"),
-        (Action.CANCEL, "none; requests already answered stay billed"),
+        (Action.CANCEL, "none; requests already answered are still billed"),
         (Action.ACKNOWLEDGE, "none"),
     ],
 )
@@ -89,21 +89,21 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h; met even if the batch takes 24 h"),
-        (Action.REPLAY, 25 * HOUR, "in 1d 01h; from 2 h before it (earlier"),
-        (Action.REPLAY, 5 * HOUR, "in 5h 00m; from 2 h before it (earlier"),
-        (Action.REPLAY, HOUR, "in 1h 00m; too soon for a batch"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h. Met even if the batch takes 24 h."),
+        (Action.REPLAY, 25 * HOUR, "in 1d 01h. From 2 h before it (earlier"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m. From 2 h before it (earlier"),
+        (Action.REPLAY, HOUR, "in 1h 00m. Too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
-        (Action.CANCEL, 5 * HOUR, "in 5h 00m; requests that end as canceled stay"),
+        (Action.CANCEL, 5 * HOUR, "in 5h 00m. Requests that end as canceled have no answer until"),
         (
             Action.SYNC,
             HOUR,
-            "in 1h 00m; runs now; if it cancels a batch, once that batch has ended",
+            "in 1h 00m. Starts now, or after the batch has ended if it must be canceled.",
         ),
         (
             Action.ACKNOWLEDGE,
             HOUR,
-            "in 1h 00m; errored requests stay without an answer; answers to review are accepted",
+            "in 1h 00m. Errored requests have no answer; answers to review are accepted.",
         ),
     ],
 )

@@ -32,7 +32,7 @@ async def test_an_alert_is_acknowledged_with_two_keys_and_leaves_the_screens(
 ) -> None:
     made = a_ledger(tmp_path, ERRORS)
     async with opened(made, (100, 30)) as pilot:
-        await until(pilot, lambda: _alert_line(pilot).endswith("! opens"))
+        await until(pilot, lambda: _alert_line(pilot).endswith("! opens alerts"))
         assert "! alert: 6 requests errored in the last 24 hours " in _alert_line(pilot)
         await pilot.press("exclamation_mark", "X")
         await until_shown(pilot, "acknowledged")
@@ -46,7 +46,7 @@ async def test_an_alert_is_acknowledged_with_two_keys_and_leaves_the_screens(
 async def test_alerts_are_muted_for_a_while_and_heard_again(tmp_path: Path) -> None:
     made = a_ledger(tmp_path, ERRORS, HOSTILE)
     async with opened(made, (100, 30)) as pilot:
-        await until(pilot, lambda: _alert_line(pilot).endswith("1 more, ! opens"))
+        await until(pilot, lambda: _alert_line(pilot).endswith("1 more, ! opens alerts"))
         await pilot.press("exclamation_mark")
         await until_shown(pilot, "! raised")
         assert not any("\x1b" in line or "\x07" in line for line in lines(pilot))
@@ -72,7 +72,7 @@ async def test_enter_shows_what_an_alert_is_about(
     tmp_path: Path, alert: tuple[str, str, str], leads_to: str
 ) -> None:
     async with opened(a_ledger(tmp_path, alert), (100, 30)) as pilot:
-        await until_shown(pilot, "! opens")
+        await until_shown(pilot, "! opens alerts")
         await pilot.press("exclamation_mark", "enter")
         await until(pilot, lambda: not isinstance(pilot.app.screen, AlertsPage))
         await until_shown(pilot, leads_to)

@@ -229,7 +229,7 @@ async def test_on_the_page_of_a_batch_a_command_applies_to_it_or_to_its_list(
             await to_preview(pilot, "Cancel 1 batch ")
             await until_shown(pilot, f"feed-classify · batch {key}")
             await pilot.press("escape", "right")
-            await until_shown(pilot, "▸ in flight")
+            await until_shown(pilot, "▸ in progress")
             await pilot.press("F")
             await to_preview(pilot, "Sync 1 request ")
 

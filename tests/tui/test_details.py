@@ -161,7 +161,7 @@ async def test_a_replay_in_flight_is_shown_in_place_of_the_old_error(tmp_path: P
             assert "verloaded" in shown(pilot)
             command_effects.requeue(ledger, 0, ids)
             bench.poll_after(1)
-            await until_shown(pilot, "▸ in flight")
+            await until_shown(pilot, "▸ in progress")
             assert "verloaded" not in shown(pilot)
             await pilot.press("enter")
             await until_shown(pilot, "Attempt 2 of 2")

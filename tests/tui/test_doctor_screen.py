@@ -114,7 +114,7 @@ async def test_raised_alerts_stand_above_every_page(tmp_path: Path) -> None:
     async with opened(made, (80, 24)) as pilot:
         await until_shown(pilot, "! alert: No poll ran")
         (alert,) = [line.rstrip() for line in lines(pilot) if "! alert:" in line]
-        assert alert.endswith("  1 more, ! opens")
+        assert alert.endswith("  1 more, ! opens alerts")
         for digit in "345678":
             await pilot.press(digit)
             await pilot.pause()

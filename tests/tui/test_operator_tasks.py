@@ -141,7 +141,7 @@ async def look(keys: Keys) -> None:
     await keys.press("enter")
     await until_shown(pilot, "Runs 2")
     await keys.press("enter")
-    await until_shown(pilot, "▸ in flight")
+    await until_shown(pilot, "▸ in progress")
 
 
 async def replay(keys: Keys) -> None:

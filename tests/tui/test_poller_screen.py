@@ -58,7 +58,7 @@ async def test_doctor_tells_last_and_next_poll_recent_ones_and_the_key(tmp_path:
             "in 12m  ·  polls come every 15m (median)  ·  L polls now",
             "✓✓✓✓✗  4 of 5 polls succeeded",
             "neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN is set",
-            "none is called: titan.toml allows only the host 127.0.0.1",
+            "API not called: titan.toml allows only the host 127.0.0.1",
         ):
             assert text in screen, text
         listed = table(pilot, "poller")

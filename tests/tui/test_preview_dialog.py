@@ -116,7 +116,7 @@ async def test_a_key_typed_early_never_confirms_what_cannot_be_done(bench: Bench
         await pilot.press("3")
         await until_shown(pilot, "1 group")
         at_once(pilot, "R", "y")
-        await until_shown(pilot, "Nothing to replay: 1 ")
+        await until_shown(pilot, "Nothing to replay. 1 request ")
         await pilot.press("f")
         await to_preview(pilot, "Replay 1 request ")
         await until_shown(pilot, "--force")
@@ -160,7 +160,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
     async with console(bench, SMALL) as pilot:
         await to_errors(pilot)
         await pilot.press("A", "R")
-        await until_shown(pilot, "Nothing to replay: 2 ")
+        await until_shown(pilot, "Nothing to replay. 2 requests ")
         await pilot.press("y")
         assert given(bench) == []
         await pilot.press("e", *"max_tok")

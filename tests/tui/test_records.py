@@ -84,7 +84,7 @@ async def test_a_row_without_a_link_is_copied_as_json(tmp_path: Path, key: str, 
     made = a_busy_ledger(tmp_path)
     alerts.update(made.ledger, [("errors", "day", "6 requests errored")])
     async with opened(made) as pilot:
-        await until_shown(pilot, "! opens")
+        await until_shown(pilot, "! opens alerts")
         await pilot.press(key)
         await until(pilot, lambda: listed(pilot) > 0)
         await pilot.press("y")

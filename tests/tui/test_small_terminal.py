@@ -21,7 +21,7 @@ from titan_console.tui.widgets.tab_strip import SectionStrip, place
 
 async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), (30, 8)) as pilot:
-        for digit, row in (("2", "in flight"), ("3", "overload"), ("1", "▸  feed")):
+        for digit, row in (("2", "in progress"), ("3", "overload"), ("1", "▸  feed")):
             await pilot.press(digit)
             await until_shown(pilot, row)
             assert "terminal too small" in shown(pilot)

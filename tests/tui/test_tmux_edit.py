@@ -68,7 +68,7 @@ def test_from_an_empty_home_to_an_edited_error_that_is_answered(
         pane.press("3")
         pane.until("1 group", "invalid_request_error")
         pane.press("R")
-        pane.until("Nothing to replay: 2 with invalid_request_error")
+        pane.until("Nothing to replay. 2 requests with invalid_request_error")
         pane.press("Escape")
         pane.until("1 group", "invalid_request_error", without="Nothing to replay")
         pane.press("E")

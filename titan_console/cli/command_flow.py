@@ -57,9 +57,13 @@ _SELECTION: _Options = (
     click.option(
         "--stop-reason",
         type=click.Choice(REVIEW_REASONS),
-        help="Only answers with this stop reason; invalid: that do not match their schema.",
+        help="Only answers with this stop reason; invalid means that the answer does not match its"
+        " schema.",
     ),
-    click.option("--since", help="Only requests submitted since: 1h, today, 30d or a UTC date."),
+    click.option(
+        "--since",
+        help="Only requests submitted since this time: 1h, today, 30d or a UTC date.",
+    ),
 )
 _WORKFLOWS: _Options = (click.argument("names", nargs=-1, metavar="WORKFLOW..."),)
 _COMMON: _Options = (
@@ -166,7 +170,7 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
         ("cost", costs if preview.batch_cost_nano != 0 else without_cost(preview)),
         ("cache", cost_by_cache(preview)),
         ("deadline", ", ".join(preview.deadlines)),
-        *(("skipped", f"{count:,} {reason}") for reason, count in preview.skipped.items()),
+        *(("skipped", sentence) for sentence in preview.skipped_sentences()),
         *(("note", note) for note in preview.notes),
         ("command", preview.cli),
     ]

@@ -108,7 +108,7 @@ def _print_sums(sums: Spending, totals: Totals) -> None:
         echo(f"{pluralize(errored, 'request')} without an answer under Errors: replay them.")
     if still := totals.queued_requests + totals.in_flight_requests:
         many = pluralize(still, "request is", "requests are")
-        echo(f"{many} queued or in flight; the table counts attempts that have ended.")
+        echo(f"{many} queued or in progress; the table counts attempts that have ended.")
 
 
 def _others(sums: Spending) -> int:

@@ -56,7 +56,7 @@ def limit_option(default: int) -> Callable[[Any], Any]:
     return click.option(
         "--limit",
         type=click.IntRange(0),
-        help=f"Maximum number; 0 for all. Default: {default}, or all with --json.",
+        help=f"Maximum number of rows; 0 for all. Default: {default}, or all with --json.",
     )
 
 

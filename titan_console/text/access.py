@@ -37,7 +37,7 @@ class Access(Struct, frozen=True):
 
 def no_server(server: str, only_host: str) -> str:
     """Why no API is called."""
-    return f"none is called: titan.toml allows only the host {only_host}, not {server}"
+    return f"API not called: titan.toml allows only the host {only_host}, not {server}"
 
 
 def of(settings: Settings) -> Access:

@@ -1,5 +1,6 @@
 """Names, keys, countdowns and results of commands. Pure."""
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -32,7 +33,7 @@ EXPLAINED = {
     Action.CANCEL: "end open batches early",
     Action.SYNC: "run requests without an answer now, at full price",
     Action.ACKNOWLEDGE: "take errors off the list without a replay",
-    Action.PAUSE: "keep what it submits queued, or send it again",
+    Action.PAUSE: "stop or resume sending its batches",
 }
 # Why a key does nothing on a page, in the words after the label.
 NO_TARGET = {
@@ -86,6 +87,8 @@ def named(command: Command) -> str:
     return phrase(command.action, command.item_count)
 
 
+# How the outcome of a synchronous run begins that has the number of requests.
+_ANSWERED = re.compile(r"[\d,]+ (of [\d,]+ )?answered")
 # The program that gave a command also starts its poll; after that delay this console does.
 _GRACE = timedelta(seconds=5)
 
@@ -160,5 +163,7 @@ def _with_outcome(command: Command) -> str:
     said = command.outcome or ""
     if command.action == Action.REPLAY and "queued for replay" in said:
         return said
+    if command.action == Action.SYNC and _ANSWERED.match(said):
+        return f"{LABELS[command.action]}: {said}"
     subject = f"{command.workflows[0]} is " if len(command.workflows) == 1 else ""
     return said if subject and said.startswith(subject) else f"{named(command)}: {said}"

@@ -84,7 +84,7 @@ _OUTCOME = {
 }
 _REQUEST_STATUS = {
     RequestStatus.QUEUED: Label("◦", "queued", Tone.BUSY),
-    RequestStatus.IN_FLIGHT: Label("▸", "in flight", Tone.BUSY),
+    RequestStatus.IN_FLIGHT: Label("▸", "in progress", Tone.BUSY),
     RequestStatus.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),
     RequestStatus.ERRORED: Label("✗", "errored", Tone.BAD),
     RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
@@ -253,7 +253,7 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        then = f"checked in {span(left)}" if left > timedelta(0) else "checked by the next poll"
+        then = f"next check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
         return f"{then}: {message}" if message else then
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"

@@ -23,13 +23,13 @@ _BEHIND = {
 }
 # Command line -> screen and its key.
 _SCREENS = {
-    "status": "Batches (key 1)",
-    "errors": "Errors (key 3)",
-    "savings": "Savings (key 4)",
-    "kpis": "KPIs (key 5)",
-    "jobs": "Jobs (key 6)",
-    "commands": "Events (key 7)",
-    "doctor": "Doctor (key 8)",
+    "status": "Batches (1)",
+    "errors": "Errors (3)",
+    "savings": "Savings (4)",
+    "kpis": "KPIs (5)",
+    "jobs": "Jobs (6)",
+    "commands": "Events (7)",
+    "doctor": "Doctor (8)",
 }
 _IN_PARENTHESES = re.compile(r"\(`titan-console (\w+)`\)")
 _SCREEN = re.compile(r"`titan-console (\w+)`")
@@ -41,10 +41,10 @@ _KEYS = (
     (re.compile(r"\(`titan-console replay [^`]+`\)"), "(R)"),
     (re.compile(r"run `titan-console replay [^`]+`"), "replay them (R)"),
     (re.compile(r"`titan-console replay [^`]+`"), "R"),
-    (re.compile(r"needs an edit, or --force replays"), "needs an edit (E); f replays"),
-    (re.compile(r"--force replays"), "f replays"),
-    (re.compile(r"an edit and --force\b"), "an edit (e) and force (f)"),
-    (re.compile(r"; pass it with --edits\b"), "; E edits it"),
+    (re.compile(r"\(--set\)"), "(e)"),
+    (re.compile(r"\band pass --force\b"), "and turn on force (f)"),
+    (re.compile(r"\bpass --force\b"), "press f"),
+    (re.compile(r"\bPass the (body|bodies) with --edits\b"), r"To add the \1, press E"),
 )
 
 
@@ -72,7 +72,7 @@ def _with_keys(text: str) -> str:
 
 def _screen_in_parentheses(found: re.Match[str]) -> str:
     screen = _SCREENS.get(found[1])
-    return f"({screen.replace(' (', ', ')}" if screen else found[0]
+    return f"({screen.replace(' (', ', key ')}" if screen else found[0]
 
 
 def _relative(found: re.Match[str], now: datetime) -> str:

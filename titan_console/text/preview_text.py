@@ -41,8 +41,8 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
         *((Fact("cache", cost_by_cache(preview)),) if preview.cache else ()),
         *_due(preview.action, preview.deadlines, now),
         *(
-            Fact("skipped", f"{count:,} {ledger_messages.in_details(reason)}", Tone.WARN)
-            for reason, count in preview.skipped.items()
+            Fact("skipped", ledger_messages.in_details(sentence), Tone.WARN)
+            for sentence in preview.skipped_sentences()
         ),
         *(
             Fact("note", ledger_messages.in_details(note), _tone_of_notes(preview))
@@ -141,7 +141,7 @@ def _money(preview: "Preview") -> str:
 def without_cost(preview: "Preview") -> str:
     """The cost of a command that runs nothing."""
     if preview.action == Action.CANCEL:
-        return "none; requests already answered stay billed"
+        return "none; requests already answered are still billed"
     return "none"
 
 
@@ -165,27 +165,27 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if left <= timedelta(0):
         return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago", Tone.BAD)]
     tone = Tone.WARN if left < fmt.SOON else Tone.PLAIN
-    return [Fact("deadline", f"{first}in {fmt.span(left)}; {_effect(action, left)}", tone)]
+    return [Fact("deadline", f"{first}in {fmt.span(left)}. {_effect(action, left)}", tone)]
 
 
 def _effect(action: Action, left: timedelta) -> str:
     """The effect of the command on the deadline."""
     guard = (
-        "from 2 h before it (earlier if batches usually take longer), requests without an answer"
-        " run synchronously at full price"
+        "From 2 h before it (earlier if batches usually take longer), requests without an answer"
+        " run synchronously at full price."
     )
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return (
-                "too soon for a batch: requests without an answer run synchronously at full price"
+                "Too soon for a batch: requests without an answer run synchronously at full price."
             )
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME + fmt.SOON:
-            return "met even if the batch takes 24 h"
+            return "Met even if the batch takes 24 h."
         case Action.SYNC:
-            return "runs now; if it cancels a batch, once that batch has ended"
+            return "Starts now, or after the batch has ended if it must be canceled."
         case Action.CANCEL:
-            return "requests that end as canceled stay without an answer until they are replayed"
+            return "Requests that end as canceled have no answer until they are replayed."
         case Action.ACKNOWLEDGE:
-            return "errored requests stay without an answer; answers to review are accepted"
+            return "Errored requests have no answer; answers to review are accepted."
         case _:
             return guard

@@ -96,10 +96,10 @@ def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
 
 
 def _pending(attempt: AttemptRecord) -> str:
-    """The state of an attempt without an outcome: in flight only once its batch was sent."""
+    """The state of an attempt without an outcome: in progress only once its batch was sent."""
     if not attempt.is_active:
         return "- not run"
-    return "▸ in flight" if attempt.sent_ts else "◦ queued"
+    return "▸ in progress" if attempt.sent_ts else "◦ queued"
 
 
 def tokens(usage: Usage) -> str:
@@ -143,7 +143,7 @@ def at(timestamp: str | None, now: datetime) -> str:
 def raw(request: RequestRecord, origins: Origins, folder: Folder) -> Document:
     """The request as `show --json` prints it: all ids, times in UTC, and where its bodies lie."""
     builder = DocumentBuilder()
-    builder.heading("show --json")
+    builder.heading("Raw JSON (titan-console show --json)")
     record = to_builtins(request_report.report(request, origins, folder))
     builder.text(json.dumps(record, indent=2, ensure_ascii=False))
     return builder.build()

@@ -93,11 +93,11 @@ def _part(bench: Bench) -> None:
 RULES: dict[str, Rule] = {
     "a sync that answered nothing needs attention": (
         *(commands, "finish", _always_done),
-        _sync("messages:500", "0 of 4 requests answered"),
+        _sync("messages:500", "0 of 4 answered"),
     ),
     "a sync that answered a part needs attention": (
         *(commands, "finish", _always_done),
-        _sync("messages:500:nth=2", "3 of 4 requests answered"),
+        _sync("messages:500:nth=2", "3 of 4 answered"),
     ),
     "a poll fails with the command that it runs": (executor, "_ended", _never_failed, _part),
     "a poll with problems needs attention": (

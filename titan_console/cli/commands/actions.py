@@ -90,7 +90,7 @@ def replay(
 def cancel(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Cancel the open batches that contain the named requests.
 
-    Requests that have already succeeded are kept and billed.
+    Requests already answered are still billed, and their answers are kept.
     """
     ctx.exit(command_flow.run(Action.CANCEL, given))
 

@@ -27,7 +27,7 @@ from titan_console.text.safe_text import clean
 def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
     """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
-    Synchronous runs count as batches.
+    Synchronous runs are included in the batch count.
 
     Exits with 1 if errors exceed the daily limit, a deadline is within 3 hours, polls fail or have
     stopped, or sending has stopped (a hold, a budget, a stuck batch or a stopped replay).

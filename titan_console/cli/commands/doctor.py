@@ -17,9 +17,7 @@ _GLYPHS = {Health.OK: "✓", Health.WARN: "!", Health.BAD: "✗"}
 @click.option(
     "--check", "thorough", is_flag=True, help="Run a full integrity check of the ledger (slower)."
 )
-@click.option(
-    "--online", is_flag=True, help="Make one call to the API that needs the credentials, for free."
-)
+@click.option("--online", is_flag=True, help="Make one free, authenticated call to the API.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, thorough: bool, online: bool, as_json: bool) -> None:

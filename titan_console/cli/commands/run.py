@@ -207,7 +207,7 @@ def _fields(survey: Survey, plan: Plan | None) -> list[tuple[str, str]]:
     known = (
         (survey.answered, "answered"),
         (survey.failed, "failed"),
-        (survey.unfinished, "queued or in flight"),
+        (survey.unfinished, "queued or in progress"),
     )
     repeated = survey.rows - survey.distinct
     return [

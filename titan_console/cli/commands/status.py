@@ -40,9 +40,9 @@ from titan_console.text import format as cells
 def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
-    Synchronous runs count as batches. Exits with 0 even if alerts are raised. `digest` exits with 1
-    if errors exceed the daily limit, a deadline is within 3 hours, polls fail or have stopped, or
-    sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
+    Synchronous runs are included in the batch count. Exits with 0 even if alerts are raised.
+    `digest` exits with 1 if errors exceed the daily limit, a deadline is within 3 hours, polls fail
+    or have stopped, or sending has stopped (a hold, a budget, a stuck batch or a stopped replay).
     """
     limit = silent_after(titan_file.read(from_environment().folder).alerts)
     with ledger_reader() as reader:
@@ -130,7 +130,7 @@ def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, 
         ("batches", cells.count(totals.batches)),
         ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
         (
-            "in flight",
+            "in progress",
             cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
         ),
         ("errored", _errored(totals.errored_requests)),

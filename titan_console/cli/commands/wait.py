@@ -12,6 +12,7 @@ from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
 from titan_console.cli.waiter import Waiter, every_option, limits, timeout_option
+from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
 
@@ -54,7 +55,7 @@ def _exit_code(found: RequestStatuses) -> Exit:
 def _summary(name: str, found: RequestStatuses) -> str:
     requests = pluralize(found.requests, "request")
     counts = ", ".join(
-        f"{count:,} {status.value.replace('_', ' ')}"
+        f"{count:,} {cells.request_status(status).word}"
         for status in RequestStatus
         if (count := found.by_status.get(status, 0))
     )

@@ -75,7 +75,7 @@ _GLYPHS = (
     ("?", "unconfirmed: sent, not confirmed by a response"),
     ("▸", "in progress, or running"),
     ("⊘", "canceling, canceled or withdrawn"),
-    ("⇣", "ended, results not downloaded yet"),
+    ("⇣", "to collect: ended, results not downloaded yet"),
     ("✓", "collected"),
     ("!", "collected, some requests errored"),
     ("✗", "errored, failed or rejected, or results no longer available"),

@@ -70,8 +70,8 @@ class PreviewDialog(Dialog["Plan | None"]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", id="preview.close"),
         Binding("y", "confirm", "Confirm", id="preview.confirm"),
-        Binding("c", "turn('canary')", "Canary: send one first", id="preview.canary"),
-        Binding("f", "turn('force')", "Force", id="preview.force"),
+        Binding("c", "turn('canary')", "Canary: send one request first", id="preview.canary"),
+        Binding("f", "turn('force')", "Force: include skipped requests", id="preview.force"),
         Binding("e", "edits", "Edit by name", id="preview.edits"),
         Binding("E", "edit", "Edit the parameters", id="preview.edit"),
         Binding("l", "copy", "Copy the command line", id="preview.copy"),
@@ -122,8 +122,10 @@ class PreviewDialog(Dialog["Plan | None"]):
                 yield Input(placeholder=hint, id="edits", compact=True)
             with Horizontal(classes="field"):
                 yield Label("")
-                yield Toggle("c canary: one first", id="canary")
-                yield Toggle("f also those skipped", id="force")
+                yield Toggle("c canary: send one request first", id="canary")
+            with Horizontal(classes="field"):
+                yield Label("")
+                yield Toggle("f force: include skipped requests", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
@@ -346,12 +348,19 @@ class PreviewDialog(Dialog["Plan | None"]):
 
     def _show_problem(self, reason: str) -> None:
         self._early_digits, self._is_confirmed_early = "", False
-        can_edit = self._draft.action == Action.REPLAY
         shown = ledger_messages.in_details(reason)
-        edits = can_edit and "(E)" not in shown
-        self._show_problem_line(f"{shown} E edits them." if edits else shown)
+        hint = "" if "(e)" in shown else self._edit_hint()
+        self._show_problem_line(f"{shown}{hint}")
         self.query_one("#facts").display = self.query_one("#command-line").display = False
         self.query_one("#confirm", Button).visible = False
+
+    def _edit_hint(self) -> str:
+        """How the edit that cannot be planned is corrected; empty without one."""
+        if self._draft.action != Action.REPLAY:
+            return ""
+        if self.query_one("#edits", Input).value.strip():
+            return " Press e to correct it."
+        return " Press E to correct it." if self._editable else ""
 
     def _title(self, text: str) -> None:
         self.query_one("#preview", Vertical).border_title = text

@@ -118,7 +118,7 @@ def alerts_hint(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
     if not heard:
         return ()
     more = f"{len(heard) - 1:,} more, " if len(heard) > 1 else ""
-    return (Part(f"{more}! opens", Tone.DIM),)
+    return (Part(f"{more}! opens alerts", Tone.DIM),)
 
 
 def _heard(snapshot: Snapshot | None, now_ts: str) -> list[Alert]:

@@ -160,7 +160,7 @@ class BatchesScreen(SplitPage):
             self._begin_ended(snapshot)
         else:
             number, note = matched.open_count, _NO_MATCH
-            title = status_lines.counted_title("Open matching", number, len(opened))
+            title = status_lines.counted_title("Open, matching", number, len(opened))
             errors_title = f"{errors_title} · the filter applies to batches only"
         # The guide stands once, in the first list.
         guide = "" if snapshot.totals.batches else self.state.guide(now, self.size.width)
@@ -177,8 +177,8 @@ class BatchesScreen(SplitPage):
 
     def _draw_ended(self, note: str) -> None:
         number = self._ended_table.row_count
-        word = "Ended, matching:" if self.filter.terms else "Ended"
-        title = f"{word} {number:,}" if self._ended_table.is_loaded and number else word.rstrip(":")
+        word = "Ended, matching" if self.filter.terms else "Ended"
+        title = f"{word} {number:,}" if self._ended_table.is_loaded and number else word
         order = self.order_of("ended", batch_rows.ENDED_SORTS)
         self._ended.head(
             _titled(title, order, batch_rows.ENDED_SORTS), is_empty=not number, note=note

@@ -39,7 +39,7 @@ _STATES: Mapping[CommandState, Label] = {
     CommandState.FAILED: Label("✗", "failed", Tone.BAD),
     CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
 }
-_NOTHING_TO_DO = Label("-", "nothing to do", Tone.DIM)
+_NOTHING_TO_DO = Label("-", "no change", Tone.DIM)
 _SEPARATOR = "  ·  "
 
 

@@ -102,6 +102,6 @@ def _sides(source: Source, found: RequestRecord, folder: Folder, earlier: int) -
 def _menu(found: RequestRecord) -> list[Entry]:
     earlier = found.attempts[:-1][: len(_LETTERS)]
     return [
-        Entry(letter, f"attempt {number:,}", attempt.outcome or "in flight")
+        Entry(letter, f"attempt {number:,}", attempt.outcome or "in progress")
         for number, (letter, attempt) in enumerate(zip(_LETTERS, earlier, strict=False), 1)
     ]
