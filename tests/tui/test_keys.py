@@ -5,6 +5,7 @@ import pytest
 from support.console.console_builders import Failure, LedgerBuilder
 from support.console.console_pilot import app_of, lines, opened, shown, until, until_shown
 from support.processes.terminal import Terminal
+from textual.widgets import Input
 
 from core.config.titan_tables import ConsoleSettings, parse
 from titan_console.text.command_labels import KEYS
@@ -129,6 +130,20 @@ async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
         await until_shown(pilot, "No matching key.")
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+async def test_the_key_of_the_help_also_closes_it_until_something_is_typed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made, (120, 60)) as pilot:
+        await pilot.press("question_mark")
+        await until_shown(pilot, "Select range")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, HelpScreen))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await pilot.press("m", "question_mark")
+        await until(pilot, lambda: pilot.app.screen.query_one(Input).value == "m?")
 
 
 async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:

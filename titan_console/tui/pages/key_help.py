@@ -136,7 +136,7 @@ class HelpScreen(Dialog[None]):
         """Keys and glyphs below the search line."""
         with Vertical(id="help") as box:
             box.border_title = " Help "
-            yield Input(placeholder="type to search, Esc closes", compact=True, id="search")
+            yield _Search(placeholder="type to search, Esc closes", compact=True, id="search")
             with self._scroll, Horizontal():
                 yield self._keys
                 yield self._glyphs
@@ -150,12 +150,6 @@ class HelpScreen(Dialog[None]):
         """What does not fit is scrolled."""
         self.set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
         self._scroll.styles.max_height = max(1, self.size.height * 94 // 100 - _FRAME)
-
-    def on_key(self, event: Key) -> None:
-        """`?` closes it while the search is empty."""
-        if event.key == "question_mark" and not self.query_one(Input).value:
-            event.stop()
-            self.dismiss()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter keys and glyphs."""
@@ -173,6 +167,17 @@ class HelpScreen(Dialog[None]):
         found, is_wide = matching(self._actions, wanted), self.app.size.width >= _WIDE  # pyright: ignore[reportUnknownMemberType]
         self._keys.update(keys_table(found, explained=is_wide))
         self._glyphs.update(_glyphs(wanted))
+
+
+class _Search(Input):
+    async def _on_key(self, event: Key) -> None:
+        """`?` closes the help while nothing is typed."""
+        if event.key == "question_mark" and not self.value:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Submitted(self, ""))
+            return
+        await super()._on_key(event)
 
 
 def matching(found: Sequence[Action], wanted: str) -> list[Action]:
