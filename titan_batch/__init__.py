@@ -116,8 +116,8 @@ def submit(  # noqa: PLR0913 - each is an option
             pathlib.Path or an open file.
         tag: names the submission; `poll_and_collect` and `reconcile` accept it.
         model: for requests without one.
-        workflow: the name that costs and results files are grouped by. Default: from the first
-            custom_id, else the tag.
+        workflow: the name by which costs and result files are grouped. Default: from the first
+            custom_id, otherwise the tag.
         deadline: when results are needed, with a time zone. Two hours before it, or earlier if the
             workflow's batches usually take longer, requests without a result run synchronously.
         betas: beta headers of the batches.
@@ -134,8 +134,8 @@ def submit(  # noqa: PLR0913 - each is an option
             with twice the max_tokens, up to the limit of the model. Default: "review".
         strict: raise PayloadError for a request that the API would reject, such as one with an
             unknown parameter. Otherwise a warning is logged.
-        lane: the lane in titan.toml whose account and platform get the batches. Default: that of
-            the environment.
+        lane: the lane in titan.toml whose account and platform receive the batches. Default: that
+            of the environment.
 
     If the workflow is a job in titan.toml, its values are the defaults of the arguments that the
     call omits, but for workflow and output.

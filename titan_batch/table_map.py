@@ -52,7 +52,7 @@ def map_rows(  # noqa: PLR0913 - each is an option
         prompt: `{column}` stands for the value of a row, `{{` and `}}` for braces. A value that is
             no text stands there as JSON, None as nothing.
         tag: names the submissions.
-        model: default: the job's, else "claude-sonnet-4-6".
+        model: default: the job's value, otherwise "claude-sonnet-4-6".
         system: the system prompt, sent as it is.
         max_tokens: longest answer.
         output: what every answer is, as in `submit`.

@@ -76,7 +76,7 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
         _floor("batch_share", "batch share", _ratio(facts.batch_tokens, tokens), _SHARE),
         _floor(
             "saved_usd_30d",
-            f"saved in {days} days",
+            f"saved ({days} d)",
             _dollars(facts.savings_nano) if facts.requests else None,
             float(_SAVED_USD) * month,
         ),

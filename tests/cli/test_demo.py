@@ -192,5 +192,5 @@ def test_the_sums_of_the_summary_are_those_of_its_table(
     assert [sum(column) for column in zip(*rows, strict=True)] == [9, 5, 3, 1]
     assert "3 attempts errored at the API" in out
     assert "Other: 1 attempt canceled" in out
-    assert "3 requests without an answer under Errors" in out
+    assert "3 requests have no answer. Replay them on the Errors screen." in out
     assert "2 requests are queued or in progress" in out

@@ -39,7 +39,7 @@ def test_each_variable_is_named_without_its_value(tmp_path: Path) -> None:
     found = _findings(terminal)
     assert found["environment"] == [
         ("ok", "ANTHROPIC_API_KEY is set and used"),
-        ("ok", "ANTHROPIC_AUTH_TOKEN is set and not used: ANTHROPIC_API_KEY comes first"),
+        ("ok", "ANTHROPIC_AUTH_TOKEN is set but not used: ANTHROPIC_API_KEY comes first"),
         ("ok", "ANTHROPIC_BASE_URL is set and used"),
         ("ok", "ANTHROPIC_CUSTOM_HEADERS is set and used"),
         ("ok", "HTTP_PROXY is set and used"),

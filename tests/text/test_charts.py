@@ -44,7 +44,7 @@ def test_the_axis_has_every_value_also_below_its_usual_start() -> None:
     assert axis(0.03, 0.04) == ["4%", "2%", "0%"]
     few = Bars(values=[0.03], format_value="{:.0%}".format, target=0.8, base=0.6)
     assert "▼" not in "".join(texts(few.lines(60, 4)))
-    assert "above the scale: target 80%" in texts(few.lines(60, 4))[-1]
+    assert "target 80% (above the scale)" in texts(few.lines(60, 4))[-1]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_far_target_does_not_flatten_the_bars() -> None:
     bars = Bars(values=[0.01, 0.02] * 15, format_value=dollars, target=1.33, missed=Tone.BUSY)
     lines = bars.lines(80, 5)
     assert texts(lines)[0].startswith("$0.02 ┤")
-    assert "above the scale: target $1.33" in texts(lines)[-1]
+    assert "target $1.33 (above the scale)" in texts(lines)[-1]
     assert any(part.tone == Tone.BUSY for part in lines[-2])
 
 

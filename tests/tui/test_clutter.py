@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from titan_console.sandbox.model.timing import Plan
 from titan_console.tui.screens.registry import TABS
 
-_LABELS = ("open batches", "queued", "errored", "spent, ever", "saved, 30 d", "saved today")
+_LABELS = ("open batches", "queued", "errored", "total spent", "saved (30 d)", "saved today")
 
 
 def totals_in(pilot: Pilot[None]) -> list[str]:

@@ -83,7 +83,7 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("right")
             await until_shown(pilot, "Attempt 1 of 1")
             await pilot.press("right")
-            await until_shown(pilot, "✓ the same")
+            await until_shown(pilot, "✓ matches")
             assert "cost = sum / 2; sync = sum" in shown(pilot)
             await pilot.press("right")
             await until_shown(pilot, '"submitted_ts": "2026-11-22T06:00:00.000Z"')

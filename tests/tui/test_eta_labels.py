@@ -31,7 +31,7 @@ def found(**changes: object) -> Eta:
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR), "12m-1h"),
         (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1h 40m-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
-        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "1h-2h after send"),
+        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "1h-2h after sending"),
         (found(comparable=0), "overdue"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
@@ -94,7 +94,7 @@ async def test_s_sorts_by_risk_and_the_cursor_stays_on_its_batch(tmp_path: Path)
         await pilot.press("s")
         await until_shown(pilot, "Sort by")
         await pilot.press("r")
-        await until_shown(pilot, "Open batches 3 · risk first")
+        await until_shown(pilot, "Open batches 3 · highest risk first")
         assert table(pilot, "open").keys == ["tb-0012-k3x9", "tb-0013-k3x9", "tb-0011-k3x9"]
         assert table(pilot, "open").current_key() == "tb-0011-k3x9"
 

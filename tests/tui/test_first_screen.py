@@ -72,13 +72,13 @@ async def test_a_glance_tells_model_end_deadline_and_expected_saving(tmp_path: P
 
 
 def test_the_totals_stand_clearly_apart() -> None:
-    labels = ("open batches", "queued", "errored", "spent, ever", "saved, 30 d", "saved today")
+    labels = ("open batches", "queued", "errored", "total spent", "saved (30 d)", "saved today")
     totals = [Total(label, "$0.95+?") for label in labels]
     assert total_widths(totals, 78) == ([12, 8, 8, 11, 11, 11], 3)
     assert total_widths(totals, 118) == ([12, 8, 8, 11, 11, 11], 8)
     # The last ones are the least important.
     assert total_widths(totals, 60) == ([12, 8, 8, 11], 7)
-    assert total_widths([Total("spent, ever", "$1,234,567.89+?")], 10) == ([15], 3)
+    assert total_widths([Total("total spent", "$1,234,567.89+?")], 10) == ([15], 3)
 
 
 async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path
     made.look_failed(made.accept(made.submit("other")), "no answer " * 9)
     async with opened(made) as pilot:
         await until_shown(pilot, "Problem")
-        await until_shown(pilot, " 10m after send  ")
+        await until_shown(pilot, " 10m after sending  ")
 
 
 def test_a_synchronous_run_that_is_due_is_said_once(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_canceled_requests_are_not_counted_as_errored(tmp_path: Path) -> N
     assert Terminal(tmp_path).run("status", "--json").json()["errors"] == 5
     async with opened(made) as pilot:
         await until_shown(pilot, "Ended 1")
-        heads = re.findall(r"errored|canceled", row_with(pilot, "spent, ever"))
+        heads = re.findall(r"errored|canceled", row_with(pilot, "total spent"))
         assert heads == ["errored", "canceled"]
         await until_shown(pilot, " Succeeded  Errored  Canceled ")
         assert row_with(pilot, "collected  feed").split()[4:7] == ["4", "1", "4"]
@@ -194,7 +194,7 @@ async def test_a_click_on_a_header_sorts_and_a_second_one_reverses(tmp_path: Pat
         await until(pilot, lambda: listed() == ["c", "b", "a"])
         await pilot.press("s", "c")
         await until(pilot, lambda: listed() == ["a", "c", "b"])
-        await until_shown(pilot, "⇅ cost, highest first")
+        await until_shown(pilot, "⇅ highest cost first")
 
 
 async def test_chosen_columns_are_remembered(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_chosen_columns_are_remembered(tmp_path: Path) -> None:
         await until_shown(pilot, "Est. saved")
         assert "tb-0007" not in row_with(pilot, _RUN)
         await pilot.press("c")
-        await until_shown(pilot, "space toggles")
+        await until_shown(pilot, "Space shows or hides")
         # The last but one is the key of the batch, the second from the top the workflow.
         await pilot.press("G", "k", "space", "g", "j", "space", "enter")
         await until(pilot, lambda: "tb-0007" in row_with(pilot, _RUN))

@@ -35,7 +35,7 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
         await pilot.press("j")
         await until_shown(pilot, "saved by day")
         await pilot.press("enter")
-        await until_shown(pilot, "saved in 30 days by workflow")
+        await until_shown(pilot, "saved (30 d) by workflow")
         assert list(table(pilot, "by").keys) == ["dream", "feed", "newsletter"]
 
 

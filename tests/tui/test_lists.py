@@ -128,10 +128,10 @@ async def test_s_and_a_letter_sort_and_i_turns_the_order_round(tmp_path: Path) -
 
         await pilot.press("s", "c")
         await until(pilot, lambda: order() == [1, 3, 2])
-        await until_shown(pilot, "⇅ cost, highest first")
+        await until_shown(pilot, "⇅ highest cost first")
         await pilot.press("i")
         await until(pilot, lambda: order() == [2, 3, 1])
-        await until_shown(pilot, "⇅ cost, highest first, reversed")
+        await until_shown(pilot, "⇅ highest cost first, reversed")
         await pilot.press("s", "t")
         await until(pilot, lambda: order() == [3, 1, 2])
         await pilot.press("s", "escape")

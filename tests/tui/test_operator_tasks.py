@@ -129,7 +129,7 @@ async def look(keys: Keys) -> None:
     await until_shown(pilot, "overloaded_error")
     await keys.begin("see the savings")
     await keys.press("4")
-    await until_shown(pilot, "saved in 30 days")
+    await until_shown(pilot, "saved (30 d)")
     await keys.begin("copy the message of an error")
     await keys.press("3", "y")
     await until_shown(pilot, "fingerprint")

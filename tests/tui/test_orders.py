@@ -38,7 +38,7 @@ async def test_the_order_of_each_list_is_remembered(tmp_path: Path) -> None:
         await pilot.press("tab", "s", "w", "i")
         await until(pilot, lambda: first_cells(pilot, "ended", "workflow") == ["c", "b", "a"])
         await pilot.press("2", "s", "c")
-        await until_shown(pilot, "⇅ cost, highest first")
+        await until_shown(pilot, "⇅ highest cost first")
         await pilot.press("3", "s", "c")
         await until(pilot, lambda: first_cells(pilot, "groups", "count")[0] == "2")
         await pilot.press("7", "s", "o")
@@ -56,7 +56,7 @@ async def test_the_order_of_each_list_is_remembered(tmp_path: Path) -> None:
         assert first_cells(pilot, "open", "requests") == ["5", "2"]
         await until(pilot, lambda: first_cells(pilot, "ended", "workflow") == ["c", "b", "a"])
         await pilot.press("2")
-        await until_shown(pilot, "⇅ cost, highest first")
+        await until_shown(pilot, "⇅ highest cost first")
         await pilot.press("3")
         await until_shown(pilot, "Count↓")
         await pilot.press("7")

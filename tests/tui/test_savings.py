@@ -55,7 +55,7 @@ async def test_every_sum_is_the_one_that_the_command_prints(tmp_path: Path, by: 
 async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path)) as pilot:
         await pilot.press("4")
-        await until_shown(pilot, "May, projected")
+        await until_shown(pilot, "projected this month")
         screen = shown(pilot)
         money = table(pilot, "money")
         saved = money.row_of("all")
@@ -129,7 +129,7 @@ async def test_an_empty_ledger_has_a_message_and_own_prices_apply(tmp_path: Path
 async def test_a_small_screen_shows_one_list_at_a_time(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path), (60, 16)) as pilot:
         await pilot.press("4")
-        await until_shown(pilot, "saved in 30 days")
+        await until_shown(pilot, "saved (30 d)")
         await pilot.press("tab")
         await until_shown(pilot, "newsletter")
         assert "unpriced answers" not in shown(pilot)

@@ -55,7 +55,7 @@ async def test_the_page_has_no_script_and_shows_texts_as_texts(tmp_path: Path) -
     assert "<b>prod" not in html
     assert "\x1b" not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
-    for text in ("open-one", "Errored", "KPIs", "Batch share", "saved in 30 days"):
+    for text in ("open-one", "Errored", "KPIs", "Batch share", "saved (30 d)"):
         assert text in html
     assert "muted one" not in html
     assert 'href="/batches/batches.json"' in html

@@ -105,10 +105,15 @@ def _print_sums(sums: Spending, totals: Totals) -> None:
     if other := _others(sums):
         echo(f"Other: {pluralize(other, 'attempt')} canceled, expired or without a result.")
     if errored := totals.failed_requests:
-        echo(f"{pluralize(errored, 'request')} without an answer under Errors: replay them.")
+        echo(f"{_unanswered(errored)} on the Errors screen.")
     if still := totals.queued_requests + totals.in_flight_requests:
         many = pluralize(still, "request is", "requests are")
         echo(f"{many} queued or in progress; the table counts attempts that have ended.")
+
+
+def _unanswered(count: int) -> str:
+    them = "it" if count == 1 else "them"
+    return f"{pluralize(count, 'request has', 'requests have')} no answer. Replay {them}"
 
 
 def _others(sums: Spending) -> int:
@@ -124,8 +129,8 @@ def _print_recoveries(source: Source) -> None:
     found = sum(map(_was_recovered, batch_list.closed_batches(source, limit=_MOST_BATCHES)))
     if found:
         echo(
-            f"{pluralize(found, 'batch was', 'batches were')} created although the response was"
-            " lost. A poll identified each by the id embedded in its results: sent once, charged"
+            f"{pluralize(found, 'batch was', 'batches were')} created despite a lost response."
+            " A poll identified each by the id embedded in its results: sent once, charged"
             " once."
         )
 

@@ -57,7 +57,7 @@ COMMANDS = {
     "rebuild": "Rebuild a damaged ledger from the files beside it.",
     "keys": "List the key bindings of the console, with the ids that titan.toml uses.",
     "doctor": "Check the installation, the ledger and the configuration.",
-    "verify-api": "Check at the API what Titan Console assumes about it, for under a dollar.",
+    "verify-api": "Check at the API what Titan Console assumes about it, for at most $1.",
     "sandbox": "Run an emulator of the Message Batches API on this machine.",
     "demo": "Run a demo on sample texts; needs no API key.",
     "mcp": "Serve the ledger to an AI agent over MCP, read-only by default.",

@@ -116,7 +116,7 @@ def _environment(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             Health.WARN if variable.is_missed else Health.OK,
             "environment",
-            f"{variable.name} is set and {'used' if variable.is_used else 'not used'}{note}",
+            f"{variable.name} is set {'and' if variable.is_used else 'but not'} used{note}",
         )
 
 

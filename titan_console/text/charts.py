@@ -141,8 +141,8 @@ class Bars(Struct, frozen=True, kw_only=True):
         """Both ends and the target, below `width` cells of bars; few bars leave `room` beside."""
         middle = ""
         if self.target is not None:
-            line = "above the scale:" if self._is_far() else _DOTS * 2
-            middle = f"{line} target {self.format_value(self.target)} {self.target_of}".rstrip()
+            target = f"target {self.format_value(self.target)} {self.target_of}".rstrip()
+            middle = f"{target} (above the scale)" if self._is_far() else f"{_DOTS * 2} {target}"
         needed = len(self.first) + len(self.last) + len(middle)
         width = max(width, min(room, needed + 2))
         blank = width - needed

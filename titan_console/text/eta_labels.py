@@ -32,7 +32,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
     band = low if low == high else f"{low}-{high}"
     if found.stage == Stage.NOT_SENT:
-        return f"{band} after send", Tone.DIM
+        return f"{band} after sending", Tone.DIM
     return band, Tone.PLAIN
 
 

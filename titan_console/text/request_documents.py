@@ -171,7 +171,7 @@ def errors(request: RequestRecord) -> Document:
 
 def _advice(attempt: AttemptRecord) -> str:
     if attempt.error_type == _NEEDS_EDIT:
-        return "edit and replay: unchanged it fails again"
+        return "edit and replay; it would fail again unchanged"
     if attempt.outcome == Outcome.MISSING:
         return "replay: it is missing from the API's results"
     return "replay"
@@ -206,7 +206,7 @@ def cost(explained: Sequence[Explanation]) -> Document:
         builder.field("Sync price", _exactly(found.sync_cost_nano))
         builder.field("Price date", found.attempt.priced_ts[:10])
         if found.agrees:
-            builder.field("Recorded cost", "✓ the same", Tone.GOOD)
+            builder.field("Recorded cost", "✓ matches", Tone.GOOD)
         else:
             held = f"{_exactly(found.attempt.cost_nano)}, {_exactly(found.attempt.sync_cost_nano)}"
             builder.field("Recorded cost", f"! differs, with sync price: {held}", Tone.BAD)

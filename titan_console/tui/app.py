@@ -133,7 +133,7 @@ class TitanApp(App[None]):
             *("z", "withdraw", "Withdraw"),
             show=False,
             id="command.withdraw",
-            tooltip="take back the last command while it counts down",
+            tooltip="withdraw the last command during its countdown",
         ),
         *_TOOL_KEYS,
         Binding(

@@ -15,7 +15,7 @@ from titan_console.web.batches_report import BatchesReport
 
 _TITLES = {
     "batch_share": "Batch share",
-    "saved_usd_30d": "Saved in 30 days",
+    "saved_usd_30d": "Saved (30 d)",
     "turnaround_p50_h": "Turnaround p50",
     "turnaround_p95_h": "Turnaround p95",
     "error_rate": "Error rate",
@@ -83,9 +83,9 @@ def _figures(found: BatchesReport) -> str:
         ("open", f"{len(status.open):,}"),
         ("queued requests", f"{status.totals.queued:,}"),
         ("errored", f"{status.errors:,}"),
-        ("spent", _dollars(status.totals.cost_usd)),
+        ("total spent", _dollars(status.totals.cost_usd)),
         ("saved", _dollars(status.savings_usd)),
-        ("saved in 30 days", _dollars(saved.savings_usd)),
+        ("saved (30 d)", _dollars(saved.savings_usd)),
         ("projected this month", _dollars(saved.month.projected_usd)),
     )
     shown = "".join(f"<div><b>{value}</b>{label}</div>" for label, value in figures)

@@ -53,7 +53,7 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="File with the prompt; {column} stands for the value of a row, {{ and }} for braces.",
 )
 @click.option("--system", type=_File, help="File with the system prompt, sent as it is.")
-@click.option("--model", help=f"Default: the job's, else {DEFAULT_MODEL}.")
+@click.option("--model", help=f"Default: the job's value, otherwise {DEFAULT_MODEL}.")
 @click.option(
     "--max-tokens",
     type=click.IntRange(1),

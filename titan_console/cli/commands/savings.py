@@ -51,7 +51,10 @@ from titan_console.text import format as cells
     help="Show how the cost of a custom_id, TAG/CUSTOM_ID or batch was calculated.",
 )
 @click.option(
-    "--check", "export", type=click.File("rb"), help="Compare with a usage export of the provider."
+    "--check",
+    "export",
+    type=click.File("rb"),
+    help="Compare with a usage export from the Claude Console or the Admin API.",
 )
 @click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
 @click.option(
@@ -88,9 +91,9 @@ def command(  # noqa: PLR0913 - each is an option
     """Show spend and savings. A result counts on the day it was downloaded.
 
     Every replay of a request counts as one more attempt. --explain shows tokens, rates and formula
-    of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
-    API), lists each day and model that differs from the ledger, and exits with 1 if any does.
-    --recompute prices the stored results again, with the prices of their day, and lists the batches
+    of one number. --check reads a usage export (from the Claude Console as CSV, or the Admin API as
+    JSON), lists each day and model that differs from the ledger, and exits with 1 if any does.
+    --recompute prices the stored results again, at the prices on their dates, and lists the batches
     whose stored cost differs; --apply stores the new cost. It also corrects the model of errored
     and queued requests that an older version stored under the model of their submission.
     """
@@ -192,7 +195,7 @@ def _month(reader: Reader, *, as_json: bool) -> None:
             ),
             (f"fees since {found.since_day}", cells.fees_in_sum(found.fee_nano)),
             ("saved this month", f"{cells.money(ahead.saved_nano)} so far"),
-            ("projected for this month", f"{projected} (target {cells.money(ahead.target_nano)})"),
+            ("projected this month", f"{projected} (target {cells.money(ahead.target_nano)})"),
             ("cache effect", cells.money(found.cache.nano)),
             ("duplicate charges", cells.money(found.duplicate_nano)),
             ("unpriced", _unpriced(found)),

@@ -119,7 +119,7 @@ def _alerts(raised: Sequence[Alert], now_ts: str) -> Iterator[tuple[str, str]]:
         if not alert.is_silenced(now_ts):
             yield f"alert: {alert.rule}", alert.message
     if silenced:
-        yield "silenced", f"{pluralize(silenced, f'{more}alert')}, acknowledged or muted"
+        yield "alerts", f"{silenced:,} {more}acknowledged or muted"
 
 
 def _totals(source: Source, now: datetime, limit: timedelta) -> list[tuple[str, str]]:

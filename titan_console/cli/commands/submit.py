@@ -37,31 +37,32 @@ from titan_console.text import format as cells
 @click.option("--tag", help="Name of the submission. Default: the file name.")
 @click.option("--job", help="Job in titan.toml. Default: the job named like the workflow.")
 @click.option(
-    "--model", help=f"Model for requests without one. Default: the job's, else {DEFAULT_MODEL}."
+    "--model",
+    help=f"Model for requests without one. Default: the job's value, otherwise {DEFAULT_MODEL}.",
 )
 @click.option(
     "--workflow",
-    help="Name that costs, pauses and results files are grouped by. Default: from the first"
-    " custom_id, if it has the form WORKFLOW-YYYY-MM-DD-NUMBER, else the tag.",
+    help="Name by which costs, pauses and result files are grouped. Default: from the first"
+    " custom_id, if it has the form WORKFLOW-YYYY-MM-DD-NUMBER, otherwise the tag.",
 )
 @click.option(
     "--deadline",
     help="When results are needed: date and time with a zone, such as"
-    " 2026-05-02T06:00+02:00. Default: the job's, else"
+    " 2026-05-02T06:00+02:00. Default: the job's value, otherwise"
     " none.",
 )
 @click.option(
     "--beta",
     "betas",
     multiple=True,
-    help="Beta header for the batch; repeatable. Default: the job's.",
+    help="Beta header for the batch; repeatable. Default: the job's value.",
 )
 @click.option(
     "--on-failure",
     type=click.Choice([policy.value for policy in OnFailure]),
     help="If the API did not create a batch for a reason that is not in its requests (connection,"
     " key, rate limit, account): keep them queued, or run them synchronously at full price."
-    " Default: the job's, else queue.",
+    " Default: the job's value, otherwise queue.",
 )
 @click.option(
     "--cache",
@@ -69,7 +70,7 @@ from titan_console.text import format as cells
     help="cache_control in requests: none rejects it; 1h accepts only 1-hour caches; upgrade"
     " changes 5-minute caches to 1 hour; prime marks a common prefix, and one request writes the"
     " cache before the others are sent."
-    " Default: the job's, else 1h.",
+    " Default: the job's value, otherwise 1h.",
 )
 @click.option(
     "--schema",
@@ -81,19 +82,19 @@ from titan_console.text import format as cells
     "--reask",
     type=click.IntRange(0, MOST_REASKS),
     help="How often polls ask again for an answer that does not match its schema, with the error."
-    " Each answer is charged. Default: the job's, else 0.",
+    " Each answer is charged. Default: the job's value, otherwise 0.",
 )
 @click.option(
     "--continue-turns",
     type=click.IntRange(0, MOST_TURNS),
-    help="How often polls continue an answer that ended with pause_turn. Default: the job's, else"
-    f" {CONTINUE_TURNS}.",
+    help="How often polls continue an answer that ended with pause_turn. Default: the job's value,"
+    f" otherwise {CONTINUE_TURNS}.",
 )
 @click.option(
     "--on-max-tokens",
     type=click.Choice([policy.value for policy in OnMaxTokens]),
     help="If an answer was cut off by max_tokens: list it for review, or ask again with twice the"
-    " max_tokens, up to the limit of the model. Default: the job's, else review.",
+    " max_tokens, up to the limit of the model. Default: the job's value, otherwise review.",
 )
 @click.option(
     "--strict",
@@ -101,8 +102,8 @@ from titan_console.text import format as cells
     help="Refuse requests that the API would reject, instead of a warning: nothing is stored.",
 )
 @lane_option(
-    "Lane in titan.toml whose account and platform get the batches. Default: the job's, else the"
-    " environment's account."
+    "Lane in titan.toml whose account and platform receive the batches. Default: the job's value,"
+    " otherwise the environment's account."
 )
 @click.option(
     "--drop",

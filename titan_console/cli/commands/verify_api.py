@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 - one for each option
     timeout_text: str | None,
     as_json: bool,
 ) -> None:
-    """Check at the API what Titan Console assumes about it, for less than --limit dollars.
+    """Check at the API what Titan Console assumes about it, for at most --limit dollars.
 
     Makes a fixed set of small calls and batches with your credentials, and reports on each
     assumption: held, did not hold, or could not be checked. Shows the maximum cost and asks first.

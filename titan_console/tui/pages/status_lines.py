@@ -42,8 +42,8 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
             if found.canceled_requests
             else ()
         ),
-        Total("spent, ever", fmt.sum_of_money(found.cost_nano, found.unpriced)),
-        _saved("saved, 30 d", snapshot.saved_30d),
+        Total("total spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),
+        _saved("saved (30 d)", snapshot.saved_30d),
         _saved("saved today", snapshot.saved_today),
         *((Total("fees", fmt.money(found.fee_nano)),) if found.fee_nano else ()),
     )

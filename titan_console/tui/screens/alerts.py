@@ -115,7 +115,9 @@ class AlertsPage(Page):
     def draw(self, now: datetime) -> None:
         """Fill it."""
         found = self.state.snapshot.alerts if self.state.snapshot else ()
-        self._list.show(alert_rows(found, now), "Alerts · X acknowledge · M mute · enter: its rows")
+        self._list.show(
+            alert_rows(found, now), "Alerts · X acknowledge · M mute · Enter opens the rows"
+        )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing is written in a read-only console."""

@@ -155,8 +155,8 @@ class ErrorsScreen(FilteredPage):
     VOCABULARY = Vocabulary(request_list.FIELDS, request_list.STATES)
     SORTS = (
         Sort("w", GroupOrder.NESTED, "workflow, then kind", "workflow"),
-        Sort("c", GroupOrder.COUNT, "count, most first", "count"),
-        Sort("l", GroupOrder.LAST, "last seen, latest first", "last"),
+        Sort("c", GroupOrder.COUNT, "highest count first", "count"),
+        Sort("l", GroupOrder.LAST, "latest seen first", "last"),
         Sort("t", GroupOrder.KIND, "type of error", "kind"),
     )
 

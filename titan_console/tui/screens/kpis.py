@@ -45,7 +45,7 @@ def kpi_rows(found: KpiMonth) -> list[Row]:
     """One row per KPI."""
     rows = [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
     return [
-        replace(row, about=f"batch share, of the tokens: {share_basis(found)}")
+        replace(row, about=f"batch share of tokens: {share_basis(found)}")
         if row.key == "batch_share"
         else row
         for row in rows
@@ -56,7 +56,7 @@ def kpis_title(found: KpiMonth) -> str:
     """The title of the list, with what was spent where a part of it is fees."""
     spent = fmt.sum_of_money(found.cost_nano, found.unpriced)
     fees = f" · spent {spent}, fees {fmt.money(found.fee_nano)}" if found.fee_nano else ""
-    return f"KPIs, last {found.days} days{fees} · enter: by workflow"
+    return f"KPIs, last {found.days} days{fees} · Enter opens the workflows"
 
 
 def workflow_rows(found: KpiMonth, name: str) -> list[Row]:

@@ -45,7 +45,7 @@ def rows(replays: Sequence[Replay], now: datetime) -> list[Row]:
 
 def title(replays: Sequence[Replay]) -> str:
     """The title of the list."""
-    return f"Latest replays {len(replays)} · enter: their requests"
+    return f"Latest replays {len(replays)} · Enter opens the requests"
 
 
 def _row(replay: Replay, now: datetime) -> Row:

@@ -33,7 +33,7 @@ COLUMNS = (
     Column("tokens", "Tokens in/out", 13, 8, right=True, usual=("0/0",)),
     Column("cost", "Cost", 9, 5, right=True, usual=("$0.00",)),
     Column("age", "Age", 7, 3, right=True),
-    Column("remark", "Remark", 14, 2, grow=4, usual=("end_turn",)),
+    Column("remark", "Detail", 14, 2, grow=4, usual=("end_turn",)),
 )
 
 
@@ -108,9 +108,9 @@ class RequestListPage(SplitPage):
         Sort("a", SortOrder.AGE, "oldest first"),
         Sort("t", SortOrder.TAG, "tag", "tag"),
         Sort("s", SortOrder.STATUS, "status", "status"),
-        Sort("c", SortOrder.COST, "cost, highest first", "cost"),
-        Sort("k", SortOrder.TOKENS, "tokens, most first", "tokens"),
-        Sort("r", SortOrder.ATTEMPTS, "attempts, most first", "attempts"),
+        Sort("c", SortOrder.COST, "highest cost first", "cost"),
+        Sort("k", SortOrder.TOKENS, "most tokens first", "tokens"),
+        Sort("r", SortOrder.ATTEMPTS, "most attempts first", "attempts"),
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:

@@ -110,7 +110,7 @@ class SavingsAnswers(QueryPage):
         if self._found is not None:
             number = len(self._found)
             more = f", the first {MOST_LISTED:,}" if number == MOST_LISTED else ""
-            title = f"{number:,} answers of {self._key}{more} · enter: how its cost was calculated"
+            title = f"{number:,} answers of {self._key}{more} · Enter explains the cost"
             self._list.show(rows.answer_rows(self._found), title)
 
     def _read(self, source: Source) -> list[AnswerSum]:

@@ -68,9 +68,9 @@ def _saved(found: Savings) -> Row:
         sync += f", of which {fmt.money(found.fee_nano)} fees"
     return _figure(
         "all",
-        "saved in 30 days",
+        "saved (30 d)",
         fmt.sum_of_money(found.saved_nano, found.unpriced),
-        remark=f"synchronous price of the same answers: {sync}; since {found.since_day} (UTC)",
+        remark=f"Sync price: {sync}; since {found.since_day} (UTC)",
         target=target,
         ok=found.saved_nano >= target if found.by["day"] else None,
     )
@@ -78,11 +78,10 @@ def _saved(found: Savings) -> Row:
 
 def _month(found: Savings) -> Row:
     ahead = found.month
-    name = f"{found.today:%B}"
     if ahead.projected_nano is None or ahead.pace_nano is None:
         return _figure(
             "month",
-            f"{name}, so far",
+            "saved this month",
             fmt.money(ahead.saved_nano),
             remark="projected after a full day with answers",
             target=ahead.target_nano,
@@ -90,7 +89,7 @@ def _month(found: Savings) -> Row:
     days = pluralize(ahead.full_days, "full day")
     return _figure(
         "month",
-        f"{name}, projected",
+        "projected this month",
         fmt.money(ahead.projected_nano),
         remark=f"{fmt.money(ahead.saved_nano)} so far + {pluralize(ahead.days_left, 'day')} x"
         f" {fmt.money(ahead.pace_nano)} (mean of {days})"

@@ -33,7 +33,7 @@ class ColumnsDialog(Dialog[None]):
     ColumnsDialog {
         align: center middle; background: $background 40%;
         #columns {
-            width: 44; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
+            width: 50; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
             background: $panel; border: round $primary 60%; border-title-color: $primary;
             border-subtitle-color: $secondary;
         }
@@ -56,7 +56,7 @@ class ColumnsDialog(Dialog[None]):
         """A list of columns."""
         with Vertical(id="columns") as box:
             box.border_title = " Columns "
-            box.border_subtitle = " space toggles · 0 default "
+            box.border_subtitle = " Space shows or hides · 0 restores defaults "
             yield self._choices
 
     def on_mount(self) -> None:

@@ -21,7 +21,7 @@ from titan_console.tui.widgets.lines import Line
 
 _OFFERED = 12
 _EXAMPLES = {
-    Field.STATUS: "status:failed",
+    Field.STATUS: "status:rejected",
     Field.KIND: "kind:collected",
     Field.WHO: "who:poller",
     Field.WORKFLOW: "wf:feed",
@@ -149,9 +149,10 @@ class FilterLine(Vertical):
 def _examples(vocabulary: Vocabulary) -> str:
     """An example term per field."""
     examples = [_EXAMPLES[field] for field in vocabulary.fields if field in _EXAMPLES]
-    if "errored" in vocabulary.states:
-        examples = [one.replace("status:failed", "status:errored") for one in examples]
-    return " ".join([*examples, "text", "!not"])
+    if "rejected" not in vocabulary.states:
+        state = "errored" if "errored" in vocabulary.states else "failed"
+        examples = [one.replace("status:rejected", f"status:{state}") for one in examples]
+    return " ".join([*examples, "text", "!excluded"])
 
 
 class _FilterInput(Input):

@@ -11,7 +11,7 @@ from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Column, Row
 
-_CLOSED = " · tab"
+_CLOSED = " · Tab opens it"
 
 
 class Section(Vertical):
