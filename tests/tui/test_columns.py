@@ -2,11 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
+from textual.widget import Widget
 
-from titan_console.tui.screens.batch_rows import ENDED_COLUMNS, ERROR_COLUMNS, OPEN_COLUMNS
+from titan_console.tui.screens.batch_rows import (
+    ENDED_COLUMNS,
+    ENDED_SORTS,
+    ERROR_COLUMNS,
+    OPEN_COLUMNS,
+    OPEN_SORTS,
+)
 from titan_console.tui.theme import DARK
 from titan_console.tui.widgets.record_table import RecordTable
-from titan_console.tui.widgets.row_drawing import GAP, Cell, Column, Row, fit
+from titan_console.tui.widgets.row_drawing import GAP, Cell, Column, Row, RowDrawing, fit
 
 LISTS = st.sampled_from([OPEN_COLUMNS, ENDED_COLUMNS, ERROR_COLUMNS])
 
@@ -32,6 +39,45 @@ def test_columns_drop_by_priority_and_keep_their_order() -> None:
     assert [column.key for column, _ in fit(columns, 21)] == ["a", "b", "c"]
     assert [column.key for column, _ in fit(columns, 20)] == ["b", "c"]
     assert [column.key for column, _ in fit(columns, 3)] == ["b"]
+
+
+_RUN_NAMES = {"status": 11, "workflow": 18, "run": 26, "mode": 6, "model": 16, "problem": 60}
+_OPEN = _RUN_NAMES | {"requests": 6, "saving": 7, "age": 4, "ends": 8, "due": 8, "risk": 8}
+_ENDED = _RUN_NAMES | {"good": 6, "failed": 3, "canceled": 3, "cost": 8, "saved": 8, "ended": 4}
+
+
+@pytest.mark.parametrize(
+    ("columns", "content", "width", "kept", "gone"),
+    [
+        (OPEN_COLUMNS, _OPEN, 120, {"risk", "due", "problem", "ends"}, {"mode", "model"}),
+        (OPEN_COLUMNS, _OPEN, 80, {"risk"}, {"mode", "model"}),
+        (ENDED_COLUMNS, _ENDED, 120, {"failed", "cost", "saved", "ended"}, {"mode", "model"}),
+        (ENDED_COLUMNS, _ENDED, 80, {"failed", "ended"}, {"mode", "model"}),
+    ],
+)
+def test_risk_and_cost_stay_where_mode_and_model_go(
+    columns: tuple[Column, ...], content: dict[str, int], width: int, kept: set[str], gone: set[str]
+) -> None:
+    shown = {column.key for column, _ in fit(columns, width, content)}
+    assert {"workflow", "run", "status"} | kept <= shown
+    assert not gone & shown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("columns", "content", "sorted_by"),
+    [
+        *((OPEN_COLUMNS, _OPEN, sort.column) for sort in OPEN_SORTS if sort.column),
+        *((ENDED_COLUMNS, _ENDED, sort.column) for sort in ENDED_SORTS if sort.column),
+        (ENDED_COLUMNS, {"workflow": 18, "run": 26}, "canceled"),
+    ],
+)
+def test_the_column_that_the_list_is_sorted_by_is_shown(
+    columns: tuple[Column, ...], content: dict[str, int], sorted_by: str, width: int
+) -> None:
+    drawing = RowDrawing(Widget(), columns)
+    drawing.order = (sorted_by, False)
+    assert sorted_by in {column.key for column, _ in fit(drawing.shown(), width, content)}
 
 
 def test_the_rest_of_the_width_goes_to_those_that_grow() -> None:

@@ -218,6 +218,17 @@ async def test_chosen_columns_are_remembered(tmp_path: Path) -> None:
     assert preferences.read(tmp_path).columns == {}
 
 
+async def test_columns_without_room_are_marked(tmp_path: Path) -> None:
+    async with opened(a_named_ledger(tmp_path), (60, 24)) as pilot:
+        await until_shown(pilot, _RUN)
+        await pilot.press("c")
+        await until_shown(pilot, "space toggles")
+        assert "◐ no room" in row_with(pilot, " Est. saved")
+        assert "◐ no room" not in row_with(pilot, " Workflow")
+        await pilot.resize_terminal(200, 50)
+        await until(pilot, lambda: "◐ no room" not in shown(pilot))
+
+
 async def test_filters_are_saved_applied_and_deleted(tmp_path: Path) -> None:
     made = a_named_ledger(tmp_path)
     async with opened(made) as pilot:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from titan_console.text.format import Tone
 from titan_console.tui.pages.dialog import Dialog
 from titan_console.tui.pages.page import Page, list_name
 from titan_console.tui.screens.navigation import app_of
@@ -14,7 +15,7 @@ from titan_console.tui.tools import current_record
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
-_CHOICES = (Column("name", "Column", 20, 0, grow=1),)
+_CHOICES = (Column("name", "Column", 20, 0, grow=1), Column("room", "", 9, 1))
 
 
 def start(page: Page) -> None:
@@ -62,9 +63,7 @@ class ColumnsDialog(Dialog[None]):
     def on_mount(self) -> None:
         """Mark the columns that are shown."""
         self._choices.show_header = False
-        self._choices.show(
-            [Row(c.key, {"name": Cell(f" {c.label or c.key}")}) for c in self._list.columns]
-        )
+        self._draw()
         self._choices.focus()
         self._mark()
 
@@ -77,6 +76,10 @@ class ColumnsDialog(Dialog[None]):
         default = {c.key: not c.is_extra for c in self._list.columns}
         self._choose({key: is_on for key, is_on in shown.items() if is_on != default[key]})
 
+    def on_resize(self) -> None:
+        """More columns may fit now."""
+        self.call_after_refresh(self._draw)
+
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Enter."""
         message.stop()
@@ -87,6 +90,11 @@ class ColumnsDialog(Dialog[None]):
         self._choose({})
         self._mark()
 
+    def _draw(self) -> None:
+        """The names, and which columns have no room now."""
+        narrow = self._list.columns_without_room()
+        self._choices.show([_choice(c, has_room=c.key not in narrow) for c in self._list.columns])
+
     def _mark(self) -> None:
         self._choices.selection.clear()
         self._choices.selection.add([column.key for column in self._list.shown_columns()])
@@ -94,5 +102,12 @@ class ColumnsDialog(Dialog[None]):
 
     def _choose(self, choice: Mapping[str, bool]) -> None:
         self._list.choose_columns(choice)
+        self._draw()
         self._page.state.preferences.choose(list_name(self._page, self._list), choice)
         self._page.save_preferences()
+
+
+def _choice(column: Column, *, has_room: bool) -> Row:
+    name = column.label or column.key
+    cells = {"name": Cell(f" {name}"), "room": Cell("" if has_room else "◐ no room", Tone.WARN)}
+    return Row(column.key, cells)

@@ -170,6 +170,10 @@ class RecordTable(ScrollView, can_focus=True):
         """The columns to show where there is room and they are not empty."""
         return self._drawing.shown()
 
+    def columns_without_room(self) -> set[str]:
+        """The keys of columns that would be shown in a wider terminal."""
+        return self._drawing.without_room(self.scrollable_content_region.width)
+
     def choose_columns(self, choice: Mapping[str, bool]) -> None:
         """Show or hide these; the others as by default."""
         self._drawing.choice = choice

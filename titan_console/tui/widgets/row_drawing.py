@@ -30,7 +30,8 @@ class Column(Struct, frozen=True):
     to `widest`. A column that `is_name` is shown in full first. What is too long for one that
     `keeps_end` is cut within. `narrow` is a width to which it shrinks before it goes, such as that
     of a glyph. Cells with one of the texts `usual` count as empty, and an empty column is left out.
-    `is_extra`: shown only where the operator chose it.
+    `is_extra`: shown only where the operator chose it. Long names leave room for a column that
+    `keeps_room`. `is_sorted`: the list is sorted by it; then it is shown even where it is empty.
     """
 
     key: str
@@ -45,13 +46,16 @@ class Column(Struct, frozen=True):
     narrow: int = 0
     usual: tuple[str, ...] = ()
     is_extra: bool = False
+    keeps_room: bool = False
+    is_sorted: bool = False
 
 
 # The widest text of each column, by its key; 0 for an empty one.
 Content = Mapping[str, int]
 _CHOSEN = 2
-# Names take at most that share of the width.
+# Names take at most that share of the width; so many cells of it they leave to no other column.
 _NAMES_OF_FIVE = 4
+_NAMES_KEEP = 48
 
 
 def fit(
@@ -62,7 +66,8 @@ def fit(
     Without `content`, all may hold text of any width.
     """
     if content is not None:
-        columns = [_sized(c, content) for c in columns if content.get(c.key)] or columns[:1]
+        filled = [c for c in columns if content.get(c.key) or c.is_sorted]
+        columns = [_sized(c, content) for c in filled] or columns[:1]
     chosen = _choose(_with_names(columns, width), width)
     widths = {column.key: column.width for column in chosen}
     spare = width - sum(column.width + GAP for column in chosen)
@@ -103,7 +108,7 @@ def _sized(column: Column, content: Content) -> Column:
     if not column.grow:
         return column
     # With room for the arrow of the sort.
-    needed = max(content[column.key], len(column.label) + 1)
+    needed = max(content.get(column.key, 0), len(column.label) + 1)
     return replace(
         column, width=min(column.width, needed), widest=max(1, min(column.widest, needed))
     )
@@ -112,13 +117,19 @@ def _sized(column: Column, content: Content) -> Column:
 def _with_names(columns: Sequence[Column], width: int) -> list[Column]:
     """The columns, names as wide as their widest text; long ones share what there is for names."""
     names = [column for column in columns if column.is_name and column.widest < _ANY]
-    left = width * _NAMES_OF_FIVE // 5 - GAP * len(names)
+    left = _room_for_names(columns, width) - GAP * len(names)
     sizes: dict[str, int] = {}
     for number, column in enumerate(sorted(names, key=lambda column: column.widest)):
         share = max(column.width, left // (len(names) - number))
         sizes[column.key] = min(column.widest, share)
         left -= sizes[column.key]
     return [replace(c, width=sizes[c.key]) if c.key in sizes else c for c in columns]
+
+
+def _room_for_names(columns: Sequence[Column], width: int) -> int:
+    kept = sum(column.width + GAP for column in columns if column.keeps_room)
+    most = width * _NAMES_OF_FIVE // 5
+    return min(most, max(_NAMES_KEEP, width - kept)) if kept else most
 
 
 def _choose(columns: Sequence[Column], width: int) -> list[Column]:
@@ -215,11 +226,11 @@ class RowDrawing:
         self._width = -1
 
     def shown(self) -> list[Column]:
-        """The columns to show; chosen ones are the last to go after the names and the status."""
+        """The columns to show; those chosen or sorted by go last but the names and the status."""
         found: list[Column] = []
         for column in map(self._with_arrow, self.columns):
             is_chosen = self.choice.get(column.key)
-            if is_chosen:
+            if is_chosen or (column.is_sorted and is_chosen is None):
                 found.append(replace(column, priority=min(column.priority, _CHOSEN)))
             elif is_chosen is None and not column.is_extra:
                 found.append(column)
@@ -229,7 +240,8 @@ class RowDrawing:
         """The column that the rows are sorted by, with room for the arrow."""
         if self.order is None or self.order[0] != column.key:
             return column
-        return replace(column, width=max(column.width, len(column.label) + 1))
+        width = max(column.width, len(column.label) + 1)
+        return replace(column, width=width, is_sorted=True, keeps_room=not column.is_name)
 
     def measure(self, rows: Iterable[Row], *, is_more: bool = False) -> bool:
         """Fit the columns to these rows, or to `is_more` rows; whether that changes any."""
@@ -271,6 +283,14 @@ class RowDrawing:
         self._content = {key: width for key, width in content.items() if key not in dropped}
         self._width = -1
         return True
+
+    def without_room(self, width: int) -> set[str]:
+        """The columns to show that have something to say, but no room in a line of that width."""
+        self._fit(width)
+        drawn = {column.key for column, _ in self._fitted}
+        content = self._content
+        filled = {c.key for c in self.shown() if content is None or content.get(c.key)}
+        return filled - drawn
 
     def column_at(self, x: int, width: int) -> str | None:
         """The key of the column at that cell of a line."""
