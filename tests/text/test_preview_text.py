@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from support.console.console_builders import NOW
 
 from core.commands.command_request import with_option
+from core.commands.params_edit import EditSample
 from core.commands.preview import Preview
 from state.model.timestamps import to_text
 from state.operations.commands import Action, Command, CommandState
-from titan_console.text import command_labels, preview_text
+from titan_console.text import command_labels, edit_text, preview_text
 
 HOUR = timedelta(hours=1)
 PREVIEW = Preview(
@@ -112,6 +113,16 @@ def test_the_effect_of_a_command_on_the_deadline(
 ) -> None:
     due = replace(PREVIEW, action=action, deadlines=(to_text(NOW + left),))
     assert said(due)["deadline"].startswith(words)
+
+
+def test_changes_of_a_few_requests_say_how_many_more_there_are() -> None:
+    samples = [EditSample(name, {"max_tokens": 1}, {"max_tokens": 2}) for name in "abc"]
+    assert [fact.text for fact in edit_text.facts(samples, 4)] == [
+        *(f"{name}  max_tokens: 1 → 2" for name in "abc"),
+        "… 1 more request",
+    ]
+    assert len(edit_text.facts(samples, 3)) == 3
+    assert edit_text.facts([], 4) == []
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,14 @@ _BEFORE = 12
 _ABSENT = object()
 
 
-def facts(samples: "Sequence[EditSample]") -> list[Fact]:
-    """The changes in each sample, by the path of the value."""
-    return [fact for sample in samples for fact in _of_sample(sample)]
+def facts(samples: "Sequence[EditSample]", count: int) -> list[Fact]:
+    """The changes in each sample of `count` requests, by the path of the value."""
+    found = [fact for sample in samples for fact in _of_sample(sample)]
+    if found and count > len(samples):
+        found.append(
+            Fact("change", f"… {pluralize(count - len(samples), 'more request')}", Tone.DIM)
+        )
+    return found
 
 
 def _of_sample(sample: "EditSample") -> Iterator[Fact]:

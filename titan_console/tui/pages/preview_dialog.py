@@ -122,10 +122,8 @@ class PreviewDialog(Dialog["Plan | None"]):
                 yield Input(placeholder=hint, id="edits", compact=True)
             with Horizontal(classes="field"):
                 yield Label("")
-                yield Toggle("c canary: send one request first", id="canary")
-            with Horizontal(classes="field"):
-                yield Label("")
-                yield Toggle("f force: include skipped requests", id="force")
+                yield Toggle("c canary: one first", id="canary")
+                yield Toggle("f also skipped", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
@@ -328,7 +326,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         preview = plan.preview
         facts = [
             *preview_text.facts(preview, self._draft.target.label, self._clock.now()),
-            *edit_text.facts(self._samples),
+            *edit_text.facts(self._samples, preview.count),
         ]
         self._title(f" {phrase(preview.action, preview.count)} ")
         self.query_one("#facts").display = self.query_one("#command-line").display = True
