@@ -11,9 +11,9 @@ from support.console.console_builders import A_CATALOGUE, LedgerBuilder
 from support.console.console_pilot import app_of, opened, shown, table, until, until_shown
 
 from core.config.settings import Settings
-from core.reporting.poller_health import assess
+from core.reporting.poller_health import PollerHealth, PollerState, assess
 from state.batches import leases
-from state.queries import ledger_status
+from state.queries import ledger_status, poll_history
 from titan_console.doctor import lane_checks
 from titan_console.session.poll_helper import parse_result
 from titan_console.text import access, first_steps
@@ -22,6 +22,7 @@ from titan_console.text.access import Access
 from titan_console.text.first_steps import Facts
 from titan_console.text.format import Tone
 from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.poller_rows import PollerView, poller_rows
 
 _WITH_KEY = Access(credential="ANTHROPIC_API_KEY")
 _WITHOUT = Access(
@@ -96,6 +97,42 @@ async def test_doctor_checks_again_by_itself_and_says_when(tmp_path: Path) -> No
         (tmp_path / "titan.toml").unlink()
         await pilot.press("8")
         await until(pilot, lambda: "✗ fail  titan.toml" not in shown(pilot))
+
+
+def a_view(
+    made: LedgerBuilder, age: timedelta, health: PollerHealth | None = None
+) -> dict[str, str]:
+    """The rows of the poller that long after the builder's time, by their name."""
+    now = made.clock.now() + age
+    view = PollerView(
+        health=health or assess(ledger_status.poller(made.ledger), now),
+        polls=poll_history.latest(made.ledger, limit=30),
+        interval=ledger_status.median_poll_interval(made.ledger),
+        has_open=True,
+    )
+    return {str(row.key): row.cells["detail"].text for row in poller_rows(view, None, now)}
+
+
+def test_a_poll_that_runs_has_a_row_beside_the_last_one(tmp_path: Path) -> None:
+    made = polled(tmp_path)
+    leases.begin_poll(made.ledger)
+    rows = a_view(made, timedelta(seconds=1), PollerHealth(state=PollerState.RUNNING))
+    made.close()
+    assert rows["current poll"].startswith("running  ·  by ")
+    assert rows["last poll"].startswith("3m ago  ·  took 0s  ·  by ")
+    assert rows["next poll"].startswith("running now")
+
+
+def test_the_next_poll_is_counted_from_the_end_of_the_last_one(tmp_path: Path) -> None:
+    made = polled(tmp_path)
+    lease = leases.begin_poll(made.ledger)
+    made.clock.advance(800)
+    leases.end_poll(made.ledger, lease, {}, None)
+    rows = a_view(made, timedelta(seconds=60))
+    late = a_view(made, timedelta(minutes=20))
+    made.close()
+    assert rows["next poll"].startswith("in 14m")
+    assert late["next poll"].startswith("due now")
 
 
 def test_silence_is_no_problem_where_no_batch_is_open(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class PollerView(Struct, frozen=True):
 def poller_rows(view: PollerView, access: Access | None, now: datetime) -> list[Row]:
     """Last and next poll, the latest ones, and what they reach the API with."""
     return [
-        _last(view, now),
+        *_last(view, now),
         _next(view, now),
         *([_recent(view.polls)] if view.polls else []),
         *_hosts(view.polls, now),
@@ -69,7 +69,28 @@ def _access(access: Access) -> tuple[Row, ...]:
     return _key(access), _server(access), *map(_lane, access.lanes)
 
 
-def _last(view: PollerView, now: datetime) -> Row:
+def _last(view: PollerView, now: datetime) -> list[Row]:
+    """The latest poll; while one runs, that one and the last one that has finished."""
+    if view.health.state != PollerState.RUNNING:
+        return [_finished(view, now)]
+    is_recorded = bool(view.polls) and view.polls[0].finished_ts is None
+    by = f"  ·  by {view.polls[0].actor}" if is_recorded else ""
+    current = _row("current poll", _NOTE, f"running{by}")
+    earlier = next((poll for poll in view.polls if poll.finished_ts), None)
+    if earlier is None:
+        return [current]
+    how = "failed " if earlier.error else ""
+    parts = [
+        f"{how}{fmt.since(earlier.finished_ts, now)} ago",
+        earlier.error or "",
+        _took(earlier),
+        f"by {earlier.actor}",
+    ]
+    text = ledger_messages.in_list("  ·  ".join(part for part in parts if part), now)
+    return [current, _row("last poll", _BAD if earlier.error else _OK, text)]
+
+
+def _finished(view: PollerView, now: datetime) -> Row:
     label = fmt.poller_status(view.health, has_open=view.has_open)
     health = _OK if label.tone == Tone.GOOD else _BAD if label.tone == Tone.BAD else _WARN
     if label.tone in (Tone.DIM, Tone.BUSY):
@@ -96,7 +117,8 @@ def _next(view: PollerView, now: datetime) -> Row:
     how = "L polls now"
     if interval is None or last is None:
         return _row("next poll", _NOTE, f"no schedule known yet  ·  {how}")
-    left = from_text(last.started_ts) + interval - now
+    # A long poll delays the next one: the age of the last poll is since its end.
+    left = from_text(last.finished_ts or last.started_ts) + interval - now
     every = f"polls come every {fmt.span(interval)} (median)"
     if view.health.state == PollerState.RUNNING:
         return _row("next poll", _NOTE, f"running now  ·  {every}")
