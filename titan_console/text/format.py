@@ -253,7 +253,8 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        then = f"next check in {span(left)}" if left > timedelta(0) else "checked by the next poll"
+        # Each poll looks for it; the first one after that time decides that it was not sent.
+        then = f"resolved within {span(left)}" if left > timedelta(0) else "resolved by next poll"
         return f"{then}: {message}" if message else then
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"
