@@ -13,6 +13,7 @@ from core.config import titan_file
 from state.files.folder import Folder
 from titan_console.cli.main import cli
 from titan_console.text import format as fmt
+from titan_console.tui.screens.request_detail import RequestDetail
 from titan_console.tui.widgets.lines import TotalsStrip
 
 SINCE = "2026-04-03"
@@ -84,6 +85,10 @@ async def test_a_figure_opens_to_batches_answers_and_the_price(tmp_path: Path) -
         await until_shown(pilot, "3 answers of tb-0069-k3x9")
         await pilot.press("enter")
         await until_shown(pilot, "cached-000")
+        page = pilot.app.screen
+        assert isinstance(page, RequestDetail)
+        assert page.sections.current == "Cost"
+        await until_shown(pilot, "per million")
         await pilot.press("escape", "escape", "escape")
         await until_shown(pilot, "newsletter")
 

@@ -34,10 +34,15 @@ class RequestDetail(DetailPage):
     SECTIONS: ClassVar = ("Overview", "Request", "Response", "Error", "Attempts", "Cost", "Raw")
 
     def __init__(
-        self, state: ConsoleState, destination: ToRequest, origin: RecordTable | None
+        self,
+        state: ConsoleState,
+        destination: ToRequest,
+        origin: RecordTable | None,
+        section: str = SECTIONS[0],
     ) -> None:
-        """`destination` is the request."""
+        """`destination` is the request, `section` the tab to start on."""
         super().__init__(state, destination, origin)
+        self.sections.start_on(section)
         self._bodies = BodyReader(state.folder)
         self._prices: PriceBook | None = None
         self._workflow = ""

@@ -18,9 +18,12 @@ from state.files.folder import Folder
 from state.queries import batch_detail, spending
 from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, SumFilter
 from titan_console.session.console_state import ConsoleState
+from titan_console.text import links
+from titan_console.text.links import ToRequest
 from titan_console.tui.pages.page import Records
 from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.screens import savings_rows as rows
+from titan_console.tui.screens.request_detail import RequestDetail
 from titan_console.tui.widgets.chart import Chart
 from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.section import Section
@@ -112,6 +115,14 @@ class SavingsAnswers(QueryPage):
             more = f", the first {MOST_LISTED:,}" if number == MOST_LISTED else ""
             title = f"{number:,} answers of {self._key}{more} · Enter explains the cost"
             self._list.show(rows.answer_rows(self._found), title)
+
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """Open the request at how its cost was calculated."""
+        message.stop()
+        destination = links.parse(message.row.link, self.state.tabs)
+        if isinstance(destination, ToRequest):
+            page = RequestDetail(self.state, destination, message.table, section="Cost")
+            self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def _read(self, source: Source) -> list[AnswerSum]:
         return spending.answers_in_sum(source, self._sum_filter, self._key)

@@ -115,7 +115,11 @@ class SectionStrip(TabStrip):
     def __init__(self, sections: Sequence[str], *, id: str) -> None:  # noqa: A002 - Textual's own word
         """Start on the first section."""
         super().__init__([Tab("", word, word) for word in sections], id=id)
-        self.set_reactive(SectionStrip.current, sections[0] if sections else "")
+        self.start_on(sections[0] if sections else "")
+
+    def start_on(self, section: str) -> None:
+        """Show that section first; before it is mounted."""
+        self.set_reactive(SectionStrip.current, section)
 
     def move(self, step: int) -> None:
         """Move right or left, wrapping around."""
