@@ -4,11 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.console.console_builders import A_CATALOGUE, Failure, LedgerBuilder
 from support.console.console_pilot import app_of, opened, shown, table, until, until_shown
 from textual.pilot import Pilot
 
+from core.reporting import job_report
+from state.files.folder import Folder
+from titan_console.text import job_document
 from titan_console.text.format import Tone, local_moment
+from titan_console.tui.screens import job_rows
 from titan_console.tui.screens.job_page import JobPage, RunPage
 from titan_console.tui.screens.jobs import JobsScreen
 
@@ -27,6 +32,35 @@ def a_ledger_of_jobs(home: Path, settings: str = A_CATALOGUE) -> LedgerBuilder:
     return made
 
 
+def test_the_job_and_its_page_name_the_run_that_is_run_synchronously(tmp_path: Path) -> None:
+    made = a_ledger_of_jobs(tmp_path)
+    now = made.clock.now()
+    report = job_report.read(made.ledger, Folder(tmp_path), "feed", now)
+    made.close()
+    assert report is not None
+    window = report.status.window
+    assert window is not None
+    later = replace(report, status=replace(report.status, sync_run_at=window.sync_run_at))
+    for found, cell, field in (
+        (report, "in 1d 00h", "of the open run"),
+        (later, "next in 2d 00h", "of the next run"),
+    ):
+        (row,) = job_rows.job_rows([found.status], now)
+        assert row.cells["sync_run"].text == cell
+        assert any(line.endswith(field) for line in job_document.overview(found, now).lines)
+
+
+def test_the_turnaround_fits_into_80_columns(tmp_path: Path) -> None:
+    made = a_ledger_of_jobs(tmp_path)
+    report = job_report.read(made.ledger, Folder(tmp_path), "feed", made.clock.now())
+    made.close()
+    assert report is not None
+    long = replace(report, turnarounds_s=[1200.0] * 40)
+    lines = job_document.overview(long, made.clock.now()).lines
+    (turnaround,) = [line for line in lines if line.startswith("Turnaround")]
+    assert len(turnaround) < 80
+
+
 async def on_jobs(pilot: Pilot[None]) -> None:
     await pilot.press("6")
     await until_shown(pilot, "stray")
@@ -42,7 +76,7 @@ async def test_enter_opens_a_job_then_a_run_and_esc_goes_back(tmp_path: Path) ->
         page = shown(pilot)
         for text in (
             "batch  ·  daily",
-            f"Results due     {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
+            f"Next due        {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
             f"Sync run        {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h),",
             "of $1.00 used today",
             "overloaded_error: Overloaded: try later",

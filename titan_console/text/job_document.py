@@ -12,7 +12,8 @@ from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
-_TREND = 30
+# With the percentiles in 80 columns.
+_TREND = 12
 _NEARLY_USED = 0.8
 
 
@@ -57,10 +58,11 @@ def _next_run(builder: DocumentBuilder, report: JobReport, now: datetime) -> Non
         builder.field("Next run", "no deadline" if report.runs else "not run yet")
         return
     builder.field("Next submit", job_labels.local(window.submit_from, now))
-    builder.field("Results due", job_labels.local(window.due, now))
+    builder.field("Next due", job_labels.local(window.due, now))
     if sync_run_at is not None:
         # A daily job submits its next run just when the open one would run synchronously.
-        of_open = "" if sync_run_at == window.sync_run_at else ", of the open run"
+        is_next = sync_run_at == window.sync_run_at
+        of_open = ", of the next run" if is_next else ", of the open run"
         builder.field("Sync run", job_labels.local(sync_run_at, now) + of_open)
 
 
@@ -101,6 +103,7 @@ def _turnaround(builder: DocumentBuilder, report: JobReport) -> None:
         Part(f"{'Turnaround':<16}", Tone.DIM),
         Part(f"{text}, of {batches}  "),
         Part(trend, Tone.BUSY),
+        hang=16,
     )
 
 

@@ -21,7 +21,7 @@ JOB_COLUMNS = (
     Column("mode", "Mode", 8, 5, usual=("· batch",)),
     Column("schedule", "Schedule", 9, 4),
     Column("submit", "Next submit", 13, 3),
-    Column("sync_run", "Sync run at", 12, 6),
+    Column("sync_run", "Sync run", 14, 6),
     Column("delivery", "Delivery", 16, 7),
     Column("hook", "Hook", 11, 8),
     Column("workload", "Workload", 8, 9, grow=1, widest=14, is_extra=True),
@@ -158,7 +158,7 @@ def _job_row(line: JobStatus, now: datetime) -> Row:
             "outcomes": Cell(glyphs or fmt.NOTHING, tones=tones),
             "failed": Cell(fmt.count(line.failed), Tone.BAD if line.failed else Tone.DIM),
             "submit": Cell(_submit(line, now)),
-            "sync_run": Cell(job_labels.relative(line.sync_run_at, now)),
+            "sync_run": Cell(_sync_run(line, now)),
             "delivery": Cell(str(handed), handed.tone),
             "hook": Cell(str(hook), hook.tone),
         },
@@ -175,12 +175,19 @@ def _submit(line: JobStatus, now: datetime) -> str:
     return "now" if due <= now else job_labels.relative(due, now)
 
 
+def _sync_run(line: JobStatus, now: datetime) -> str:
+    """When the deadline guard runs the open run, else the next one."""
+    at = job_labels.relative(line.sync_run_at, now)
+    is_next = line.window is not None and line.sync_run_at == line.window.sync_run_at
+    return f"next {at}" if line.sync_run_at and is_next else at
+
+
 def _about(line: JobStatus, now: datetime) -> str:
     last = line.runs[0] if line.runs else None
     parts = [
         line.name,
         ledger_messages.in_details(line.pause.text) if line.pause else "",
-        f"results due {fmt.local_moment(line.window.due)}" if line.window else "",
+        f"next results due {fmt.local_moment(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
         f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
         if last and last.failed
