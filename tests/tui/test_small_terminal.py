@@ -16,6 +16,7 @@ from support.console.example_ledgers import a_busy_ledger
 
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.request_detail import RequestDetail
+from titan_console.tui.widgets.section import Section
 from titan_console.tui.widgets.tab_strip import SectionStrip, place
 
 
@@ -32,6 +33,17 @@ async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_p
         await until_shown(pilot, "queued 5,096")
         # Its rows begin right under the figures and the hold.
         assert lines(pilot)[1].startswith(" open batches 6 ")
+
+
+async def test_the_focused_list_of_doctor_takes_all_lines(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path), (60, 16)) as pilot:
+        await pilot.press("8")
+        await until_shown(pilot, "checked 0s ago")
+        for _ in range(3):
+            await pilot.press("tab")
+            await pilot.pause()
+            heights = [section.outer_size.height for section in pilot.app.screen.query(Section)]
+            assert sum(heights) == pilot.app.screen.query_one(".content").size.height
 
 
 async def test_all_tabs_of_a_request_are_reachable_and_the_current_one_is_visible(

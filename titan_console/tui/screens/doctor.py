@@ -122,7 +122,9 @@ class DoctorScreen(QueryPage):
     }
     DoctorScreen.-flat { #poller, #checks, #metrics { height: 1; } #poller-table { height: 1fr; } }
     DoctorScreen.-flat {
-        #poller:focus-within, #checks:focus-within, #metrics:focus-within { height: 1fr; }
+        #poller:focus-within, #checks:focus-within, #metrics:focus-within {
+            height: 1fr; max-height: 100%;
+        }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
