@@ -191,6 +191,6 @@ async def test_the_preview_is_usable_on_a_small_screen(bench: Bench, size: tuple
         screen = shown(pilot)
         for text in ("type 120", "Back  esc", "Replay ", "reason", "e edit"):
             assert text in screen
-        assert size[0] < 60 or "[ ] f also skipped " in screen
+        assert size[0] < 60 or "[ ] f force: include skipped requests " in screen
         await pilot.press("y", *"120", "enter")
         await until(pilot, lambda: bool(given(bench)))

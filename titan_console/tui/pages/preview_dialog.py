@@ -122,8 +122,10 @@ class PreviewDialog(Dialog["Plan | None"]):
                 yield Input(placeholder=hint, id="edits", compact=True)
             with Horizontal(classes="field"):
                 yield Label("")
-                yield Toggle("c canary: one first", id="canary")
-                yield Toggle("f also skipped", id="force")
+                yield Toggle("c canary: send one request first", id="canary")
+            with Horizontal(classes="field"):
+                yield Label("")
+                yield Toggle("f force: include skipped requests", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
             yield Input(placeholder="optional, for the event log", id="reason", compact=True)
