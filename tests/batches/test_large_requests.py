@@ -66,7 +66,9 @@ def test_the_deadline_guard_cancels_the_batch_of_the_others_alone(bench: Bench) 
 
 def test_a_forced_sync_says_so_before_it_cancels_anything(bench: Bench) -> None:
     bench.engine.submit([_large()], SubmitOptions(tag="t"))
-    with pytest.raises(PayloadError, match="1 larger than the 32 MB of a synchronous call"):
+    with pytest.raises(
+        PayloadError, match="1 request is larger than the 32 MB of a synchronous call"
+    ):
         planner.plan(
             bench.engine.context, CommandRequest(action=Action.SYNC, wanted=Filter(names=("t",)))
         )

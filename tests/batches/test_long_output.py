@@ -166,7 +166,9 @@ def test_a_run_at_once_has_a_call_for_every_set_of_headers(
 def test_sync_by_hand_says_why_it_leaves_them(engine: Engine, bench: Bench) -> None:
     bench.sandbox.plan = Plan.manual()
     engine.submit([a_request("long", max_tokens=200_000)], SubmitOptions(tag="t"))
-    with pytest.raises(PayloadError, match="1 above the output limit of a synchronous call"):
+    with pytest.raises(
+        PayloadError, match="1 request is above the output limit of a synchronous call"
+    ):
         planner.plan(
             engine.context, CommandRequest(action=Action.SYNC, wanted=Filter(names=("t",)))
         )
