@@ -84,6 +84,7 @@ _GLYPHS = (
     ("+?", "plus answers without a known price"),
 )
 _KEYS_WIDTH = 16
+_LEGEND = "Symbols"
 _GLYPHS_WIDTH = 3
 # From that width on, there is room for sentences beside the glyphs.
 _WIDE = 116
@@ -209,12 +210,13 @@ def keys_table(found: Sequence[Action], *, explained: bool = False) -> Table | T
     return made if found else Text("No matching key.")
 
 
-def _glyphs(wanted: str) -> Table:
+def _glyphs(wanted: str) -> Table | Text:
     made = _grid(_GLYPHS_WIDTH)
-    for glyph, meaning in _GLYPHS:
-        if wanted.casefold() in f"{glyph} {meaning}".casefold():
-            made.add_row(Text(glyph, "bold"), Text(meaning))
-    return made
+    found = [one for one in _GLYPHS if wanted.casefold() in " ".join(one).casefold()]
+    for glyph, meaning in found:
+        made.add_row(Text(glyph, "bold"), Text(meaning))
+    made.title, made.title_style, made.title_justify = _LEGEND, "bold underline", "left"
+    return made if found else Text("")
 
 
 def _grid(width: int) -> Table:
