@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, settings
 from support.builders import Bench, a_bench
 from support.ledgers.ledger_builders import a_ledger
 from support.ledgers.new_ledger import prepare_new_home
+from support.ledgers.postgres_database import Database, an_empty_ledger
 from support.processes.terminal import a_server
+from support.processes.tmux import Pane
 
 from state.db.ledger import Ledger
 from titan_console.sandbox.api import Sandbox
@@ -82,6 +84,24 @@ def ledger(tmp_path: Path) -> Generator[Ledger, None, None]:
     prepare_new_home(tmp_path / "titan" / "titan.db")
     with a_ledger(tmp_path / "titan") as made:
         yield made
+
+
+@pytest.fixture
+def database() -> Generator[Database, None, None]:
+    """An empty ledger in PostgreSQL."""
+    made = an_empty_ledger()
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def pane(tmp_path: Path) -> Generator[Pane, None, None]:
+    """A terminal; the test needs tmux, which .ci/run installs."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed here")
+    made = Pane(f"titan-{tmp_path.name}")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the credentials."""
+        """Release the credentials."""
         ...
 
 

@@ -85,7 +85,7 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
         _ceiling("error_rate", "error rate", _ratio(failed, facts.requests), _ERROR_RATE),
         _ceiling(
             "fallbacks_30d",
-            f"synchronous runs in {days} days",
+            f"synchronous runs ({days} d)",
             facts.sync_runs if facts.requests or facts.sync_runs else None,
             _SYNC_RUNS * month,
         ),

@@ -171,7 +171,7 @@ def _imported(path: Path, code: str, files: Files) -> Iterator[str]:
 
 
 def _prompt(command: str, folder: str, files: Files) -> str:
-    """What an agent is told, with the content of a file that the command names for it."""
+    """The prompt of an agent, with the content of a file that the command names for it."""
     if not _AGENT.search(command):
         return ""
     found = _PROMPT.search(command)

@@ -9,7 +9,7 @@ import pytest
 from support.builders import Bench, a_bench
 from support.console.command_pilot import console, failed, given, replay_the_error
 from support.console.console_pilot import app_of, until_shown
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 from support.processes.postgres_server import the_server
 
 from core.clock import OffsetClock, SystemClock
@@ -21,13 +21,6 @@ from state.operations import hosts
 from titan_console.session.ledger_watcher import SnapshotReader
 from titan_console.session.messages import LedgerChanged, LedgerLost
 from titan_console.session.query_worker import QueryWorker, Superseded
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 from support.console.console_builders import NOW, LedgerBuilder
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 from support.processes.postgres_server import the_server
 from textual.message import Message
 
@@ -31,13 +31,6 @@ _OTHERS = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = 'titan-console' AND pid <> pg_backend_pid()"
 )
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 @pytest.fixture

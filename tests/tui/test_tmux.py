@@ -1,26 +1,13 @@
 """The console in a real terminal, while other processes write the ledger."""
 
 import json
-import shutil
-from collections.abc import Generator
 from pathlib import Path
 
-import pytest
 from support.builders import some_requests
 from support.processes.terminal import Terminal, a_server
 from support.processes.tmux import Pane, settings
 
 from titan_console.sandbox.model.timing import Plan
-
-
-@pytest.fixture
-def pane(tmp_path: Path) -> Generator[Pane, None, None]:
-    """A terminal; the test needs tmux, which .ci/run installs."""
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed here")
-    pane = Pane(f"titan-{tmp_path.name}")
-    yield pane
-    pane.close()
 
 
 def test_a_batch_appears_and_ends_on_the_screen_as_others_write(pane: Pane, tmp_path: Path) -> None:

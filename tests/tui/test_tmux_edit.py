@@ -1,8 +1,6 @@
 """From an empty home to an edited error that is replayed and answered, in a real terminal."""
 
-import shutil
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -24,16 +22,6 @@ changed = re.sub(r'"max_tokens": (\\d+)', lambda found: f'"max_tokens": {2 * int
 assert changed != text
 path.write_text(changed, "utf-8")
 """
-
-
-@pytest.fixture
-def pane(tmp_path: Path) -> Generator[Pane, None, None]:
-    """A terminal; the test needs tmux, which .ci/run installs."""
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed here")
-    pane = Pane(f"titan-{tmp_path.name}")
-    yield pane
-    pane.close()
 
 
 def submit_and_poll(under: Settings) -> None:

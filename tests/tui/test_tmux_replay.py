@@ -1,10 +1,8 @@
 """From launch to a replayed error, in a real terminal with real polls: the console's whole way."""
 
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -18,16 +16,6 @@ from core.config.settings import Settings, child_environment
 from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from titan_console.sandbox.model.timing import Plan
-
-
-@pytest.fixture
-def pane(tmp_path: Path) -> Generator[Pane, None, None]:
-    """A terminal; the test needs tmux, which .ci/run installs."""
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed here")
-    pane = Pane(f"titan-{tmp_path.name}")
-    yield pane
-    pane.close()
 
 
 def errored_batch(under: Settings) -> None:

@@ -1,11 +1,10 @@
 """Hosts with one ledger go by the clock of its server, whatever their own clocks say."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
@@ -13,13 +12,6 @@ from core.config.settings import Settings
 from core.recovery.accept_loss import accept_loss
 from state.model.ledger_url import LedgerUrl
 from state.model.timestamps import from_text
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 class OffClock(SystemClock):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.ledgers.ledger_builders import START, spooled, submit
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 from support.processes.postgres_server import the_server
 from support.processes.slow_proxy import SlowProxy
 
@@ -20,13 +20,6 @@ from state.model.errors import LedgerBusy, LedgerUnusable
 from state.queries import ledger_status
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 @pytest.fixture

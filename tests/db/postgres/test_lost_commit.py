@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.ledgers.ledger_builders import START, spooled, submit
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 from support.processes.cut_proxy import CutProxy
 from support.processes.postgres_server import the_server
 
@@ -17,13 +17,6 @@ from state.model.errors import LedgerUnusable
 from state.queries import ledger_status
 
 Open = Callable[[str], PostgresLedger]
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 @pytest.fixture

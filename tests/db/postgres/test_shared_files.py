@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.error_codes import code_is
-from support.ledgers.postgres_database import Database, an_empty_ledger
+from support.ledgers.postgres_database import Database
 from support.ledgers.storage import START
 
 from state.db.ledger import Ledger
@@ -24,13 +24,6 @@ from state.model.errors import FileMissing, FileUnusable
 MB = 1 << 20
 NAME = "tb_1.jsonl"
 Host = Callable[..., Ledger]
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    made = an_empty_ledger()
-    yield made
-    made.clear()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     print_fields(
         [
             ("batchable tokens", share_basis(found)),
-            (f"spent in {days} days", cells.sum_of_money(found.cost_nano, found.unpriced)),
+            (f"spent ({days} d)", cells.sum_of_money(found.cost_nano, found.unpriced)),
             ("fees", cells.fees_in_sum(found.fee_nano)),
         ]
     )

@@ -145,7 +145,7 @@ def distribution_title(seconds: Sequence[float]) -> str:
 
 def _without_days(title: str) -> str:
     """The title of a KPI without the days that it is the sum of."""
-    return title.removesuffix(" (30 d)").partition(" in ")[0]
+    return title.partition(" (")[0]
 
 
 def _short(day: str) -> str:
