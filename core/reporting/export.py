@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from itertools import islice
 from typing import Any, Protocol
 
 from msgspec import MsgspecError, Struct, to_builtins
@@ -25,8 +24,8 @@ from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
 Record = dict[str, Any]
-# Records that are encoded at once.
-_CHUNK = 100
+# Records that are encoded at once, and the characters of their texts.
+_CHUNK, _CHUNK_TEXT = 100, 1 << 20
 # What a spreadsheet takes for the beginning of a formula, or drops before it looks for one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -121,14 +120,27 @@ def write(
 
 
 def _write_lines(records: Iterable[Record | RequestReport], to: Writable) -> int:
-    left, count = iter(records), 0
-    for first in left:
-        # Rows of a query are shown as they come.
-        others = () if isinstance(first, dict) else islice(left, _CHUNK)
-        chunk = [first, *others]
+    count = 0
+    for chunk in _chunks(records):
         to.write(_lines(chunk).decode("ascii"))
         count += len(chunk)
     return count
+
+
+def _chunks(
+    records: Iterable[Record | RequestReport],
+) -> Iterator[Sequence[Record | RequestReport]]:
+    """What is encoded at once: few records with little text."""
+    chunk, size = list[Record | RequestReport](), 0
+    for record in records:
+        chunk.append(record)
+        # Rows of a query are shown as they come.
+        size += _CHUNK_TEXT if isinstance(record, dict) else len(record.text or "")
+        if size >= _CHUNK_TEXT or len(chunk) == _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _lines(records: Sequence[Record | RequestReport]) -> bytes:

@@ -4,6 +4,7 @@ import json
 from io import StringIO
 from pathlib import Path
 
+from msgspec.structs import replace
 from support.builders import Bench
 
 from core.reporting import export
@@ -50,3 +51,27 @@ def test_texts_that_are_not_ascii_are_escaped(bench: Bench) -> None:
     file.write_bytes(stored[:at] + "é".encode() + stored[at + 2 :])
     found, _ = _exported(bench)
     assert sum(str(row["text"]).startswith("é") for row in found) == 1
+
+
+class _Writes:
+    """Keeps the length of each write."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def write(self, text: str) -> int:
+        self.lengths.append(len(text))
+        return len(text)
+
+
+def test_long_answers_are_written_a_few_at_a_time(bench: Bench) -> None:
+    bench.submit(1)
+    bench.poll_after(60)
+    context, written = bench.engine.context, _Writes()
+    (one,) = export.requests(context.ledger, context.folder, None)
+    long = replace(one, text="x" * 600_000)
+    assert export.write([long] * 20, written, Format.JSONL) == 20
+    assert max(written.lengths) < 2 * 1_000_000
+    short = _Writes()
+    assert export.write([one] * 250, short, Format.JSONL) == 250
+    assert len(short.lengths) == 3
