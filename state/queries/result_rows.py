@@ -11,9 +11,7 @@ from state.db.dialect import LISTED, LISTED_TEXTS, as_list
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
-from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
-from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
 # Bytes of result lines, and rows, in a chunk.
@@ -221,13 +219,6 @@ class ExportRow(NamedTuple):
     ended_ts: str | None
     result_offset: int | None
     result_length: int | None
-
-    @property
-    def result(self) -> FileSpan | None:
-        """Its line in the results file of its batch; None without one."""
-        if self.batch_key is None or self.result_offset is None or self.result_length is None:
-            return None
-        return FileSpan(file_name(self.batch_key), self.result_offset, self.result_length)
 
 
 def export_rows(source: Source, ids: Iterable[int] | None = None) -> Iterator[ExportRow]:

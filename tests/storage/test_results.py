@@ -53,8 +53,9 @@ def test_a_result_names_its_line(made: LedgerBuilder, submission: Submission) ->
     store_results(made.ledger, ended, result)
     (number,) = ids(made.ledger, "line").values()
     (row,) = result_rows.export_rows(made.ledger, [number])
-    assert row.result == FileSpan(f"{ended.key}.jsonl", 2**40, 2**33)
-    assert request(made.ledger, "line", "x").attempts[0].result == row.result
+    assert (row.batch_key, row.result_offset, row.result_length) == (ended.key, 2**40, 2**33)
+    expected = FileSpan(f"{ended.key}.jsonl", 2**40, 2**33)
+    assert request(made.ledger, "line", "x").attempts[0].result == expected
     assert submission.request_count == 3
 
 
@@ -76,7 +77,7 @@ def test_a_request_without_a_batch_has_no_attempt(made: LedgerBuilder) -> None:
     made.submit("tag", ["a"])
     (number,) = ids(made.ledger, "tag").values()
     (row,) = result_rows.export_rows(made.ledger, [number])
-    assert (row.outcome, row.cost_nano, row.result, row.ended_ts) == (None, None, None, None)
+    assert (row.outcome, row.cost_nano, row.result_offset, row.ended_ts) == (None,) * 4
     assert request_detail.request(made.ledger, "tag", "none") is None
 
 
