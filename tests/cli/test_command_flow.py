@@ -77,6 +77,14 @@ def test_a_delayed_command_is_withdrawn(failed: Shell) -> None:
     assert "already withdrawn" in again.err
 
 
+@pytest.mark.parametrize("seconds", [10**12, 10**20])
+def test_a_delay_is_at_most_a_year(failed: Shell, seconds: int) -> None:
+    terminal, _, key = failed
+    done = terminal.run("replay", key, "--yes", "--json", "--delay", str(seconds))
+    assert (done.code, done.error_code(), done.out) == (2, "usage", "")
+    assert terminal.run("commands", "--json").out == ""
+
+
 def test_sync_answers_what_failed_at_the_full_price(failed: Shell) -> None:
     terminal, sandbox, key = failed
     assert terminal.run("sync", key, "--yes").code == 0

@@ -78,6 +78,24 @@ def test_what_is_over_the_limit_is_counted_as_cut(terminal: Terminal) -> None:
     assert len(terminal.run("query", "--json", query, "--limit", "7").lines()) == 7
 
 
+def test_no_value_of_a_table_is_cut_in_a_pipe(terminal: Terminal) -> None:
+    """Neither one that is wider than the rows that were measured, nor one of wide characters."""
+    later = f"SELECT CASE WHEN i > 10000 THEN 'later ' || i ELSE '' END AS a, i FROM ({COUNTING}"
+    assert terminal.run("query", "--limit", "0", f"{later} LIMIT 10002)").out.splitlines()[-2:] == [
+        "later 10001  10001",
+        "later 10002  10002",
+    ]
+    wide = terminal.run("query", "SELECT '\u65e5\u672c\u8a9e' AS a, 'x' AS b")
+    assert wide.out.splitlines() == ["a       b", "\u65e5\u672c\u8a9e  x"]
+
+
+@pytest.mark.parametrize("arguments", [("query", _ALL), ("errors",), ("events",), ("commands",)])
+def test_any_number_is_a_limit(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    everything = terminal.run(*arguments, "--limit", "0")
+    assert terminal.run(*arguments, "--limit", str(10**20)) == everything
+    assert everything.code == 0
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -43,6 +43,8 @@ from titan_console.text.preview_text import (
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
+# A year.
+_LONGEST_DELAY_S = 8784 * 3600
 _SELECTION: _Options = (
     click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID|TAG/CUSTOM_ID]..."),
     click.option("--workflow", help="Only requests of this workflow."),
@@ -70,7 +72,7 @@ _COMMON: _Options = (
     click.option("--reason", default="", help="Reason, stored in the event log."),
     click.option(
         "--delay",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, _LONGEST_DELAY_S),
         default=0,
         help="Seconds before it starts; until then it can be withdrawn.",
     ),

@@ -14,7 +14,7 @@ from core.config.settings import from_environment
 from state.db.opening import open_reader
 from state.db.reader import Reader
 from titan_console.cli.stderr import print_stderr, use_utf8
-from titan_console.text.safe_text import clean, harmless, pad
+from titan_console.text.safe_text import cells, clean, harmless, pad
 
 _WIDEST = 100
 # A table of any length is printed as its rows come, and takes no memory.
@@ -51,11 +51,21 @@ class Number(click.FloatRange):
         return number
 
 
+class RowCount(click.IntRange):
+    """A number of rows, as a number that every list can take."""
+
+    def convert(
+        self, value: int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """More than there can be is all of them."""
+        return min(super().convert(value, param, ctx), _ALL)
+
+
 def limit_option(default: int) -> Callable[[Any], Any]:
     """`--limit`: nothing is left out of the JSON lines unless it is given."""
     return click.option(
         "--limit",
-        type=click.IntRange(0),
+        type=RowCount(0),
         help=f"Maximum number of rows; 0 for all. Default: {default}, or all with --json.",
     )
 
@@ -131,15 +141,18 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table; the first rows decide how wide its columns are."""
+    """The lines of a table; the first rows decide how wide its columns are.
+
+    A later cell that is wider moves the rest of its line: no value is shown in part.
+    """
     # On a terminal a cell is cut before its line would wrap; a file or a pipe gets all of it.
     widest = _WIDEST if is_terminal(sys.stdout) else None
     table = ([clean(cell, widest) for cell in row] for row in rows)
     first = [list(header), *islice(table, _MEASURED_ROWS)]
-    widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*first, strict=True)]
     for row in chain(first, table):
-        cells = (pad(cell, width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+        padded = (pad(cell, max(width, cells(cell))) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
 
 
 def print_rows(

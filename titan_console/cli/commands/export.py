@@ -44,7 +44,9 @@ def command(
     are prefixed with an apostrophe. The output file is readable by its owner only; a file under
     TITAN_HOME is overwritten only in its exports folder.
     """
-    if everything == bool(names):
+    if everything and names:
+        raise click.UsageError("Pass either names or --all, not both")
+    if not (everything or names):
         raise click.UsageError(
             "Nothing selected to export: pass a tb_… key, tag or custom_id, or --all"
         )

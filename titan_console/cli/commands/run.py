@@ -37,7 +37,7 @@ from titan_console.cli.command_flow import ask
 from titan_console.cli.commands.submit import nothing_sent, read_schema
 from titan_console.cli.dry_run import plan_fields
 from titan_console.cli.exit_codes import Exit
-from titan_console.cli.output import echo, json_option, print_fields, print_json
+from titan_console.cli.output import RowCount, echo, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.cli.waiter import Waiter, every_option, limits, timeout_option
 
@@ -81,7 +81,7 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--prefix", default="", help="Text before the names of the columns with answers.")
 @click.option("--delimiter", help="Of a CSV file: one character, or tab. Default: detected.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first rows.")
+@click.option("--limit", type=RowCount(1), help="Only the first rows.")
 @click.option("--no-dedup", is_flag=True, help="Ask again for a row that equals another.")
 @click.option("--wait", is_flag=True, help="Wait until every row has ended, then write OUT.")
 @every_option
