@@ -151,8 +151,8 @@ def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterato
     first = [list(header), *islice(table, _MEASURED_ROWS)]
     widths = [max(map(cells, column)) for column in zip(*first, strict=True)]
     for row in chain(first, table):
-        padded = (pad(cell, max(width, cells(cell))) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(padded).rstrip()
+        room = zip(row, map(max, widths, map(cells, row)), strict=True)
+        yield "  ".join(pad(cell, width) for cell, width in room).rstrip()
 
 
 def print_rows(
