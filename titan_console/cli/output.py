@@ -54,9 +54,7 @@ class Number(click.FloatRange):
 class RowCount(click.IntRange):
     """A number of rows, as a number that every list can take."""
 
-    def convert(
-        self, value: int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """More than there can be is all of them."""
         return min(super().convert(value, param, ctx), _ALL)
 
