@@ -299,11 +299,11 @@ def _count(count: int, total: int) -> str:
 
 
 def _by_batches(answered: int, own: int) -> str:
-    """Batches answer until their cancellation."""
+    """Batches answer until they have ended."""
     if answered <= own:
         return ""
     ran = f"{own:,} synchronously, " if own else ""
-    return f" ({ran}{answered - own:,} by the batch before)"
+    return f" ({ran}{answered - own:,} in a batch)"
 
 
 def _lanes_of(context: Context, ids: Collection[int]) -> list[Context]:

@@ -276,7 +276,7 @@ def test_the_result_of_a_sync_counts_the_answers_of_the_batch_apart(tmp_path: Pa
         ledger = bench.engine.context.ledger
         (of_batch,) = ledger.rows("SELECT succeeded FROM batches WHERE kind = 'batch'")[0]
         assert 0 < of_batch < 20
-        said = f"20 answered ({20 - of_batch} synchronously, {of_batch} by the batch before)"
+        said = f"20 answered ({20 - of_batch} synchronously, {of_batch} in a batch)"
         assert _now(bench, command).outcome == said
 
 

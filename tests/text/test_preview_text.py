@@ -90,9 +90,9 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h. Met even if the batch takes 24 h."),
-        (Action.REPLAY, 25 * HOUR, "in 1d 01h. From 2 h before it (earlier"),
-        (Action.REPLAY, 5 * HOUR, "in 5h 00m. From 2 h before it (earlier"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h. Met even if the batch takes 24h."),
+        (Action.REPLAY, 25 * HOUR, "in 1d 01h. From 2h before it (earlier"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m. From 2h before it (earlier"),
         (Action.REPLAY, HOUR, "in 1h 00m. Too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m. Requests that end as canceled have no answer until"),
@@ -143,9 +143,9 @@ def test_when_the_number_must_be_typed(changes: dict[str, int], why: str) -> Non
 
 def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     other = replace(COMMAND, key="cmd_2", action=Action.PAUSE, options={"workflows": ["feed"]})
-    assert counted(COMMAND) == "◔ Sync 1 request in 8s · z withdraws it"
+    assert counted(COMMAND) == "◔ Sync 1 request in 8s · z to withdraw"
     assert counted(COMMAND, other) == (
-        "◔ Pause feed in 8s · by cli@host:1 · z withdraws it · 1 more pending"
+        "◔ Pause feed in 8s · by cli@host:1 · z to withdraw · 1 more pending"
     )
     assert counted(COMMAND, now=HOUR).startswith("◔ Sync 1 request: runs at the next poll")
     assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""

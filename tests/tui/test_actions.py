@@ -94,7 +94,7 @@ async def test_y_and_a_letter_copies_a_part_of_the_request(tmp_path: Path) -> No
             link = "titan://request/daily-feed/feed-classify-2026-11-22-00003"
             assert await copied(pilot, "l") == link
             await pilot.press("enter")
-            await until_shown(pilot, "1, successful")
+            await until_shown(pilot, "1, succeeded")
             assert await copied(pilot, "l") == link
 
 
@@ -220,8 +220,8 @@ def _replay_all(bench: Bench) -> None:
     [
         ("req", "Requests  "),
         ("msgbatch_", "Mode "),
-        ("feed-classify-2026-11-22-00001", "1, successful"),
-        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "1, successful"),
+        ("feed-classify-2026-11-22-00001", "1, succeeded"),
+        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "1, succeeded"),
     ],
 )
 async def test_the_colon_line_goes_to_the_named_place(

@@ -47,7 +47,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         await to_preview(pilot, "Replay 3 requests")
         preview = shown(pilot)
         await pilot.press("y")
-        await until_shown(pilot, "Replay 3 requests in 8s · z withdraws it")
+        await until_shown(pilot, "Replay 3 requests in 8s · z to withdraw")
         bench.clock.advance(3)
         await until_shown(pilot, "in 5s")
         assert bench.sandbox.billing_log().creates == 1
@@ -85,7 +85,7 @@ async def test_a_confirmed_command_clears_the_selection_and_a_canceled_one_keeps
         await pilot.press("R")
         await to_preview(pilot, "Replay 3 requests")
         await pilot.press("y")
-        await until_shown(pilot, "z withdraws it")
+        await until_shown(pilot, "z to withdraw")
         # Errors that come later are in the same group, and would be selected with it.
         assert "selected" not in shown(pilot)
 
@@ -160,7 +160,7 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
         other = bench.new_engine("cli@elsewhere").context
         request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
         planner.submit(other, planner.plan(other, request), delay=timedelta(seconds=30))
-        await until_shown(pilot, "Replay 1 request in 30s · by cli@elsewhere · z withdraws it")
+        await until_shown(pilot, "Replay 1 request in 30s · by cli@elsewhere · z to withdraw")
         await pilot.press("R")
         await to_preview(pilot, "Replay 1 request ")
         await pilot.press("y")

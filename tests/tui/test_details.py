@@ -69,7 +69,7 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("2")
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("G", "enter")
-            await until_shown(pilot, "1, successful")
+            await until_shown(pilot, "1, succeeded")
             screen = shown(pilot)
             for text in ("Requests >", "✓ succeeded", "daily-feed", "claude-sonnet-4-6", "$0.0"):
                 assert text in screen

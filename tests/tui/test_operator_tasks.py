@@ -93,7 +93,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Bench, N
 async def withdrawn(keys: Keys, action: Action, count: int) -> None:
     """The command is pending; it is taken back with one key, and leaves the others alone."""
     bench_shows = keys.pilot
-    await until_shown(bench_shows, " in 8s · z withdraws it")
+    await until_shown(bench_shows, " in 8s · z to withdraw")
     task, counted = keys._task, dict(keys.counts)
     await keys.press("z")
     await until_shown(bench_shows, ": withdrawn")

@@ -37,7 +37,7 @@ async def test_a_replayed_error_shows_its_result(bench: Bench) -> None:
         bench.clock.advance(9)
         await until_shown(pilot, "Latest replays 1")
         await until_shown(pilot, "No errors.")
-        (row,) = [line for line in shown(pilot).split("\n") if "▸ not ended" in line]
+        (row,) = [line for line in shown(pilot).split("\n") if "▸ in progress" in line]
         assert "overloaded_error" in row
         bench.poll_after(60)
         await until_shown(pilot, "✓ succeeded")

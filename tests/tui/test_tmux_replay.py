@@ -59,7 +59,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
             assert text in preview
 
         pane.press("y")
-        pane.until("Replay 2 requests in ", "z withdraws it")
+        pane.until("Replay 2 requests in ", "z to withdraw")
         pane.press("z")
         pane.until("Replay 2 requests: withdrawn")
         assert sandbox.billing_log().creates == 1

@@ -96,7 +96,7 @@ def _times(builder: DocumentBuilder, batch: Batch, submitted_by: str, now: datet
         builder.field(name, at(timestamp, now) + by)
     builder.field("Took", _took(batch, now))
     builder.field("Expires", fmt.local_time(batch.expires_ts) if batch.ended_ts is None else "")
-    builder.field("Next check", fmt.local_time(batch.next_poll_ts))
+    builder.field("Next poll", fmt.local_time(batch.next_poll_ts))
 
 
 def _took(batch: Batch, now: datetime) -> str:

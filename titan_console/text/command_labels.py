@@ -122,7 +122,7 @@ def countdown(
     left = from_text(newest.not_before_ts) - now
     asides = [
         "" if newest.key in own else f"by {newest.who}",
-        "z withdraws it" if can_withdraw else "",
+        "z to withdraw" if can_withdraw else "",
         f"{len(found) - 1:,} more pending" if len(found) > 1 else "",
     ]
     aside = Part("".join(f" · {text}" for text in asides if text), Tone.DIM)

@@ -42,12 +42,15 @@ def risk(found: Eta) -> Label:
 
 
 def reason(found: Eta) -> str:
-    """The basis of the estimate; empty without an estimate."""
+    """The basis of the estimate; empty without an estimate.
+
+    All earlier batches count: the ones that took longer than this one has run get fewer each second.
+    """
     if found.exceeds_history:
         return f"longer than all {fmt.count(found.known)} earlier batches"
     if not found.comparable:
         return ""
-    runs = f"estimated from {pluralize(found.comparable, 'earlier batch', 'earlier batches')}"
+    runs = f"estimated from {pluralize(found.known, 'earlier batch', 'earlier batches')}"
     if found.late_probability is None:
         return runs
     if not found.late:

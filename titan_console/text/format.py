@@ -180,7 +180,7 @@ def poll_count(number: int, name: str) -> str:
     """A count of a poll's summary, such as `2 collected`."""
     if name == "open":
         return pluralize(number, "open batch", "open batches")
-    return f"{number:,} {name.replace('_', ' ')}"
+    return f"{number:,} {'errored' if name == 'failed' else name.replace('_', ' ')}"
 
 
 def span(time: timedelta) -> str:

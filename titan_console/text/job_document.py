@@ -82,12 +82,12 @@ def _budget_tone(budget: BudgetUse) -> Tone:
 def _failure(builder: DocumentBuilder, report: JobReport, now: datetime) -> None:
     failure = report.failure
     if failure is None:
-        builder.field("Last failure", "none", Tone.DIM)
+        builder.field("Last error", "none", Tone.DIM)
         return
     kind = failure.error_type or fmt.outcome(failure.outcome).word
     message = f": {failure.error_message}" if failure.error_message else ""
     ago = f"{fmt.since(failure.ended_ts, now)} ago"
-    builder.field("Last failure", f"{ago}  ·  {kind}{message}  ·  {failure.custom_id}", Tone.BAD)
+    builder.field("Last error", f"{ago}  ·  {kind}{message}  ·  {failure.custom_id}", Tone.BAD)
 
 
 def _turnaround(builder: DocumentBuilder, report: JobReport) -> None:

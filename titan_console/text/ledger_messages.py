@@ -45,6 +45,8 @@ _KEYS = (
     (re.compile(r"\band pass --force\b"), "and turn on force (f)"),
     (re.compile(r"\bpass --force\b"), "press f"),
     (re.compile(r"\bPass the (body|bodies) with --edits\b"), r"To add the \1, press E"),
+    (re.compile(r"\bPass any other parameter with --edits\b"), "E edits all parameters"),
+    (re.compile(r"; pass (it|the whole request) with --edits\b"), r"; to add \1, press E"),
 )
 
 

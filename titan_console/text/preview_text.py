@@ -171,7 +171,7 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
 def _effect(action: Action, left: timedelta) -> str:
     """The effect of the command on the deadline."""
     guard = (
-        "From 2 h before it (earlier if batches usually take longer), requests without an answer"
+        "From 2h before it (earlier if batches usually take longer), requests without an answer"
         " run synchronously at full price."
     )
     match action:
@@ -180,7 +180,7 @@ def _effect(action: Action, left: timedelta) -> str:
                 "Too soon for a batch: requests without an answer run synchronously at full price."
             )
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME + fmt.SOON:
-            return "Met even if the batch takes 24 h."
+            return "Met even if the batch takes 24h."
         case Action.SYNC:
             return "Starts now, or after the batch has ended if it must be canceled."
         case Action.CANCEL:

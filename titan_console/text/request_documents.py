@@ -42,7 +42,7 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Attempts", fmt.count(len(request.attempts)))
     if shown := request.current:
         number = f"Attempt {request.attempts.index(shown) + 1:,} of {len(request.attempts):,}"
-        builder.heading(f"{number}, successful" if shown.is_settling else number)
+        builder.heading(f"{number}, succeeded" if shown.is_settling else number)
         _attempt(builder, shown, now)
     return builder.build()
 

@@ -220,7 +220,7 @@ async def every_dialog(walk: SceneWalk) -> None:
     await walk.see("Preview: cancel", "C", shows="Cancel 1 batch")
     await walk.see("Preview: pause", "escape", "P", shows="Pause 1 workflow")
     await walk.see("Preview: replay", "escape", "3", "R", shows="Replay 4 requests")
-    await walk.see("Countdown", "y", shows="z withdraws it")
+    await walk.see("Countdown", "y", shows="z to withdraw")
     await walk.see("Withdrawn", "z", shows="withdrawn")
     await walk.see("Menu: sort", "escape", "2", "s", shows=" Sort ")
     await walk.see("Columns", "escape", "c", shows="Space shows or hides")

@@ -74,7 +74,7 @@ def _row(alert: Alert, now: datetime) -> Row:
 
 def _subject(alert: Alert) -> str:
     return (
-        f"{alert.rule}, last 24 h"
+        f"{alert.rule}, last 24h"
         if alert.subject == "day"
         else f"{alert.rule}  ·  {alert.subject}"
     )

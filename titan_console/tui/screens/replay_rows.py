@@ -17,7 +17,7 @@ COLUMNS = (
     Column("requests", "Requests", 8, 4, right=True),
     Column("good", "Succeeded", 9, 2, right=True, usual=("0",)),
     Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
-    Column("open", "Not ended", 9, 5, right=True, usual=("0",)),
+    Column("open", "In progress", 11, 5, right=True, usual=("0",)),
     Column("edit", "Edit", 6, 7),
     Column("who", "Actor", 10, 8, grow=1, widest=24),
     Column("why", "Reason", 12, 9, grow=3),
@@ -29,7 +29,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 def label(replay: Replay) -> Label:
     """What became of the requests so far."""
     if replay.is_open:
-        return Label("▸", "not ended", Tone.BUSY)
+        return Label("▸", "in progress", Tone.BUSY)
     if not replay.failed:
         return Label("✓", "succeeded", Tone.GOOD)
     succeeded = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
@@ -54,7 +54,7 @@ def _row(replay: Replay, now: datetime) -> Row:
     is_open = sum(replay.by_status.get(status, 0) for status in _OPEN)
     more = f" +{len(replay.errors) - 1}" if len(replay.errors) > 1 else ""
     first = f"  ·  of the first {MOST_COUNTED:,}" if command.item_count > MOST_COUNTED else ""
-    result = f"{good:,} succeeded, {replay.failed:,} errored, {is_open:,} not ended{first}"
+    result = f"{good:,} succeeded, {replay.failed:,} errored, {is_open:,} in progress{first}"
     said = "  ·  ".join(filter(None, (", ".join(replay.errors), replay.message)))
     return Row(
         key=command.id,
