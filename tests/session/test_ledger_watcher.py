@@ -73,6 +73,15 @@ def test_a_missing_ledger_is_reported_once_and_opened_when_it_exists(tmp_path: P
     made.close()
 
 
+def test_a_ledger_that_is_just_being_created_is_none_yet(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path / "other")
+    (tmp_path / "titan.db").touch()
+    snapshots = SnapshotReader(Folder(tmp_path), OffsetClock(made.clock))
+    assert lost(snapshots.read()).problem.missing
+    snapshots.close()
+    made.close()
+
+
 def test_a_ledger_that_goes_away_is_not_read_from_beyond(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(Folder(made.path.parent), OffsetClock(made.clock))

@@ -17,6 +17,9 @@ KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-
         ("status:errored", (ValuesTerm(Field.STATUS, ("errored",)),)),
         ("state:errored", (ValuesTerm(Field.STATUS, ("errored",)),)),
         ("status:E", (ValuesTerm(Field.STATUS, ("errored", "expired")),)),
+        ("status:in_progress", (ValuesTerm(Field.STATUS, ("in_flight",)),)),
+        ('status:"in progress"', (ValuesTerm(Field.STATUS, ("in_flight",)),)),
+        ("status:in_p", (ValuesTerm(Field.STATUS, ("in_flight",)),)),
         ("status:in_flight,queued", (ValuesTerm(Field.STATUS, ("in_flight", "queued")),)),
         (
             "wf:feed err:overloaded",
@@ -45,7 +48,7 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
 @pytest.mark.parametrize(
     ("line", "begin", "end", "reason"),
     [
-        ("wf:feed status:lost", 8, 19, "unknown status lost; use queued, in_flight"),
+        ("wf:feed status:lost", 8, 19, "unknown status lost; use queued, in_progress"),
         ("colour:red", 0, 10, "unknown field colour; use status, wf"),
         ("age>2", 0, 5, "age must be a number with s, m, h, d or w"),
         ("age:2h", 0, 6, "age needs a comparison: age>2h"),
@@ -63,6 +66,13 @@ def test_invalid_input_is_underlined_and_reported(
     (mistake,) = parse(line, ALL).mistakes
     assert (mistake.begin, mistake.end) == (begin, end)
     assert reason in mistake.reason
+
+
+def test_a_status_is_written_and_completed_as_the_screens_name_it() -> None:
+    assert (
+        write((ValuesTerm(Field.STATUS, ("in_flight", "queued")),)) == "status:in_progress,queued"
+    )
+    assert complete("status:in", ALL, {}) == ("status:in_progress",)
 
 
 def test_a_list_says_what_it_cannot_be_asked() -> None:
@@ -124,8 +134,8 @@ def test_no_line_breaks_the_reader(line: str) -> None:
         ("x !wf:feed", ("x !wf:feed-classify", 'x !wf:"night feed"')),
         ("wf:nig", ('wf:"night feed"',)),
         ('wf:"night f', ('wf:"night feed"',)),
-        ("status:in_flight,exp", ("status:in_flight,expired",)),
-        ("status:f", ("status:failed", "status:in_flight")),
+        ("status:in_progress,exp", ("status:in_progress,expired",)),
+        ("status:f", ("status:failed",)),
         ("age>", ()),
         ("nothing-like-it", ()),
     ],

@@ -141,7 +141,7 @@ def test_cost_and_savings_are_known_once_collected(tmp_path: Path) -> None:
     batch = made.collect(batch)
     made.close()
     assert (fmt.cost(batch), fmt.saved(batch)) == ("$0.0300", "$0.0300")
-    assert fmt.saved(replace(batch, kind=BatchKind.SYNC)) == "-"
+    assert fmt.saved(replace(batch, kind=BatchKind.SYNC)) == "$0.00"
     assert fmt.cost(replace(batch, cost_nano=0, unpriced=3)) == "unpriced"
 
 
@@ -223,3 +223,10 @@ def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
 def test_counts_and_sizes() -> None:
     assert fmt.count(1234567) == "1,234,567"
     assert fmt.size(3 << 20) == "3.0 MiB"
+
+
+def test_the_counts_of_a_poll_are_in_the_words_of_the_screens() -> None:
+    counts = {"open": 1, "failed": 2, "collected": 3}
+    assert [fmt.poll_count(number, name) for name, number in counts.items()] == [
+        *("1 open batch", "2 errored", "3 collected")
+    ]

@@ -72,6 +72,14 @@ def test_in_details_they_are_local_with_the_zone() -> None:
             "To replay it, edit it (e) and turn on force (f).",
         ),
         ("Pass the body with --edits.", "To add the body, press E."),
+        (
+            "Unknown parameter 'modell' (similar: model). Pass any other parameter with --edits.",
+            "Unknown parameter 'modell' (similar: model). E edits all parameters.",
+        ),
+        (
+            "adopted without its body; pass the whole request with --edits.",
+            "adopted without its body; to add the whole request, press E.",
+        ),
         ("run `titan-console orphans`", "run `titan-console orphans`"),
         ("`titan-console jobs check` -- lists them", "`titan-console jobs check` -- lists them"),
     ],

@@ -151,6 +151,16 @@ def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""
 
 
+def test_a_running_replay_says_what_its_canary_decides() -> None:
+    replay = replace(COMMAND, action=Action.REPLAY, state=CommandState.RUNNING, item_count=5)
+    assert command_labels.result(replay)[0] == (
+        "▸ Replay 5 requests: running; continues in the next poll"
+    )
+    assert command_labels.result(replace(replay, options={"canary": True}))[0] == (
+        "▸ Replay 5 requests: the others follow once the canary has succeeded"
+    )
+
+
 def test_a_poll_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
     at = NOW + timedelta(seconds=8)
     assert not command_labels.is_poll_due([COMMAND], {"cmd_1"}, NOW)

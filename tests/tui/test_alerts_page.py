@@ -12,7 +12,7 @@ from state.operations import alerts
 from titan_console.tui.screens.alerts import AlertsPage
 
 LATE = ("deadline", "tb_none", "feed is due at noon and has not ended.")
-ERRORS = ("errors", "day", "6 requests errored in the last 24 hours.")
+ERRORS = ("errors", "day", "6 requests errored in the last 24 hours. See `titan-console errors`.")
 HOSTILE = ("replay", "a [b] \x1b]0;x\x07", "stopped \x1b[2J\x07")
 
 
@@ -33,6 +33,7 @@ async def test_an_alert_is_acknowledged_with_two_keys_and_leaves_the_screens(
     made = a_ledger(tmp_path, ERRORS)
     async with opened(made, (100, 30)) as pilot:
         await until(pilot, lambda: _alert_line(pilot).endswith("! opens alerts"))
+        assert "See" not in _alert_line(pilot)
         assert "! alert: 6 requests errored in the last 24 hours " in _alert_line(pilot)
         await pilot.press("exclamation_mark", "X")
         await until_shown(pilot, "acknowledged")
@@ -50,12 +51,17 @@ async def test_alerts_are_muted_for_a_while_and_heard_again(tmp_path: Path) -> N
         await pilot.press("exclamation_mark")
         await until_shown(pilot, "! raised")
         assert not any("\x1b" in line or "\x07" in line for line in lines(pilot))
-        await pilot.press("A", "M", "2")
+        await pilot.press("M")
+        await until_shown(pilot, "1 hour")
+        assert "raise it again" not in shown(pilot)
+        await pilot.press("escape", "A", "M", "2")
         await until_shown(pilot, "muted 1d 00h")
         made.clock.advance(60)
         await until_shown(pilot, "- muted 23h 59m ")
         assert {one.muted_until_ts for one in alerts.raised(made.ledger)} != {None}
-        await pilot.press("A", "M", "0")
+        await pilot.press("A", "M")
+        await until_shown(pilot, "raise it again")
+        await pilot.press("0")
         await until(pilot, lambda: shown(pilot).count("! raised") == 2)
 
 

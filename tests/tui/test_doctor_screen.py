@@ -150,3 +150,12 @@ def test_a_last_poll_with_problems_is_a_warning_that_names_them(tmp_path: Path) 
         found["poll result"]["detail"]
         == "2 open batches, problems: The API is away.; A file is gone."
     )
+
+
+async def test_without_a_ledger_the_poller_has_its_rows(tmp_path: Path) -> None:
+    clock = ManualClock(NOW)
+    async with TitanApp(tmp_path / "empty", clock).run_test(size=(120, 40)) as pilot:
+        await pilot.press("8")
+        await until_shown(pilot, "no schedule known yet")
+        assert "Reading the polls" not in shown(pilot)
+        assert any("─ Poller" in line for line in lines(pilot))

@@ -52,10 +52,12 @@ def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
     assert label.word
 
 
-def test_the_reason_counts_its_like_and_the_late_ones() -> None:
+def test_the_reason_counts_the_earlier_batches_and_the_late_ones() -> None:
     assert reason(found(late_probability=0.25, late=1)) == (
-        "estimated from 4 earlier batches; 25% risk of a sync run at full price"
+        "estimated from 9 earlier batches; 25% risk of a sync run at full price"
     )
+    # The count does not change while the batch gets older.
+    assert reason(found(comparable=1)) == reason(found(comparable=8))
     assert reason(found(comparable=0)) == "longer than all 9 earlier batches"
 
 
@@ -104,7 +106,7 @@ async def test_at_80_columns_the_risk_and_the_band_stay(tmp_path: Path) -> None:
         await until_shown(pilot, "3h-5h")
         assert "‼ high" in shown(pilot)
         await pilot.press("j")
-        await until_shown(pilot, "tight  ·  estimated from 5 earlier batches; 40% risk of")
+        await until_shown(pilot, "tight  ·  estimated from 10 earlier batches; 40% risk of")
 
 
 def test_status_has_the_same_values_as_text_and_json(

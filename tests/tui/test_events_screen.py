@@ -240,3 +240,12 @@ async def test_the_log_follows_while_its_first_row_has_the_cursor(tmp_path: Path
         await pilot.press("f")
         await until_shown(pilot, "▲ following")
         assert log.current_key() == max(log.keys)
+        held = log.current_key()
+        await pilot.press("f")
+        await until(pilot, lambda: "following" not in shown(pilot))
+        made.submit("four")
+        await until(pilot, lambda: max(log.keys) != held)
+        assert log.current_key() == held
+        await pilot.press("f")
+        await until_shown(pilot, "▲ following")
+        assert log.current_key() == max(log.keys)

@@ -81,7 +81,7 @@ async def test_an_invalid_filter_is_reported_and_changes_nothing(tmp_path: Path)
         await type_(pilot, "s")
         await until(pilot, lambda: page.matches() == 2)
         await type_(pilot, "tatus:lost")
-        await until_shown(pilot, "! unknown status lost; use queued, in_flight")
+        await until_shown(pilot, "! unknown status lost; use queued, in_progress")
         await until(pilot, lambda: _underlined(pilot) == ["status:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
@@ -171,6 +171,40 @@ async def test_what_comes_does_not_move_what_is_read_and_f_follows(tmp_path: Pat
         made.submit("fifth", 2)
         await until(pilot, lambda: page.table.row_count == 140)
         assert page.table.current_key() == 137
+
+
+async def test_the_next_visit_of_a_list_nobody_moved_in_begins_at_its_top(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("first", 100))
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot, 100)
+        made.submit("second", 30)
+        await until_shown(pilot, "▲ 30 new")
+        await pilot.press("1", "2")
+        await until(pilot, lambda: page.table.current_key() == 130)
+        assert page.table.scroll_offset.y == 0
+        assert "▲" not in shown(pilot)
+        await pilot.press("j")
+        made.submit("third", 7)
+        await until_shown(pilot, "▲ 7 new")
+        await pilot.press("1", "2")
+        await until_shown(pilot, "▲ 7 new")
+        assert page.table.current_key() == 129
+
+
+async def test_another_order_follows_nothing(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("first", 100))
+    async with opened(made) as pilot:
+        await go_to_requests(pilot, 100)
+        await pilot.press("f")
+        await until_shown(pilot, "▲ following")
+        await pilot.press("s", "t")
+        await until_shown(pilot, "⇅ tag")
+        assert "following" not in shown(pilot)
+        await pilot.press("f")
+        await until_shown(pilot, "▲ following")
+        assert "⇅" not in shown(pilot)
 
 
 async def test_what_leaves_a_filtered_list_is_not_counted_as_new(tmp_path: Path) -> None:

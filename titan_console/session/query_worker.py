@@ -47,19 +47,23 @@ class ReopeningReader:
         file = (status.st_dev, status.st_ino)
         if self._reader is None or file != self.file:
             self.close()
-            self._reader = open_reader(self.folder)
+            self._reader = self._open()
             self.file = file
         return self._reader
 
     def _of_server(self) -> Reader:
         if self._reader is None:
-            try:
-                self._reader = open_reader(self.folder)
-            except LedgerError as error:
-                if error.code == "ledger_missing":
-                    raise FileNotFoundError(ledger_name(self.folder)) from error
-                raise
+            self._reader = self._open()
         return self._reader
+
+    def _open(self) -> Reader:
+        """A ledger that is just being created is as good as none."""
+        try:
+            return open_reader(self.folder)
+        except LedgerError as error:
+            if error.code == "ledger_missing":
+                raise FileNotFoundError(ledger_name(self.folder)) from error
+            raise
 
     def interrupt(self) -> None:
         """Interrupt the running query, from another thread."""

@@ -155,7 +155,10 @@ def result(command: Command, *, poll_failed: bool = False) -> tuple[str, Tone]:
         case CommandState.WITHDRAWN:
             return f"⊘ {named(command)}: withdrawn", Tone.DIM
         case _:
-            return f"▸ {named(command)}: running; continues in the next poll", Tone.BUSY
+            is_canary = command.options.get("canary") and command.item_count > 1
+            until = "the others follow once the canary has succeeded"
+            how = until if is_canary else "running; continues in the next poll"
+            return f"▸ {named(command)}: {how}", Tone.BUSY
 
 
 def _with_outcome(command: Command) -> str:

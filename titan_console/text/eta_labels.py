@@ -44,7 +44,7 @@ def risk(found: Eta) -> Label:
 def reason(found: Eta) -> str:
     """The basis of the estimate; empty without an estimate.
 
-    All earlier batches count: the ones that took longer than this one has run get fewer each second.
+    All earlier batches are counted: those that took longer than this one has run get fewer.
     """
     if found.exceeds_history:
         return f"longer than all {fmt.count(found.known)} earlier batches"

@@ -17,6 +17,8 @@ FIELDS = {field.value: field for field in Field} | {
 }
 COMPARED = (Field.AGE, Field.COST, Field.ATTEMPTS)
 QUALIFIED = re.compile(r"([a-z]+)(:|>=|<=|>|<|=)", re.IGNORECASE)
+# States that the screens name otherwise; both names are accepted.
+_SHOWN = {"in_flight": "in_progress"}
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _NUMBER = r"(\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})"
 _AGE = re.compile(_NUMBER + r"([smhdw])", re.ASCII)
@@ -174,14 +176,19 @@ def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 def _states(value: str, vocabulary: Vocabulary) -> list[str]:
     """The states with this prefix; an exact name matches only itself."""
-    low = value.lower()
-    if low in vocabulary.states:
-        return [low]
-    found = [state for state in vocabulary.states if state.startswith(low)]
+    low = value.lower().replace(" ", "_")
+    exact = [state for state in vocabulary.states if low in (state, _shown(state))]
+    if exact:
+        return exact
+    found = [s for s in vocabulary.states if s.startswith(low) or _shown(s).startswith(low)]
     if not found:
-        names = ", ".join(vocabulary.states)
+        names = ", ".join(map(_shown, vocabulary.states))
         raise _NotUnderstood(f"unknown status {value}; use {names}")
     return found
+
+
+def _shown(state: str) -> str:
+    return _SHOWN.get(state, state)
 
 
 def _split(text: str) -> list[str]:
@@ -214,7 +221,8 @@ def _written(term: Term) -> str:
         return f"{sign}{term.field}{term.relation}{_amount_written(term)}"
     if term.field == Field.TEXT:
         return sign + quoted(term.values[0], whole=True)
-    return f"{sign}{term.field}:{','.join(map(quoted, term.values))}"
+    values = map(_shown, term.values) if term.field == Field.STATUS else term.values
+    return f"{sign}{term.field}:{','.join(map(quoted, values))}"
 
 
 def _amount_written(term: BoundTerm) -> str:
@@ -257,7 +265,8 @@ def complete(
     if field is None or field in COMPARED:
         return ()
     done, _, begun = text[found.end() :].rpartition(",")
-    values = vocabulary.states if field == Field.STATUS else known.get(field, ())
+    states = tuple(map(_shown, vocabulary.states))
+    values = states if field == Field.STATUS else known.get(field, ())
     stem = f"{before}{sign}{found[0]}{f'{done},' if done else ''}"
     return tuple(f"{stem}{quoted(value)}" for value in _fitting(values, begun.strip('"')))
 

@@ -54,7 +54,7 @@ def steps(facts: Facts) -> list[Step]:
             bool(facts.jobs),
             pluralize(facts.jobs, "job") + " in titan.toml"
             if facts.jobs
-            else "titan-console jobs init",
+            else "optional: titan-console jobs init",
         ),
         Step(
             "first batch",
@@ -67,7 +67,7 @@ def steps(facts: Facts) -> list[Step]:
     if facts.access is not None:
         credential = facts.access.credential
         key = f"{credential} is set" if credential else "export ANTHROPIC_API_KEY=… and restart"
-        found.insert(1, Step("key", bool(credential), key))
+        found.insert(1, Step("API key", bool(credential), key))
     return found
 
 

@@ -152,8 +152,10 @@ def cost(batch: Batch) -> str:
 
 def saved(batch: Batch) -> str:
     """The savings of a batch against synchronous prices."""
-    if batch.collected_ts is None or batch.kind == BatchKind.SYNC:
+    if batch.collected_ts is None:
         return NOTHING
+    if batch.kind == BatchKind.SYNC:
+        return money(0)
     if batch.cost_nano is None or batch.sync_cost_nano is None:
         return UNPRICED
     return sum_of_money(batch.sync_cost_nano - batch.cost_nano, batch.unpriced)

@@ -1,7 +1,7 @@
 """Pages of lists: narrowed with `/`, sorted with `s`, with a pane beside them where it fits."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 from textual.app import ComposeResult
@@ -22,6 +22,7 @@ from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.widgets.detail_pane import DetailPane
 from titan_console.tui.widgets.filter_line import FilterLine
 from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -261,6 +262,16 @@ class FilteredPage(QueryPage):
         for sort in self.sorts():
             if sort.letter == letter:
                 self.set_sort(sort)
+
+    def follow_newest(self, table: VirtualTable[Any]) -> None:
+        """Sort by newest first and follow new rows; where it does already, stop following."""
+        follows = table.is_following and self.order == Order(self.sorts()[0])
+        self.set_sort(self.sorts()[0])
+        if follows:
+            table.stop_following()
+        else:
+            table.follow()
+        self.show()
 
     # The status line
 

@@ -199,9 +199,14 @@ class Page(Screen[None]):
         self.show()
 
     def leave(self) -> None:
-        """Another screen is shown: at the next visit the columns are fitted anew."""
+        """Another screen is shown: at the next visit the columns are fitted anew.
+
+        Lists that the operator has not moved in show their newest rows then.
+        """
         for table in self.query(RecordTable):
             table.measure_again()
+        for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
+            table.show_top_again()
 
     def _drop_empty_columns(self) -> None:
         if self.is_current and not self.state.is_frozen:

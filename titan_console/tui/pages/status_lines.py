@@ -106,9 +106,11 @@ def _alerts(snapshot: Snapshot, now: datetime) -> list[Part]:
     heard = _heard(snapshot, to_text(now))
     if not heard:
         return []
+    # The key that the line names leads there.
+    message, _, _ = ledger_messages.in_list(heard[-1].message, now).partition(". See ")
     return [
         Part("! alert: ", Tone.BAD, strong=True),
-        Part(f"{ledger_messages.in_list(heard[-1].message, now).removesuffix('.')}  ", Tone.BAD),
+        Part(f"{message.removesuffix('.')}  ", Tone.BAD),
     ]
 
 

@@ -16,7 +16,6 @@ from titan_console.text import format as fmt
 from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
 
-_WIDEST_NAME = 40
 _WIDEST_TARGET = 80
 ACTIONS_OF_ERRORS = frozenset((Action.REPLAY, Action.SYNC, Action.ACKNOWLEDGE, Action.PAUSE))
 _FAILED = (
@@ -53,7 +52,7 @@ def requests(
     key = table.current_key()
     if key is None or action not in actions:
         return None
-    return found_requests(lambda _source: [int(key)], clean(label, _WIDEST_NAME))
+    return found_requests(lambda _source: [int(key)], clean(label, _WIDEST_TARGET))
 
 
 def actions_of_request(row: RequestRow) -> set[Action]:
@@ -119,7 +118,7 @@ def job(line: JobStatus, action: Action) -> Target | None:
     }
     if not fits.get(action):
         return None
-    label = f"job {clean(line.name, _WIDEST_NAME)}"
+    label = f"job {clean(line.name, _WIDEST_TARGET)}"
     if action == Action.PAUSE:
         names = workflows_of_job(line)
         return Target(label=label, find=lambda _source: Filter(names=names))
@@ -158,7 +157,7 @@ def request_named(tag: str, custom_id: str) -> Target:
         found = request_detail.request(source, tag, custom_id)
         return [found.request_id] if found else []
 
-    return found_requests(find, clean(custom_id, _WIDEST_NAME))
+    return found_requests(find, clean(custom_id, _WIDEST_TARGET))
 
 
 def actions_of_batch(batch: Batch) -> set[Action]:

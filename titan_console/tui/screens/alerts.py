@@ -45,7 +45,7 @@ _HOURS = {
     "1": ("1 hour", 1.0),
     "2": ("24 hours", 24.0),
     "3": ("7 days", 168.0),
-    "0": ("unmute", 0.0),
+    "0": ("raise it again", 0.0),
 }
 
 
@@ -74,9 +74,7 @@ def _row(alert: Alert, now: datetime) -> Row:
 
 def _subject(alert: Alert) -> str:
     return (
-        f"{alert.rule}, last 24h"
-        if alert.subject == "day"
-        else f"{alert.rule}  ·  {alert.subject}"
+        f"{alert.rule}, last 24h" if alert.subject == "day" else f"{alert.rule}  ·  {alert.subject}"
     )
 
 
@@ -141,7 +139,12 @@ class AlertsPage(Page):
 
     async def action_mute(self) -> None:
         """Ask for how long."""
-        entries = [Entry(letter, label) for letter, (label, _) in _HOURS.items()]
+        found = self.state.snapshot.alerts if self.state.snapshot else ()
+        keys, now_ts = self._list.table.target_keys(), to_text(self.state.now())
+        silenced = any(alert.id in keys and alert.is_silenced(now_ts) for alert in found)
+        entries = [
+            Entry(letter, label) for letter, (label, hours) in _HOURS.items() if hours or silenced
+        ]
         self.app.push_screen(Menu("Mute for", entries), self._mute)  # pyright: ignore[reportUnknownMemberType]
 
     def _mute(self, letter: str | None) -> None:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from core.config.settings import Settings
-from core.reporting.poller_health import assess
+from core.reporting.poller_health import PollerHealth, PollerState, assess
 from state.db.reader import Source
 from state.model.errors import TitanError
 from state.queries import batch_list, ledger_status, poll_history
@@ -51,6 +51,10 @@ _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
 _NOT_OURS = ("server", "key", "environment", "lane")
 # The poller has rows of its own.
 _OF_POLLER = ("poller", "poll interval", "lease")
+# Of a ledger that does not exist yet.
+_NO_POLL = PollerView(
+    health=PollerHealth(state=PollerState.NEVER_RAN), polls=(), interval=None, has_open=False
+)
 _CHECK_EVERY = timedelta(seconds=30)
 
 
@@ -173,8 +177,10 @@ class DoctorScreen(QueryPage):
 
     def draw(self, now: datetime) -> None:
         """Fill the lists."""
-        if self._view is not None:
-            rows = poller_rows.poller_rows(self._view, self.state.access, now)
+        problem = self.state.problem
+        view = self._view or (_NO_POLL if problem is not None and problem.missing else None)
+        if view is not None:
+            rows = poller_rows.poller_rows(view, self.state.access, now)
             self._poller.show(rows, poller_rows.title(rows))
         findings = self._findings()
         if findings:

@@ -101,10 +101,8 @@ class EventsScreen(FilteredPage):
         self.table.ledger_changed()
 
     def action_follow(self) -> None:
-        """Sort by newest first, and follow new events."""
-        self.set_sort(self.SORTS[0])
-        self.table.follow()
-        self.show()
+        """Follow new events, or stop that."""
+        self.follow_newest(self.table)
 
     def badges(self) -> tuple[Part, ...]:
         """Also whether it follows."""

@@ -24,8 +24,6 @@ from titan_console.tui.pages import targets
 from titan_console.tui.pages.detail_page import DetailPage, Drawing
 from titan_console.tui.widgets.record_table import RecordTable
 
-_MAX_BREADCRUMB = 40
-
 
 class RequestDetail(DetailPage):
     """In seven tabs."""
@@ -49,7 +47,7 @@ class RequestDetail(DetailPage):
 
     def breadcrumb(self) -> str:
         """Its custom_id."""
-        return clean(self.destination.custom_id, _MAX_BREADCRUMB)
+        return clean(self.destination.custom_id)
 
     def show_other(self, link: str) -> bool:
         """Show another request."""

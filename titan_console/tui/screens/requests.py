@@ -20,7 +20,7 @@ from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages import targets
-from titan_console.tui.pages.list_page import Sort, SplitPage
+from titan_console.tui.pages.list_page import Order, Sort, SplitPage
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
@@ -149,6 +149,8 @@ class RequestListPage(SplitPage):
 
     def narrow(self) -> None:
         """Query what matches the filter."""
+        if self.order != Order(self.SORTS[0]):
+            self.table.is_following = False
         self.table.list(self.listing())
 
     def matches(self) -> int | None:
@@ -160,10 +162,8 @@ class RequestListPage(SplitPage):
         return self.table
 
     def action_follow(self) -> None:
-        """Sort by newest first, and follow new requests."""
-        self.set_sort(self.SORTS[0])
-        self.table.follow()
-        self.show()
+        """Follow new requests, or stop that."""
+        self.follow_newest(self.table)
 
     def badges(self) -> tuple[Part, ...]:
         """Also the number of new requests."""

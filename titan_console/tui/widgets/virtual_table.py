@@ -71,6 +71,11 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.is_loaded = False
         self.problem = ""
         self._clock = clock
+        # Whether the operator has left the first row; where the list has scrolled by itself, and
+        # whether it is to show its top again.
+        self._was_moved = False
+        self._own_scroll = 0
+        self._starts_at_top = False
         # The highest key of the list, and the highest when its top was last shown.
         self._newest = self._seen = 0
         self._is_taking = False
@@ -129,6 +134,7 @@ class VirtualTable(RecordTable, Generic[Record]):
     def move_to(self, row: int) -> None:
         """Moving down stops following; at the top all rows have been shown."""
         super().move_to(row)
+        self._was_moved = self.cursor_row != 0
         if self.cursor_row == 0:
             self.is_following = self.is_following or self.follows_at_top
             self._see_all()
@@ -136,10 +142,21 @@ class VirtualTable(RecordTable, Generic[Record]):
             self.is_following = False
             self.post_message(self.SelectionChanged())
 
+    def show_top_again(self) -> None:
+        """With the next keys, show the newest rows, unless the operator moved or selected some."""
+        was_scrolled = self.scroll_offset.y != self._own_scroll
+        self._starts_at_top = not (self._was_moved or was_scrolled or self.selection)
+
+    def stop_following(self) -> None:
+        """Stay on the row under the cursor."""
+        self.is_following = False
+        self.post_message(self.SelectionChanged())
+
     def follow(self) -> None:
         """Stay on the newest row."""
         self.is_following = True
         self.scroll_to(y=0, animate=False, immediate=True)
+        self._own_scroll = 0
         self.move_to(0)
 
     def follow_badge(self) -> tuple[Part, ...]:
@@ -187,9 +204,12 @@ class VirtualTable(RecordTable, Generic[Record]):
     def _take_keys(self, listed: _Listed) -> None:
         is_first = not self.is_loaded
         self._is_taking = True
-        if self.is_following:
+        at_top, self._starts_at_top = self.is_following or self._starts_at_top, False
+        self._was_moved = self._was_moved or self.scroll_offset.y != self._own_scroll
+        if at_top:
             self.cursor_row = 0
-        self.show_keys(listed.keys, follow=self.is_following)
+        self.show_keys(listed.keys, follow=at_top)
+        self._own_scroll = self.scroll_offset.y
         self._is_taking = False
         self.is_loaded, self.problem = True, ""
         self._newest, self.newer = listed.newest, listed.newer
