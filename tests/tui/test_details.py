@@ -7,6 +7,7 @@ from support.console.console_builders import Failure, LedgerBuilder
 from support.console.console_pilot import (
     app_of,
     lines,
+    opened,
     shown,
     table,
     until,
@@ -18,6 +19,7 @@ from textual.pilot import Pilot
 
 from core.intake.options import SubmitOptions
 from state.operations import command_effects
+from state.operations.commands import Action
 from titan_console.text.format import local_time
 from titan_console.text.links import ToRequest
 from titan_console.tui.app import TitanApp
@@ -287,3 +289,18 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
             await until_shown(pilot, "Tokens          24 in, 2 out")
             await pilot.resize_terminal(100, 30)
             await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))
+
+
+async def test_a_long_name_is_not_cut_where_there_is_room(tmp_path: Path) -> None:
+    made, tag = LedgerBuilder(tmp_path), "titan-weekly-benchmark-2026-12-01-live-006"
+    made.collected(tag, 1, [Failure()])
+    async with opened(made) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, f"{tag}-000")
+        page = app_of(pilot).page()
+        assert page is not None
+        target = page.target(Action.REPLAY)
+        assert target is not None
+        assert target.label == f"{tag}-000"
+        await pilot.press("enter")
+        await until_shown(pilot, f"Requests >  {tag}-000 ")

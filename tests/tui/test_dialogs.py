@@ -61,3 +61,17 @@ async def test_keys_typed_before_a_menu_is_open_choose_in_it_and_the_next_act_be
         await until(pilot, lambda: pilot.app.clipboard == "one")
         at_once(pilot, "d", "3")
         await until(pilot, lambda: app_of(pilot).current_mode == "errors")
+
+
+async def test_a_menu_is_also_used_with_arrows_and_enter(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one", 3)
+    async with opened(made) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: "one-002" in shown(pilot))
+        await pilot.press("s", "enter")
+        assert isinstance(pilot.app.screen, ModalScreen)
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: "⇅ oldest first" in shown(pilot))
+        await pilot.press("s", "up", "enter")
+        await until(pilot, lambda: "⇅ most attempts first" in shown(pilot))

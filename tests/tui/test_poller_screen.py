@@ -242,7 +242,7 @@ async def test_steps_are_ticked_as_they_are_done_until_the_first_batch(tmp_path:
         await until(pilot, lambda: app_of(pilot).state.snapshot is not None)
         await until_shown(pilot, "First steps")
         screen = shown(pilot)
-        assert "✓ key         ANTHROPIC_API_KEY is set" in screen
+        assert "✓ API key     ANTHROPIC_API_KEY is set" in screen
         assert "✓ poller      last poll 0s ago" in screen
         assert "◦ first batch titan-console submit" in screen
         made.submit("feed-1")

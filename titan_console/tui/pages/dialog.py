@@ -63,6 +63,7 @@ class Menu(Dialog[str | None]):
             scrollbar-size-vertical: 1;
         }
         _Line { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        _Line.-cursor { text-style: bold reverse; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,10 +75,12 @@ class Menu(Dialog[str | None]):
         super().__init__()
         self._title = title
         self._entries = entries
+        # None before the first arrow key: a letter is enough.
+        self._cursor: int | None = None
 
     def compose(self) -> ComposeResult:
         """One line for each entry."""
-        with VerticalScroll(id="menu") as box:
+        with VerticalScroll(id="menu", can_focus=False) as box:
             box.border_title = f" {self._title} "
             width = max(
                 (cells(clean(entry.label)) for entry in self._entries if entry.detail), default=0
@@ -86,11 +89,28 @@ class Menu(Dialog[str | None]):
                 yield _Line(entry, width)
 
     def on_key(self, event: Key) -> None:
-        """A letter chooses its entry."""
+        """A letter chooses its entry; so does Enter, once an arrow key has moved to one."""
+        if event.key in ("up", "down"):
+            event.stop()
+            self._move(1 if event.key == "down" else -1)
+        elif event.key == "enter" and self._cursor is not None:
+            event.stop()
+            self.dismiss(self._entries[self._cursor].letter)
         for entry in self._entries:
             if event.character == entry.letter:
                 event.stop()
                 self.dismiss(entry.letter)
+
+    def _move(self, lines: int) -> None:
+        if not self._entries:
+            return
+        start = -1 if lines > 0 else 0
+        before = start if self._cursor is None else self._cursor
+        self._cursor = (before + lines) % len(self._entries)
+        for number, line in enumerate(self.query(_Line)):
+            line.set_class(number == self._cursor, "-cursor")
+            if number == self._cursor:
+                line.scroll_visible(animate=False)
 
     def on__line_chosen(self, message: "_Line.Chosen") -> None:
         """A click chooses too."""
