@@ -1,6 +1,7 @@
 import asyncio
 import os
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def test_a_missing_ledger_is_reported_once_and_opened_when_it_exists(tmp_path: P
 
 def test_a_ledger_that_is_just_being_created_is_none_yet(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path / "other")
-    (tmp_path / "titan.db").touch()
+    with closing(sqlite3.connect(tmp_path / "titan.db")) as begun:
+        begun.execute("PRAGMA journal_mode=WAL")
     snapshots = SnapshotReader(Folder(tmp_path), OffsetClock(made.clock))
     assert lost(snapshots.read()).problem.missing
     snapshots.close()
