@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 from support.console.console_builders import Failure, LedgerBuilder
-from support.ledgers.ledger_builders import a_ledger
+from support.ledgers.ledger_builders import a_ledger, a_result, store_results
 from support.ledgers.older_ledger import as_version
 
 from state.db.reader import Reader
@@ -77,6 +77,22 @@ def test_sums_of_the_views_are_the_totals_of_status(home: Path) -> None:
             )[0]
             assert (sums[0], sums[1]) == (totals.cost_nano, totals.sync_cost_nano)
             assert sums[2] == pytest.approx(totals.cost_nano / 1e9)
+
+
+def test_what_is_collected_in_part_is_in_the_attempts_and_in_no_day(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.end(made.accept(made.submit("daily", ["a", "b"])))
+    store_results(made.ledger, batch, a_result("a"), results_bytes=9)
+    expected = {"v_attempts": 50, "v_batches": 50, "v_usage_daily": None}
+    for view, cost_nano in expected.items():
+        ((found,),) = made.ledger.rows(f"SELECT sum(cost_nano) FROM {view}")  # noqa: S608 - our own names
+        assert found == cost_nano
+    assert ledger_status.totals(made.ledger).cost_nano == 0
+    store_results(made.ledger, made.batch(batch.key), a_result("b"), results_bytes=18)
+    for view in expected:
+        assert made.ledger.rows(f"SELECT sum(cost_nano) FROM {view}")[0][0] == 100  # noqa: S608 - our own names
+    assert ledger_status.totals(made.ledger).cost_nano == 100
+    made.close()
 
 
 def test_the_errors_are_those_of_the_command(home: Path) -> None:
