@@ -18,6 +18,7 @@ from core.batches.engine_context import Context
 from core.recovery import recovered_files
 from core.recovery.recovered_files import RecoveredFiles
 from core.recovery.recovered_submission import EmptySpoolError, add_submission, tag_of
+from core.text import pluralize
 from state.batches import batch_planning, request_ranges
 from state.files import archive, fallback_file
 from state.files.answers_file import answers_file
@@ -97,6 +98,7 @@ def rebuild(context: Context) -> RebuildSummary:
         rebuilding.finish_if_settled(context.ledger, submission)
     known = there | {spool.stem for spool in spools}
     done.warnings += _without_requests(context, files, known)
+    done.warnings += _without_edits(context)
     return done
 
 
@@ -133,6 +135,19 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
                     f" requests, spool/{key}.jsonl, is missing. When it has ended:"
                     f" titan-console adopt {batch.remote_id}"
                 )
+
+
+def _without_edits(context: Context) -> Iterator[str]:
+    """What follows from edits whose bodies are there, and of which the ledger knows nothing."""
+    names = recovered_batches.edit_files(context.folder)
+    lost = sorted(names - rebuilding.edit_files(context.ledger))
+    if lost:
+        yield (
+            f"The edits of {pluralize(len(lost), 'replay')} are lost (spool/{lost[0]}"
+            f"{' and so on' if len(lost) > 1 else ''}). Where such a replay had replaced an answer,"
+            " the earlier answer counts and is delivered again, and the later one is a duplicate"
+            " charge; `titan-console show CUSTOM_ID` lists both."
+        )
 
 
 def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:

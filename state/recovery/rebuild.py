@@ -67,6 +67,11 @@ def submission_keys(ledger: Ledger) -> set[str]:
     return {row[0] for row in ledger.rows("SELECT key FROM submissions")}
 
 
+def edit_files(ledger: Ledger) -> set[str]:
+    """The names of the files with the bodies of the edits that the ledger has."""
+    return {row[0] for row in ledger.rows("SELECT DISTINCT spool_file FROM edits")}
+
+
 def has_remote_id(ledger: Ledger, remote_id: str) -> bool:
     """Whether a batch of the ledger has that id at the API."""
     return bool(ledger.rows("SELECT 1 FROM batches WHERE remote_id = ?", remote_id))

@@ -182,6 +182,12 @@ def spools(folder: Folder) -> list[Path]:
     return sorted(found, key=lambda path: (found[path], path.name))
 
 
+def edit_files(folder: Folder) -> set[str]:
+    """The names of the files with the bodies of edited requests."""
+    found = folder.spool.glob("edit_*.jsonl*")
+    return {path.name.removesuffix(archive.SUFFIX) for path in found if path.suffix != ".part"}
+
+
 class _Body(msgspec.Struct, frozen=True):
     custom_id: str
     params: dict[str, msgspec.Raw] | None = None
