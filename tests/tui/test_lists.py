@@ -173,7 +173,7 @@ async def test_what_comes_does_not_move_what_is_read_and_f_follows(tmp_path: Pat
         assert page.table.current_key() == 137
 
 
-async def test_the_next_visit_of_a_list_nobody_moved_in_begins_at_its_top(tmp_path: Path) -> None:
+async def test_the_next_visit_of_an_untouched_list_begins_at_its_top(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.accept(made.submit("first", 100))
     async with opened(made) as pilot:
