@@ -225,7 +225,7 @@ def test_counts_and_sizes() -> None:
     assert fmt.size(3 << 20) == "3.0 MiB"
 
 
-def test_the_counts_of_a_poll_are_in_the_words_of_the_screens() -> None:
+def test_the_counts_of_a_poll_have_the_terms_of_the_screens() -> None:
     counts = {"open": 1, "failed": 2, "collected": 3}
     assert [fmt.poll_count(number, name) for name, number in counts.items()] == [
         *("1 open batch", "2 errored", "3 collected")
