@@ -318,7 +318,7 @@ def copy_ledger(
         )
     run = ledger_copy.CopyRun(
         now=runtime.clock.now,
-        who=process_name(actor),
+        who=process_name(actor, settings.host),
         progress=progress,
         new_id=runtime.new_id,
         crash_point=runtime.crash_point,

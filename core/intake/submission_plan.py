@@ -30,11 +30,13 @@ def make_plan(
 ) -> Plan:
     """The plan of a submission; `are_new`: the ledger is known to have none of the requests.
 
+    A server of the ledger has a time of its own, by which it submits: it replaces `now`.
     Raises PayloadError, NeverBatched, OverBudget, AlreadySubmitted.
     """
     rules = titan_file.read(folder)
     prices = PriceBook.with_cache(folder, rules)
     with reader_if_any(folder) as reader:
+        now = (reader and reader.server_now()) or now
         found = plan(
             requests,
             options,

@@ -65,6 +65,8 @@ def _copy(source: CopySource, target: CopyTarget, name: FileName) -> int:
         archive.compressed_path(local).unlink(missing_ok=True)
         _compare(name, digest, _digest(_file_blocks(local))[0])
         return size
+    # A host that only copies from one database to another has no TITAN_HOME yet.
+    make_private(source.scratch)
     with TemporaryDirectory(prefix="titan-copy-", dir=source.scratch) as scratch:
         local = source.root / name.folder / name.local_name if source.root else None
         if local is not None and local.is_file():

@@ -14,7 +14,8 @@ from core.money.batchable import Fleet, Unmoved, fleet_of, unmoved
 from core.money.eta import Eta, estimate_eta
 from core.money.forecast import Measured
 from core.money.kpis import MONTH_DAYS, Facts, Kpi, kpis
-from state.db.reader import Source
+from core.reporting.ledger_time import ledger_now
+from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.records import Batch, BatchKind
 from state.operations import deadlines
@@ -27,8 +28,9 @@ Kpis = tuple[Kpi, ...]
 _WorkflowDay = tuple[str | None, str | None]
 
 
-def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
-    """Tokens and money of each workflow from that UTC day on."""
+def measured(reader: Reader) -> dict[str, Measured]:
+    """Tokens and money of each workflow in the last 30 days."""
+    since_day = (ledger_now(reader) - timedelta(days=30)).date().isoformat()
     return {
         row.name: Measured(
             tokens_in=row.tokens_in,
@@ -38,7 +40,7 @@ def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
             unpriced=row.unpriced,
             first_day=row.first_day,
         )
-        for row in spending.by_day_column(source, "workflow", since_day=since_day)
+        for row in spending.by_day_column(reader, "workflow", since_day=since_day)
     }
 
 

@@ -25,8 +25,8 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     may_create: bool
     #: Whether it may make temporary tables, which submissions and collections need.
     may_stage: bool
-    #: Tables in which it may not read, insert, update and delete; with commas.
-    denied: str
+    #: What it may not do of SELECT, INSERT, UPDATE and DELETE, and in which tables, with commas.
+    denied: tuple[tuple[str, str], ...]
     #: The database, with its bodies and results.
     bytes: int
     connections: int

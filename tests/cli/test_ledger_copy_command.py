@@ -106,3 +106,29 @@ def test_places_that_cannot_be_are_refused_in_one_line(
     the_server().run(database, "CREATE TABLE requests (id int)")
     assert refused(home, url) == "ledger_other_program"
     assert run("--poll", "--json").code == 0
+
+
+@pytest.mark.usefixtures("home", "sandbox")
+def test_a_host_without_a_home_copies_from_one_database_to_another(
+    tmp_path: Path,
+    run: Run,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = the_server().new_database()
+    try:
+        monkeypatch.setenv("TITAN_LEDGER", the_server().url(first))
+        key = run("submit", a_file(tmp_path, "moved", 3)).out.strip()
+        run("--poll")
+        monkeypatch.delenv("TITAN_LEDGER")
+        monkeypatch.setenv("TITAN_HOME", str(tmp_path / "other"))
+        monkeypatch.setenv("TITAN_HOST", "mover")
+        places = (the_server().url(first), the_server().url(database))
+        moved = run("ledger", "copy", *places, "--yes", "--json").json()
+        assert (moved["files"], moved["missing_files"]) == (2, [])
+        monkeypatch.setenv("TITAN_LEDGER", places[0])
+        assert "by cli@mover:" in run("status").err
+        monkeypatch.setenv("TITAN_LEDGER", places[1])
+        assert len(run("results", key, "--json").lines()) == 3
+    finally:
+        the_server().drop_database(first)

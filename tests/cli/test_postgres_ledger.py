@@ -1,20 +1,26 @@
 """Every command on a ledger in PostgreSQL, and what of a ledger file it refuses in one line."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from mcp import Client
 from support.ledgers.postgres_database import an_empty_ledger
 from support.processes.in_process import Run, request_file, runner
+from support.processes.mcp_client import Session
 from support.processes.postgres_server import the_server
 
 from core.clock import SystemClock
+from core.config.settings import from_environment
 from state.db.postgres import ledger as postgres_ledger
 from state.db.postgres.reader import PostgresReader
 from state.db.public_query import select
 from state.model.ledger_url import LedgerUrl
+from titan_console.agents.server import make_server
+from titan_console.agents.tools import Agent
 from titan_console.sandbox.api import Sandbox
 
 
@@ -192,3 +198,58 @@ def test_ages_and_periods_go_by_the_clock_of_the_server(
     sandbox.faults.clear()
     replayed = run("replay", "daily-feed", "--since", "1h", "--yes", "--json")
     assert replayed.code == 0, replayed
+
+
+@pytest.mark.parametrize("hours", [-48, 48])
+@pytest.mark.usefixtures("sandbox")
+def test_what_is_left_of_a_budget_is_that_of_the_servers_day(
+    tmp_path: Path,
+    home: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    limits = "[budgets]\nday_usd = 5\n[budgets.agents]\ncall_usd = 1\nday_usd = 5\n"
+    home.mkdir(exist_ok=True)
+    (home / "titan.toml").write_text(limits, "utf-8")
+    run("submit", a_file(tmp_path, 3))
+    run("--poll")
+    spent = run("savings", "--json").lines()[0]["cost_usd"]
+    now = SystemClock().now
+
+    def wrong(_clock: SystemClock) -> datetime:
+        return now() + timedelta(hours=hours)
+
+    monkeypatch.setattr(SystemClock, "now", wrong)
+    assert asyncio.run(used_by_agents()) == pytest.approx(spent)
+    more = a_file(tmp_path, 4, "more.jsonl")
+    adds = run("submit", more, "--dry-run", "--json").json()["batch_usd"]
+    limit = adds + spent / 2
+    (home / "titan.toml").write_text(f"[budgets]\nday_usd = {limit:.9f}\n", "utf-8")
+    for extra in ((), ("--dry-run",)):
+        refused = run("submit", more, *extra, "--json")
+        assert refused.error_code() == "over_budget", extra
+
+
+async def used_by_agents() -> float:
+    """What a client of MCP is told of the budget of the day."""
+    agent = Agent(settings=from_environment(), writes=False)
+    async with Client(make_server(agent)) as client:
+        return (await Session(client).call("status"))["agent_budgets"]["used_usd"]
+
+
+def test_the_month_of_a_forecast_goes_by_the_clock_of_the_server(
+    tmp_path: Path, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("submit", a_file(tmp_path, 3))
+    run("--poll")
+    assert sandbox.billing_log().creates == 1
+    before = run("forecast", "--json").json()["elsewhere"]
+    now = SystemClock().now
+
+    def later(_clock: SystemClock) -> datetime:
+        return now() + timedelta(days=40)
+
+    monkeypatch.setattr(SystemClock, "now", later)
+    assert before is not None
+    assert run("forecast", "--json").json()["elsewhere"] == before

@@ -143,7 +143,7 @@ def _options(given: arguments.Submission) -> SubmitOptions:
 
 def _budgets(agent: Agent) -> dict[str, object]:
     """The spending limits, as part of an answer."""
-    found = agent_budgets.report(agent.folder, agent.rules().budgets, day=_now().date().isoformat())
+    found = agent_budgets.report(agent.folder, agent.rules().budgets, now=_now())
     return {"agent_budgets": to_builtins(found)}
 
 
@@ -313,9 +313,8 @@ def _forecast(agent: Agent, given: arguments.Forecast) -> object:
     if not math.isfinite(given.scale):
         raise InputError("scale is not a number.", code="invalid_arguments")
     rules = titan_file.read_strictly(agent.folder, or_template=True)
-    since_day = (_now() - timedelta(days=30)).date().isoformat()
     with reader_if_any(agent.folder) as reader:
-        history = measured(reader, since_day=since_day) if reader else {}
+        history = measured(reader) if reader else {}
     found = forecast.forecast(
         rules,
         PriceBook.of_rules(rules),

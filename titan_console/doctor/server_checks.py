@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from core.clock import SystemClock
 from core.text import pluralize
@@ -59,16 +61,24 @@ def _database(found: ServerFacts) -> Finding:
 
 def _role(found: ServerFacts) -> Finding:
     missing = list[str]()
-    if found.denied:
-        missing.append(f"SELECT, INSERT, UPDATE and DELETE on {found.denied}")
+    for tables, each in groupby(found.denied, key=itemgetter(1)):
+        missing.append(f"{_listed([privilege for privilege, _ in each])} on {tables}")
     if not found.may_create:
         missing.append(f"CREATE on the schema {found.schema_name} (migrations need it)")
     if not found.may_stage:
         missing.append("TEMPORARY on the database (submissions and collections need it)")
     if missing:
         detail = f"{found.role} lacks {'; '.join(missing)}: grant it, or let it own the tables"
+        if found.denied and "SELECT" not in dict(found.denied):
+            detail += ". What only reads, such as `status`, works without"
         return Finding(Health.BAD, "role", detail)
     return Finding(Health.OK, "role", f"{found.role} has every permission")
+
+
+def _listed(names: list[str]) -> str:
+    """The names as a part of a sentence."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _commits(found: ServerFacts) -> Finding:

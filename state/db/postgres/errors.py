@@ -45,8 +45,9 @@ def ledger_error(error: Exception, name: str, *, did: str) -> LedgerError:
         )
     is_lost = isinstance(error, driver().OperationalError) and not state
     if is_lost or state.startswith(("08", "57P")):
+        advice = next((then for words, then in _ADVICE if words in said), "")
         return LedgerUnusable(
-            f"The ledger {name} cannot be {did}: no connection to the server ({said}).",
+            f"The ledger {name} cannot be {did}: no connection to the server ({said}).{advice}",
             code="ledger_unreachable",
         )
     cause = _CAUSES.get(state) or Cause(text=said, code="ledger_unusable")
@@ -86,6 +87,13 @@ _CROWDED = (
     *("too many clients", "too many connections", "remaining connection slots"),
     "no more connections allowed",
 )
+_ADDRESS = "correct the address in TITAN_LEDGER or titan.toml."
+# What a connection that is refused says -> what to do. Others say it themselves, or go away.
+_ADVICE = (
+    ("password", " Set PGPASSWORD, PGPASSFILE or a service file for that user."),
+    ("does not exist", f" Create it, or {_ADDRESS}"),
+    ("resolve host", f" {_ADDRESS[0].upper()}{_ADDRESS[1:]}"),
+)
 # SQLSTATE -> the rest of the sentence, and the code.
 _CAUSES = {
     "53100": Cause(text="the disk of its server is full; free some space there", code="disk_full"),
@@ -108,4 +116,8 @@ def reason(error: Exception) -> str:
     """PostgreSQL's message on one line, without a position in the statement."""
     diag = getattr(error, "diag", None)
     said = getattr(diag, "message_primary", None) or str(error)
-    return " ".join(said.split()).removesuffix(".")
+    found = ""
+    for line in filter(None, (" ".join(line.split()) for line in said.splitlines())):
+        between = "" if not found else " " if found.endswith((".", ":", "?")) else "; "
+        found += between + line
+    return found.removesuffix(".")

@@ -23,12 +23,14 @@ SELECT current_user AS role, current_setting('max_connections')::int AS most_con
   pg_database_size(current_database()) AS bytes,
   has_database_privilege(current_database(), 'TEMPORARY') AS may_stage,
   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create"""
-# Tables of a ledger in which the role may not do all that a poll does.
+# What a poll does, and the tables of a ledger in which the role may not do it.
 _DENIED = """
-SELECT coalesce(string_agg(relname, ', ' ORDER BY relname), '') FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND NOT (
-  has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
-  AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))"""
+SELECT privilege, string_agg(relname, ', ' ORDER BY relname) AS tables FROM pg_class
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
+  WITH ORDINALITY AS of(privilege, place)
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+  AND NOT has_table_privilege(pg_class.oid, privilege)
+GROUP BY privilege, place ORDER BY place"""
 _STANDBYS = """
 SELECT count(*), coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 FROM pg_stat_replication
 WHERE state = 'streaming'"""
@@ -43,7 +45,7 @@ def examine(
         found = schema.facts(connection)
         latency_s, offset = _clock(connection, now, monotonic)
         session = connection.execute(_SESSION.encode()).fetchall()[0]
-        ((denied,),) = connection.execute(_DENIED.encode()).fetchall()
+        denied = connection.execute(_DENIED.encode()).fetchall()
         ((standbys, lag),) = connection.execute(_STANDBYS.encode()).fetchall()
         with closing(connect(url)) as other:
             pools = shares_sessions(connection, other)
@@ -59,7 +61,7 @@ def examine(
         role=session["role"],
         may_create=session["may_create"],
         may_stage=session["may_stage"],
-        denied=denied,
+        denied=tuple((one["privilege"], one["tables"]) for one in denied),
         bytes=session["bytes"],
         connections=session["connections"],
         most_connections=session["most_connections"],

@@ -36,7 +36,7 @@ SOUND = ServerFacts(
     role="titan",
     may_create=True,
     may_stage=True,
-    denied="",
+    denied=(),
     bytes=8_000_000,
     connections=3,
     most_connections=100,
@@ -93,7 +93,10 @@ def test_what_keeps_a_ledger_from_being_used_is_named(tmp_path: Path, name: str)
     bad = {what for what, (health, _) in checks.items() if health == Health.BAD}
     assert bad == {"role", "commits"}
     role = checks["role"][1]
-    assert all(word in role for word in ("visitor", "events", "CREATE", "TEMPORARY"))
+    assert "visitor lacks INSERT, UPDATE and DELETE on alert_silences, " in role
+    assert all(word in role for word in ("events", "CREATE", "TEMPORARY"))
+    assert "SELECT" not in role
+    assert role.endswith("own the tables. What only reads, such as `status`, works without")
 
 
 @pytest.mark.parametrize(("mode", "pools"), [("session", False), ("transaction", True)])
@@ -142,6 +145,12 @@ def test_a_pooler_of_transactions_is_found(name: str, mode: str, pools: bool) ->
         ({"encoding": "LATIN1"}, "database", Health.BAD, "LATIN1"),
         ({"schema_name": None}, "database", Health.BAD, "search_path"),
         ({"latency_s": 0.25}, "latency", Health.WARN, "250.0 ms"),
+        (
+            {"denied": (("SELECT", "events"), ("INSERT", "events"), ("DELETE", "events, holds"))},
+            "role",
+            Health.BAD,
+            "lacks SELECT and INSERT on events; DELETE on events, holds: grant it, or let it own",
+        ),
         ({"pools_transactions": True}, "pooling", Health.BAD, "pool_mode = session"),
         ({"connections": 95}, "connections", Health.WARN, "95 of 100"),
     ],

@@ -1,6 +1,6 @@
 """`titan-console forecast`: estimates a month of the jobs, as batches and synchronously."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 import click
@@ -72,7 +72,7 @@ def command(
         at=now,
         scale=_number(scale, "--scale", most=Decimal(1_000_000)),
         cache=_cache(cache_share, cache_hits),
-        measured=_measured(folder, (now - timedelta(days=30)).date().isoformat()),
+        measured=_measured(folder),
     )
     if as_json_:
         print_json(report(found))
@@ -102,7 +102,7 @@ def _compare(
         model,
         at=now,
         job=job,
-        measured=_measured(folder, (now - timedelta(days=30)).date().isoformat()),
+        measured=_measured(folder),
     )
     for warning in retirements.warnings_for([model], now=now):
         print_stderr(warning)
@@ -126,9 +126,9 @@ def _change(one: ModelChange) -> tuple[str, ...]:
     return (one.name, one.model, *tokens, _money(one.usd), _money(one.other_usd), _money(saved))
 
 
-def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:
+def _measured(folder: Folder) -> dict[str, Measured]:
     with reader_if_any(folder) as reader:
-        return measured(reader, since_day=since_day) if reader else {}
+        return measured(reader) if reader else {}
 
 
 def _cache(share: str | None, hits: str | None) -> Cache | None:

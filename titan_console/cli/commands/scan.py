@@ -14,6 +14,7 @@ from core.config.scan_file import ScanRecord
 from core.config.settings import claude_folders, from_environment
 from core.money.kpis import MONTH_DAYS
 from core.money.pricing import PriceBook
+from core.reporting.ledger_time import ledger_now
 from core.scan import attribution, findings, transcripts
 from core.scan.attribution import Attributed, Measured
 from core.scan.findings import Finding, job_name
@@ -108,10 +109,10 @@ class _Ledger(NamedTuple):
 
 
 def _of_ledger(folder: Folder) -> _Ledger:
-    since = str(SystemClock().now().date() - timedelta(days=MONTH_DAYS - 1))
     with reader_if_any(folder) as reader:
         if reader is None:
             return _Ledger({}, frozenset())
+        since = str(ledger_now(reader).date() - timedelta(days=MONTH_DAYS - 1))
         sums = spending.by_day_column(reader, "workflow", since_day=since)
         volumes = kpi_figures.volumes(reader, since_day=since)
     measured = {
