@@ -232,7 +232,7 @@ def test_what_is_left_of_a_budget_is_that_of_the_servers_day(
 
 
 async def used_by_agents() -> float:
-    """What a client of MCP is told of the budget of the day."""
+    """The budget of the day that a client of MCP reads."""
     agent = Agent(settings=from_environment(), writes=False)
     async with Client(make_server(agent)) as client:
         return (await Session(client).call("status"))["agent_budgets"]["used_usd"]
