@@ -31,7 +31,7 @@ def found(**changes: object) -> Eta:
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR), "12m-1h"),
         (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1h 40m-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
-        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "1h-2h after sending"),
+        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "≥ 1h-2h"),
         (found(comparable=0), "overdue"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
@@ -56,6 +56,8 @@ def test_the_reason_counts_the_earlier_batches_and_the_late_ones() -> None:
     assert reason(found(late_probability=0.25, late=1)) == (
         "estimated from 9 earlier batches; 25% risk of a sync run at full price"
     )
+    waits = found(stage=Stage.NOT_SENT)
+    assert reason(waits) == "estimated from 9 earlier batches, counted from sending"
     # The count does not change while the batch gets older.
     assert reason(found(comparable=1)) == reason(found(comparable=8))
     assert reason(found(comparable=0)) == "longer than all 9 earlier batches"

@@ -87,7 +87,7 @@ async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path
     made.look_failed(made.accept(made.submit("other")), "no answer " * 9)
     async with opened(made) as pilot:
         await until_shown(pilot, "Problem")
-        await until_shown(pilot, " 10m after sending  ")
+        await until_shown(pilot, " ≥ 10m  ")
 
 
 def test_a_synchronous_run_that_is_due_is_said_once(tmp_path: Path) -> None:

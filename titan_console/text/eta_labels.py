@@ -22,7 +22,10 @@ USUAL_RISKS = (str(_RISK[Risk.LOW]), str(_RISK[Risk.UNKNOWN]))
 
 
 def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
-    """The time from now until it ends: p50 to p95 of comparable batches."""
+    """The time from now until it ends: p50 to p95 of comparable batches.
+
+    A batch that is not sent takes that long from its sending, so at least that long from now.
+    """
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:
@@ -32,7 +35,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
     band = low if low == high else f"{low}-{high}"
     if found.stage == Stage.NOT_SENT:
-        return f"{band} after sending", Tone.DIM
+        return f"≥ {band}", Tone.DIM
     return band, Tone.PLAIN
 
 
@@ -51,6 +54,8 @@ def reason(found: Eta) -> str:
     if not found.comparable:
         return ""
     runs = f"estimated from {pluralize(found.known, 'earlier batch', 'earlier batches')}"
+    if found.stage == Stage.NOT_SENT:
+        runs += ", counted from sending"
     if found.late_probability is None:
         return runs
     if not found.late:
