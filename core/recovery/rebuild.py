@@ -138,7 +138,7 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
 
 
 def _without_edits(context: Context) -> Iterator[str]:
-    """What follows from edits whose bodies are there, and of which the ledger knows nothing."""
+    """What follows from edits whose bodies are there, and that no line of the mirror names."""
     names = recovered_batches.edit_files(context.folder)
     lost = sorted(names - rebuilding.edit_files(context.ledger))
     if lost:
@@ -246,6 +246,7 @@ def _open(
         requests,
         status=status,
         nonce=_nonce(context),
+        edits=recovered_files.edits_of(context.folder, found),
         is_guess=found.requests is None,
     )
     return True
@@ -273,6 +274,7 @@ def _with_results(
         sorted(requests),
         status=BatchStatus.IN_PROGRESS,
         nonce=_nonce(context),
+        edits=recovered_files.edits_of(context.folder, found),
     )
 
 

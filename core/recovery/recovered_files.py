@@ -5,6 +5,7 @@ lines have the requests.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from core.api.result_schema import BadLineError, decode
+from core.requests.supported_schema import schema_of_line
 from core.text import unreadable_lines
 from state.batches import request_ranges
+from state.batches.batch_edits import Bodies, EditedBody
 from state.files import archive, fallback_file
 from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
@@ -23,6 +26,8 @@ from state.model.records import BatchKind, BatchStatus
 from state.model.timestamps import to_text
 from state.recovery import recovered_batches, results_on_disk
 from state.recovery.recovered_batches import RecoveredBatch, submission_key
+
+_EDIT_FILE = re.compile(r"edit_[0-9a-z]+\.jsonl")
 
 
 class RecoveredFiles(Struct, frozen=True):
@@ -59,6 +64,32 @@ def read(folder: Folder) -> RecoveredFiles:
         if key not in mirror.batches:
             found.batches.setdefault(submission_key(key), []).append(_unnamed(folder, key))
     return found
+
+
+def edits_of(folder: Folder, batch: RecoveredBatch) -> list[tuple[str, Bodies]] | None:
+    """The edited bodies of the batch by file, without files that are missing; None: not known."""
+    if batch.edits is None:
+        return None
+    files = [name for name in batch.edits if _EDIT_FILE.fullmatch(name)]
+    return [
+        (name, _edited_bodies(folder.spool / name, batch.betas))
+        for name in files
+        if archive.exists(folder.spool / name)
+    ]
+
+
+def _edited_bodies(spool: Path, betas: str) -> Bodies:
+    return {
+        custom_id: EditedBody(
+            offset=offset,
+            length=len(line),
+            sha256=hashlib.sha256(line).digest(),
+            betas=betas,
+            model=model,
+            schema=schema_of_line(line),
+        )
+        for custom_id, line, offset, model in recovered_batches.bodies(spool)
+    }
 
 
 def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:

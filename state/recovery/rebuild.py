@@ -3,7 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from state.batches import batch_planning, possible_duplicate_charges, submissions, totals
+from state.batches import (
+    batch_edits,
+    batch_planning,
+    possible_duplicate_charges,
+    submissions,
+    totals,
+)
+from state.batches.batch_edits import Bodies
 from state.batches.sending import finish_submission, settle_by_earlier_answers
 from state.db import access_lock
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
@@ -143,9 +150,13 @@ def add_batch(
     *,
     status: BatchStatus,
     nonce: str,
+    edits: Sequence[tuple[str, Bodies]] | None = None,
     is_guess: bool = False,
 ) -> Batch:
     """Add a batch with these requests, in a state that the next poll can continue from.
+
+    `edits` are the bodies by the file that they are in; None where it is not known what the batch
+    has.
 
     It keeps the number of requests that the mirror states, by which a create without a response is
     found at the API, also where some of them cannot be read. `is_guess`: no file names its
@@ -187,7 +198,14 @@ def add_batch(
             if found.requests is not None and not found.is_duplicate:
                 # An earlier batch that has them too does not run them now.
                 _end_active(ledger, as_list(request_ids))
-            _add_attempts(ledger, batch_id, as_list(request_ids))
+            edited = None
+            if edits is not None:
+                edited = batch_edits.add(
+                    ledger, tx, edits, request_ids, created_ts=found.submitted_ts
+                )
+                if not found.is_duplicate:
+                    batch_edits.reopen(ledger, edited)
+            _add_attempts(ledger, batch_id, as_list(request_ids), edited)
         if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
             ledger.execute(
@@ -230,8 +248,10 @@ def _add_past_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
     )
 
 
-def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
-    # The batch has the newest body that the ledger knows: it is of later.
+def _add_attempts(
+    ledger: Ledger, batch_id: int, request_ids: str, edits: Mapping[int, int] | None
+) -> None:
+    """Add the attempts, with these edits; None: with the newest body that the ledger knows."""
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active, edit_id)"  # noqa: S608 - our own words
         " SELECT ?, id, is_active, CASE WHEN is_active = 1 THEN edit_id END FROM"
@@ -241,6 +261,12 @@ def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
         batch_id,
         request_ids,
     )
+    if edits is not None:
+        ledger.execute("UPDATE attempts SET edit_id = NULL WHERE batch_id = ?", batch_id)
+        ledger.executemany(
+            "UPDATE attempts SET edit_id = ? WHERE batch_id = ? AND request_id = ?",
+            ((edit, batch_id, request) for request, edit in edits.items()),
+        )
     ledger.execute(
         "UPDATE requests SET status = 'assigned' WHERE status NOT IN ('assigned', 'succeeded')"  # noqa: S608 - our own words
         f" AND id IN {LISTED}",

@@ -43,6 +43,9 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     lane: str | None = None
     # Runs of body offsets in the spool file, in order. None: an old line, or too many runs.
     requests: list[tuple[_Offset, _Offset]] | None = None
+    # Files in the spool folder with bodies that replaced those of the submission, oldest first.
+    # None: an old line, or too many files.
+    edits: list[str] | None = None
     betas: str = ""
     fallback_imports: list[str] = []
     # How many of its requests may have been charged a second time.
@@ -85,7 +88,7 @@ _FORMER_STATUSES = {
 
 
 # A line in which one of these is malformed is used without them.
-_OPTIONAL = ("requests", "betas", "fallback_imports", "possible_duplicate_charges")
+_OPTIONAL = ("requests", "edits", "betas", "fallback_imports", "possible_duplicate_charges")
 
 
 def _decode(line: bytes, known: Mapping[str, RecoveredBatch]) -> tuple[RecoveredBatch, bool]:

@@ -286,15 +286,20 @@ def test_a_rebuilt_ledger_does_not_ask_again(bench: Bench) -> None:
     bench.faults.add("row:wrong-output")
     bench.submit(2, output=SCHEMA, reask=1)
     polls(bench, 3)
+    asked = attempts(bench)
     rebuilt(bench)
+    # The rebuild makes one command of the edits that it finds.
+    found = commands.latest(bench.engine.context.ledger, limit=9)
+    assert [(one.state, one.item_count) for one in found] == [("done", 2)]
     polls(bench, 3)
-    assert commands.latest(bench.engine.context.ledger, limit=9) == []
+    assert commands.latest(bench.engine.context.ledger, limit=9) == found
+    assert attempts(bench) == asked == {"001": 2, "002": 2}
 
 
 def test_a_restored_ledger_has_the_answer_to_a_follow_up_that_it_had_not_sent(
     bench: Bench, tmp_path: Path
 ) -> None:
-    """The backup is from just before; the file names the batch's requests, but not their bodies."""
+    """The backup is from just before; the file names the batch's requests and their bodies."""
     bench.faults.add("row:wrong-output")
     bench.submit(2, output=SCHEMA, reask=1)
     backup = backed_up_at(bench, "requeue:done", tmp_path / "backups" / "before.db")

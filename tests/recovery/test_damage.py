@@ -5,7 +5,6 @@ import random
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,11 @@ from support.ledgers.rebuilt_ledger import rebuilt
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.processes.terminal import Terminal, a_server
 
-from core.commands import planner
-from core.commands.planner import CommandRequest
 from core.intake.options import SubmitOptions
 from core.requests.payload import Limits
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
-from state.operations.commands import Action
-from state.operations.selection import Filter
 from state.recovery import rebuild as rebuilding
 from titan_console.cli.main import cli
 from titan_console.sandbox.api import Sandbox
@@ -153,27 +148,6 @@ def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 12}
     assert bench.engine.context.ledger.rows("PRAGMA integrity_check")[0][0] == "ok"
-
-
-def test_edits_that_are_lost_are_named(bench: Bench) -> None:
-    """No file says which attempt had which body: the earlier answer counts again."""
-    key = bench.submit(2).submission.key
-    poll_until_done(bench)
-    before = results(bench, key)
-    context = bench.engine.context
-    wanted = Filter(names=(key,))
-    asked = CommandRequest(
-        action=Action.REPLAY, wanted=wanted, force=True, changes={"max_tokens": 9}
-    )
-    planner.submit(context, planner.plan(context, asked), delay=timedelta())
-    poll_until_done(bench)
-    assert results(bench, key) != before
-    (edits,) = (path.name for path in bench.folder.spool.glob("edit_*.jsonl"))
-    _, done = rebuilt(bench)
-    assert results(bench, key) == before
-    (warning,) = done.warnings
-    assert f"spool/{edits}" in warning
-    assert "duplicate charge" in warning
 
 
 def _damage(path: Path) -> None:

@@ -1,0 +1,155 @@
+"""Edited replays after a rebuild or a restore: what counted before counts again."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.builders import Bench, a_bench
+from support.ledgers.rebuilt_ledger import rebuilt, restored
+from support.lifecycle import batches, check_billing, poll_until_done, results
+
+from core.commands import planner
+from core.commands.planner import CommandRequest
+from state.db import ledger_copy
+from state.operations.commands import Action
+from state.operations.selection import Filter
+from titan_console.sandbox.model.timing import Plan
+
+
+def _replay(bench: Bench, *names: str, **changes: object) -> None:
+    """Give the command for a replay with these parameters."""
+    asked = CommandRequest(
+        action=Action.REPLAY, wanted=Filter(names=names), force=True, changes=changes
+    )
+    context = bench.engine.context
+    planner.submit(context, planner.plan(context, asked), delay=timedelta())
+
+
+def _figures(bench: Bench) -> list[tuple[Any, ...]]:
+    """Of each request: its status, its body, and each attempt with cost and duplicates."""
+    return sorted(
+        bench.engine.context.ledger.tuples(
+            "SELECT r.custom_id, r.status, b.key = s.key, a.outcome, a.cost_nano, a.duplicate,"
+            " a.batch_id = r.settled_by, coalesce(e.body_sha256, r.body_sha256),"
+            " coalesce(n.body_sha256, r.body_sha256) FROM requests r"
+            " JOIN submissions s ON s.id = r.submission_id"
+            " JOIN attempts a ON a.request_id = r.id JOIN batches b ON b.id = a.batch_id"
+            " LEFT JOIN edits e ON e.id = a.edit_id LEFT JOIN edits n ON n.id = r.edit_id"
+        ),
+        key=repr,
+    )
+
+
+def _kept(bench: Bench, key: str) -> None:
+    """A rebuild changes neither results nor figures, and sends nothing."""
+    poll_until_done(bench)
+    answers, figures = results(bench, key), _figures(bench)
+    creates = bench.sandbox.billing_log().creates
+    _, done = rebuilt(bench)
+    assert done.warnings == []
+    poll_until_done(bench)
+    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert bench.sandbox.billing_log().creates == creates
+    check_billing(bench)
+
+
+def test_the_answer_of_an_edited_replay_counts_after_a_rebuild(bench: Bench) -> None:
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    before = results(bench, key)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    assert results(bench, key) != before
+    _kept(bench, key)
+
+
+def test_so_does_that_of_the_last_of_several_edits_of_some_requests(bench: Bench) -> None:
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    custom_id = results(bench, key)[1]["custom_id"]
+    _replay(bench, custom_id, max_tokens=11)
+    _kept(bench, key)
+    _kept(bench, key)
+
+
+def test_the_earlier_answer_counts_where_the_edited_replay_failed(bench: Bench) -> None:
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    bench.faults.add("row:api-error:times=2")
+    _replay(bench, key, max_tokens=9)
+    _kept(bench, key)
+
+
+def test_a_replay_without_edits_keeps_the_edited_body(bench: Bench) -> None:
+    bench.faults.add("row:api-error:times=4")
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    _replay(bench, key)
+    _kept(bench, key)
+
+
+def test_an_edited_replay_that_is_at_the_api_is_collected_once(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual()) as bench:
+        key = bench.submit(2).submission.key
+        _end_all(bench)
+        _replay(bench, key, max_tokens=9)
+        bench.poll_after(900)
+        rebuilt(bench)
+        _end_all(bench)
+        poll_until_done(bench)
+        assert {row[1:3] + row[6:7] for row in _figures(bench)} == {
+            ("succeeded", 1, 0),
+            ("succeeded", 0, 1),
+        }
+        assert bench.sandbox.billing_log().creates == len(batches(bench)) == 2
+        check_billing(bench)
+
+
+def _end_all(bench: Bench) -> None:
+    bench.poll_after(900)
+    for batch in batches(bench):
+        if batch.remote_id and batch.ended_ts is None:
+            bench.sandbox.end(batch.remote_id)
+    bench.poll_after(900)
+
+
+def test_a_restored_backup_gets_the_edits_that_are_newer(bench: Bench) -> None:
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    backup = bench.folder.root / "backup.db"
+    assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
+    custom_id = results(bench, key)[0]["custom_id"]
+    _replay(bench, custom_id, max_tokens=11)
+    poll_until_done(bench)
+    answers, figures = results(bench, key), _figures(bench)
+    _, done = restored(bench, backup)
+    assert done.warnings == []
+    poll_until_done(bench)
+    assert (results(bench, key), _figures(bench)) == (answers, figures)
+
+
+@pytest.mark.parametrize("line", [b"", b'"edits": null', b'"edits": ["../x", "edit_0.jsonl"]'])
+def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) -> None:
+    """The earlier answer counts again, and the later one is a duplicate charge."""
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    before = results(bench, key)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    (edits,) = (path.name for path in bench.folder.spool.glob("edit_*.jsonl"))
+    mirror, named = bench.folder.jobs_mirror, b'"edits": ["%b"]' % edits.encode()
+    content = mirror.read_bytes()
+    assert named in content
+    mirror.write_bytes(content.replace(b", " + named, b", " + line if line else b""))
+    _, done = rebuilt(bench)
+    assert results(bench, key) == before
+    (warning,) = done.warnings
+    assert f"spool/{edits}" in warning
+    assert "duplicate charge" in warning
