@@ -223,7 +223,7 @@ async def test_columns_without_room_are_marked(tmp_path: Path) -> None:
         await until_shown(pilot, _RUN)
         await pilot.press("c")
         await until_shown(pilot, "Space shows or hides")
-        assert "◐ no room" in row_with(pilot, " Est. saved")
+        await until(pilot, lambda: "◐ no room" in row_with(pilot, " Est. saved"))
         assert "◐ no room" not in row_with(pilot, " Workflow")
         await pilot.resize_terminal(200, 50)
         await until(pilot, lambda: "◐ no room" not in shown(pilot))

@@ -15,6 +15,8 @@ from titan_console.tui.tools import current_record
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
+# So long a mark may be that of an earlier list.
+_REDRAW_S = 0.5
 _CHOICES = (Column("name", "Column", 20, 0, grow=1), Column("room", "", 9, 1))
 
 
@@ -66,6 +68,8 @@ class ColumnsDialog(Dialog[None]):
         self._draw()
         self._choices.focus()
         self._mark()
+        # The list goes on changing behind it.
+        self.set_interval(_REDRAW_S, self._draw)
 
     def on_record_table_selection_changed(self) -> None:
         """Show the marked columns."""
