@@ -10,6 +10,7 @@ from support.builders import some_requests
 
 from core.api.protocol import BatchApi
 from core.clock import Clock
+from core.config.job import CONTINUE_TURNS
 from core.engine import Engine
 from core.errors import ApiError
 from core.intake import existing_submission, fallback_files
@@ -72,6 +73,11 @@ class Submission:
     def tag(self) -> str:
         """The tag of the job."""
         return f"job-{self.number}"
+
+    @property
+    def most_follow_ups(self) -> int:
+        """How often one of its requests may be asked again."""
+        return CONTINUE_TURNS + (REASK if self.structured else 0)
 
     def __call__(self, engine: Engine) -> str:
         """Submit as `titan_batch.submit` does: with a fallback file where the ledger fails."""
