@@ -70,15 +70,14 @@ def edits_of(folder: Folder, batch: RecoveredBatch) -> list[tuple[str, Bodies]] 
     """The edited bodies of the batch by file, without files that are missing; None: not known."""
     if batch.edits is None:
         return None
-    files = [name for name in batch.edits if _EDIT_FILE.fullmatch(name)]
     return [
-        (name, _edited_bodies(folder.spool / name, batch.betas))
-        for name in files
-        if archive.exists(folder.spool / name)
+        (name, _edited_bodies(folder.spool / name, range(first, last + 1), batch.betas))
+        for name, first, last in batch.edits
+        if _EDIT_FILE.fullmatch(name) and archive.exists(folder.spool / name)
     ]
 
 
-def _edited_bodies(spool: Path, betas: str) -> Bodies:
+def _edited_bodies(spool: Path, offsets: range, betas: str) -> Bodies:
     return {
         custom_id: EditedBody(
             offset=offset,
@@ -89,6 +88,7 @@ def _edited_bodies(spool: Path, betas: str) -> Bodies:
             schema=schema_of_line(line),
         )
         for custom_id, line, offset, model in recovered_batches.bodies(spool)
+        if offset in offsets
     }
 
 

@@ -31,19 +31,24 @@ class EditedBody(Struct, frozen=True, kw_only=True):
     schema: bytes | None
 
 
-# The bodies of one file by custom_id.
+# The bodies of one batch in one file, by custom_id.
 Bodies = Mapping[str, EditedBody]
 
 
-def files_of(source: Source, batch: Batch) -> list[str] | None:
-    """The files with the edited bodies of the batch, oldest first; None where they are too many."""
+def files_of(source: Source, batch: Batch) -> list[tuple[str, int, int]] | None:
+    """The files with the edited bodies of the batch, oldest first; None where they are too many.
+
+    With the offsets of its first and last body in the file, which may also have bodies of other
+    submissions, for requests with the same custom_ids.
+    """
     rows = source.rows(
-        "SELECT e.spool_file FROM attempts a JOIN edits e ON e.id = a.edit_id WHERE a.batch_id = ?"
+        "SELECT e.spool_file, min(e.body_offset), max(e.body_offset) FROM attempts a"
+        " JOIN edits e ON e.id = a.edit_id WHERE a.batch_id = ?"
         " GROUP BY e.spool_file ORDER BY min(e.id) LIMIT ?",
         batch.id,
         MOST_FILES + 1,
     )
-    return None if len(rows) > MOST_FILES else [row[0] for row in rows]
+    return None if len(rows) > MOST_FILES else [(row[0], row[1], row[2]) for row in rows]
 
 
 def add(

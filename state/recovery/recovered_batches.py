@@ -43,9 +43,9 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     lane: str | None = None
     # Runs of body offsets in the spool file, in order. None: an old line, or too many runs.
     requests: list[tuple[_Offset, _Offset]] | None = None
-    # Files in the spool folder with bodies that replaced those of the submission, oldest first.
-    # None: an old line, or too many files.
-    edits: list[str] | None = None
+    # Files in the spool folder with bodies that replaced those of the submission, oldest first, and
+    # the offsets of the first and last one of the batch. None: an old line, or too many files.
+    edits: list[tuple[str, _Offset, _Offset]] | None = None
     betas: str = ""
     fallback_imports: list[str] = []
     # How many of its requests may have been charged a second time.

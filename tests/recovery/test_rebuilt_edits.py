@@ -1,5 +1,6 @@
 """Edited replays after a rebuild or a restore: what counted before counts again."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,17 @@ def test_so_does_that_of_the_last_of_several_edits_of_some_requests(bench: Bench
     _kept(bench, key)
 
 
+def test_each_submission_gets_its_own_body_of_a_replay_of_several(bench: Bench) -> None:
+    """They have the same custom_ids, and one file has the edited bodies of both."""
+    key = bench.submit(2, tag="one").submission.key
+    bench.submit(2, tag="two", model="claude-haiku-4-5")
+    poll_until_done(bench)
+    _replay(bench, "one", "two", max_tokens=9)
+    poll_until_done(bench)
+    assert len(list(bench.folder.spool.glob("edit_*.jsonl"))) == 1
+    _kept(bench, key)
+
+
 def test_the_earlier_answer_counts_where_the_edited_replay_failed(bench: Bench) -> None:
     key = bench.submit(2).submission.key
     poll_until_done(bench)
@@ -135,7 +147,10 @@ def test_a_restored_backup_gets_the_edits_that_are_newer(bench: Bench) -> None:
     assert (results(bench, key), _figures(bench)) == (answers, figures)
 
 
-@pytest.mark.parametrize("line", [b"", b'"edits": null', b'"edits": ["../x", "edit_0.jsonl"]'])
+@pytest.mark.parametrize(
+    "line",
+    [b"", b'"edits": null', b'"edits": [["../x", 0, 9], ["edit_0.jsonl", 0, 9]]', b'"edits": [7]'],
+)
 def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) -> None:
     """The earlier answer counts again, and the later one is a duplicate charge."""
     key = bench.submit(2).submission.key
@@ -144,12 +159,11 @@ def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) 
     _replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     (edits,) = (path.name for path in bench.folder.spool.glob("edit_*.jsonl"))
-    mirror, named = bench.folder.jobs_mirror, b'"edits": ["%b"]' % edits.encode()
-    content = mirror.read_bytes()
-    assert named in content
-    mirror.write_bytes(content.replace(b", " + named, b", " + line if line else b""))
+    mirror, named = bench.folder.jobs_mirror, rb', "edits": \[\["%b", \d+, \d+\]\]' % edits.encode()
+    content, count = re.subn(named, b", " + line if line else b"", mirror.read_bytes())
+    assert count
+    mirror.write_bytes(content)
     _, done = rebuilt(bench)
     assert results(bench, key) == before
-    (warning,) = done.warnings
-    assert f"spool/{edits}" in warning
-    assert "duplicate charge" in warning
+    assert f"spool/{edits}" in done.warnings[-1]
+    assert "duplicate charge" in done.warnings[-1]
