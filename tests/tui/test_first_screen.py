@@ -310,3 +310,20 @@ def test_empty_columns_are_left_out_and_names_come_first() -> None:
     assert [(c.key, w) for c, w in fit(columns, 30, content)] == [("status", 1), ("name", 20)]
     content["note"] = 9
     assert [c.key for c, _ in fit(columns, 60, content)] == ["status", "name", "note"]
+
+
+async def test_an_open_batch_says_beside_its_list_and_on_its_page_when_it_ends(
+    tmp_path: Path,
+) -> None:
+    async with opened(a_named_ledger(tmp_path), (200, 50)) as pilot:
+        await until_shown(pilot, "Est. saved")
+        await pilot.press("down")
+        for keys in ((), ("enter",)):
+            await pilot.press(*keys)
+            await until_shown(pilot, "10m (estimated from")
+            assert "ETA" in row_with(pilot, r"10m \(estimated from")
+            await until(pilot, lambda: re.search("Risk +✓ low", shown(pilot)) is not None)
+            await until(pilot, lambda: re.search(r"Est. saved +\$0.04", shown(pilot)) is not None)
+        await pilot.press("escape", "tab", "enter")
+        await until_shown(pilot, "Collected")
+        assert not any(" ETA " in line for line in lines(pilot))

@@ -3,21 +3,30 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import to_builtins
 
 from core.money.cache_gain import CacheGain
+from core.money.eta import Eta
 from core.reporting import json_reports
 from core.text import pluralize
 from state.model.records import Batch, BatchStatus, Event
 from state.model.timestamps import from_text, to_text
 from state.queries.batch_detail import ModelSum
-from titan_console.text import event_labels, ledger_messages
+from titan_console.text import eta_labels, event_labels, ledger_messages
 from titan_console.text import format as fmt
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.text.request_documents import at, tokens
+
+
+class Expected(NamedTuple):
+    """When an open batch ends, and what it saves in nano-dollars; None where nothing tells."""
+
+    eta: Eta
+    saving_nano: int | None
 
 
 def overview(
@@ -28,8 +37,9 @@ def overview(
     submitted_by: str = "",
     queued_because: str | None = None,
     is_replay: bool = False,
+    expected: Expected | None = None,
 ) -> Document:
-    """Identity, status, counts, cost and times."""
+    """Identity, status, counts, cost and times; what is `expected` of an open batch."""
     builder = DocumentBuilder()
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
@@ -52,6 +62,8 @@ def overview(
         f"{fmt.local_time(batch.deadline_ts)} ({due})" if batch.deadline_ts else "",
         due_tone,
     )
+    if expected is not None:
+        _expected(builder, batch, expected, now)
     builder.heading("Requests")
     _counts(builder, batch)
     builder.field("Request bytes", fmt.size(batch.bytes) if batch.bytes else "")
@@ -65,6 +77,17 @@ def overview(
     builder.heading("Times")
     _times(builder, batch, submitted_by, now)
     return builder.build()
+
+
+def _expected(builder: DocumentBuilder, batch: Batch, expected: Expected, now: datetime) -> None:
+    ends, tone = eta_labels.ends(expected.eta, now)
+    basis = eta_labels.reason(expected.eta)
+    builder.field("ETA", f"{ends} ({basis})" if basis else ends, tone)
+    if batch.deadline_ts:
+        risk = eta_labels.risk(expected.eta)
+        builder.field("Risk", str(risk), risk.tone)
+    saving = expected.saving_nano
+    builder.field("Est. saved", "" if saving is None else fmt.money(saving), Tone.GOOD)
 
 
 def _counts(builder: DocumentBuilder, batch: Batch) -> None:

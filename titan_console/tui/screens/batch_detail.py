@@ -13,12 +13,10 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch
-from state.model.timestamps import to_text
 from state.operations.commands import Action
 from state.queries import batch_detail, event_list
-from state.queries.batch_replays import replays_in
 from state.queries.request_list import RequestRow
-from titan_console.session import reasons
+from titan_console.session import batch_overview
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import batch_documents, links
@@ -151,10 +149,4 @@ def _draw_section(
         case "Raw":
             return lambda _now: batch_documents.raw(found)
         case _:
-            why = reasons.of_open(source, [found], to_text(now)).get(found.key)
-            models = batch_detail.models_of(source, found.key)
-            who = batch_detail.submitted_by(source, found)
-            is_replay = found.id in replays_in(source, [found.id])
-            return lambda now: batch_documents.overview(
-                found, now, models, submitted_by=who, queued_because=why, is_replay=is_replay
-            )
+            return batch_overview.read(source, found, now)

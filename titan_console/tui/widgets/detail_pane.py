@@ -8,8 +8,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from state.db.reader import Source
-from state.model.timestamps import to_text
-from titan_console.session import reasons
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
@@ -82,7 +80,7 @@ class DetailPane(Vertical):
         self._waiting = None
         self._asked = link = self._link
         now = self._state.now
-        self._answers.ask(lambda source: _overview(source, link, to_text(now())))
+        self._answers.ask(lambda source: _overview(source, link, now()))
 
     def _take(self, drawing: Drawing) -> None:
         self._drawing = drawing
@@ -95,24 +93,16 @@ class DetailPane(Vertical):
         self.run_worker(work, exit_on_error=True)
 
 
-def _overview(source: Source, link: str, now_ts: str) -> Drawing:
+def _overview(source: Source, link: str, now: datetime) -> Drawing:
     """The overview of that record."""
     from state.queries import batch_detail, request_detail  # noqa: PLC0415 - the first picture comes before it, and prices
-    from state.queries.batch_replays import replays_in  # noqa: PLC0415 - as above
-    from titan_console.text import batch_documents, request_documents  # noqa: PLC0415 - as above
+    from titan_console.session import batch_overview  # noqa: PLC0415 - as above
+    from titan_console.text import request_documents  # noqa: PLC0415 - as above
 
     match links.parse(link, ()):
         case ToBatch(name=name):
             batch = batch_detail.batch(source, name)
-            if batch is None:
-                return _nothing
-            models = batch_detail.models_of(source, batch.key)
-            who = batch_detail.submitted_by(source, batch)
-            why = reasons.of_open(source, [batch], now_ts).get(batch.key)
-            is_replay = batch.id in replays_in(source, [batch.id])
-            return lambda now: batch_documents.overview(
-                batch, now, models, submitted_by=who, queued_because=why, is_replay=is_replay
-            )
+            return _nothing if batch is None else batch_overview.read(source, batch, now)
         case ToRequest(tag=tag, custom_id=custom_id):
             found = request_detail.request(source, tag, custom_id)
             return _nothing if found is None else lambda now: request_documents.overview(found, now)
