@@ -254,6 +254,7 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
         "nonce": batch(ledger).nonce,
         "account": batch(ledger).account,
         "requests": [[0, 0]],
+        "edits": [],
         "betas": "",
         "fallback_imports": [],
         "possible_duplicate_charges": 0,
