@@ -12,6 +12,7 @@ from kill.sandbox import KillSandbox
 from kill.worker import RunTarget
 from simulation import checks, sync_bill
 from simulation.file_checks import file_findings
+from simulation.jobs import follow_ups_of
 from simulation.oracle import Oracle, read_oracle
 from support.ledgers.readable_copy import host_views, rows_in_sqlite
 
@@ -23,6 +24,7 @@ from state.files.folder import Folder
 class _Made:
     tag: str
     count: int
+    most_follow_ups: int
     keys: set[str]
     # A fallback file may give any of them a second key.
     fell_back: bool = True
@@ -86,10 +88,11 @@ def ledger_findings(
     """One line per violation in the rows."""
     oracle = read_oracle(sandbox)
     yield from checks._integrity(ledger)
-    yield from checks._nothing_lost(ledger, _made(target, jobs))
+    made = _made(target, jobs)
+    yield from checks._nothing_lost(ledger, made)
     yield from checks._nothing_stuck(ledger)
     yield from checks._one_answer(ledger)
-    yield from checks._bounded(ledger)
+    yield from checks._bounded(ledger, made)
     yield from checks._ledger_is_bill(ledger, oracle)
     yield from checks._sums(ledger)
     yield from _payments_are_shown(ledger, sandbox, oracle)
@@ -128,7 +131,12 @@ def _made(target: RunTarget, jobs: int) -> list[_Made]:
     for line in path.read_text().splitlines() if path.exists() else ():
         number, _, key = line.partition(" ")
         keys.setdefault(int(number), set()).add(key)
-    return [_Made(Job(n).tag, Job(n).count, keys.get(n, set())) for n in range(1, jobs + 1)]
+    return [
+        _Made(
+            job.tag, job.count, follow_ups_of(is_structured=job.is_structured), keys.get(n, set())
+        )
+        for n, job in enumerate(map(Job, range(1, jobs + 1)), 1)
+    ]
 
 
 def _lost(ledger: sqlite3.Connection, calls: Mapping[str, list[int]]) -> dict[str, Counter[int]]:

@@ -28,6 +28,11 @@ _PRIMED_MODEL = "claude-haiku-5-5"
 _PREFIX = "A rule that every request repeats. " * 60
 
 
+def follow_ups_of(*, is_structured: bool) -> int:
+    """How often a request of such a job may be asked again."""
+    return CONTINUE_TURNS + (REASK if is_structured else 0)
+
+
 class Disk(Protocol):
     """Where a job learns whether the ledger can be used at this moment."""
 
@@ -77,7 +82,7 @@ class Submission:
     @property
     def most_follow_ups(self) -> int:
         """How often one of its requests may be asked again."""
-        return CONTINUE_TURNS + (REASK if self.structured else 0)
+        return follow_ups_of(is_structured=self.structured)
 
     def __call__(self, engine: Engine) -> str:
         """Submit as `titan_batch.submit` does: with a fallback file where the ledger fails."""
