@@ -121,6 +121,20 @@ def slow_lists() -> FaultProfile:
     )
 
 
+def unanswered_calls() -> FaultProfile:
+    """Batches are rejected, so that jobs run synchronously, and responses of calls are lost."""
+    return replace(
+        no_faults(),
+        faults=(
+            Fault(call="create", what="credit", p=0.5),
+            Fault(call="messages", what="drop", p=0.3),
+        ),
+        burst=0.9,
+        steps=400,
+        sync_jobs=1,
+    )
+
+
 def three_hosts() -> FaultProfile:
     """Creates become visible late, clocks are an hour apart, and connections are lost."""
     return replace(

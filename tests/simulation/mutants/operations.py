@@ -23,11 +23,11 @@ from core.intake.existing_submission import ExistingSubmission
 from state.model.records import Batch
 
 
-def _always(*_args: object) -> bool:
+def _always(*_args: object, **_options: object) -> bool:
     return True
 
 
-def _zero(*_args: object) -> int:
+def _zero(*_args: object, **_options: object) -> int:
     return 0
 
 
