@@ -17,7 +17,8 @@ from state.model.records import Batch
 # More files are not written: a rebuild then treats the batch as one without edits.
 MOST_FILES = 100
 _KEY_LENGTH = 10
-_REASON = "Found again by a rebuild or restore."
+# The reason of the command that stands for the replay that is not known.
+FOUND_AGAIN = "Found again by a rebuild or restore."
 
 
 class EditedBody(Struct, frozen=True, kw_only=True):
@@ -117,7 +118,7 @@ def _add_command(
         f"cmd_{ledger.new_id(_KEY_LENGTH)}",
         file.encode(),
         ledger.actor,
-        _REASON,
+        FOUND_AGAIN,
         item_count,
         created_ts,
         created_ts,

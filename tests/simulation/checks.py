@@ -11,6 +11,7 @@ from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.collect_policy import COLLECT_TRIES
+from state.batches import batch_edits
 from state.db.connection import sqlite3
 
 if TYPE_CHECKING:
@@ -148,12 +149,18 @@ def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
         " sum(a.outcome = 'succeeded' AND a.duplicate = 0 AND a.edit_id IS NULL) AS winners,"
         " sum(a.outcome = 'succeeded' AND a.duplicate = 0"
         " AND a.batch_id = r.settled_by) AS settling,"
+        # A restore found the edit and its answer, and not yet the answer that was asked again.
+        " max(a.batch_id = r.settled_by AND a.edit_id IN (SELECT e.id FROM edits e JOIN commands c"
+        " ON c.id = e.command_id WHERE c.reason = ?)) AS is_found_again,"
         " sum(a.active) AS active FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
-        " GROUP BY r.id"
+        " GROUP BY r.id",
+        (batch_edits.FOUND_AGAIN,),
     ).fetchall():
         named = f"{row['tag']}/{row['custom_id']} ({row['status']})"
         has_answer = row["status"] == "succeeded"
-        if row["winners"] != has_answer or (row["settling"] or 0) != has_answer:
+        is_first_later = row["is_found_again"] and row["winners"] == 0
+        is_one = row["winners"] == has_answer or is_first_later
+        if not is_one or (row["settling"] or 0) != has_answer:
             yield f"P2: {named} has {row['winners']} answers, settled by {row['settled_by']}"
         if row["active"]:
             yield f"P2: {named} has an active attempt"
