@@ -17,11 +17,11 @@ from core.money.estimate import CostBound, cost_bound
 from core.requests.payload import Line, parse_line
 from state.batches import budget_reservations
 from state.batches.budget_reservations import Scope
+from state.batches.edits import Edit
 from state.files.spool import LineReader
 from state.model.errors import TitanError
 from state.model.records import Batch, BatchKind
 from state.operations import command_effects
-from state.operations.commands import Edit
 from state.operations.previews import ModelGroup
 
 # So many requests are read to name what has no price or no upper bound.

@@ -12,9 +12,9 @@ from core.config import titan_file
 from core.config.titan_tables import TitanToml
 from core.errors import PayloadError
 from core.requests.payload import to_line
+from state.batches.edits import Edit
 from state.files.spool import LineReader, SpoolWriter
 from state.operations import command_effects
-from state.operations.commands import Edit
 from state.operations.selection import SelectedRequest
 
 _NAME_LENGTH = 10

@@ -12,8 +12,8 @@ from core.money.cost_history import history_since
 from core.money.estimate import History, mean_costs
 from core.requests.model_limits import undated
 from state.batches import budget_reservations
+from state.batches.edits import Edit
 from state.operations import previews
-from state.operations.commands import Edit
 from state.operations.previews import ModelGroup
 from state.queries.mean_costs import answer_costs
 

@@ -18,11 +18,12 @@ from core.commands.params_edit import EditableParams, EditSample
 from core.commands.preview import Preview
 from core.errors import OverBudget, PayloadError
 from core.requests.model_limits import MAX_CALL_BYTES
+from state.batches.edits import Edit
 from state.model.errors import TitanError
 from state.model.id_list import IdList
 from state.model.records import BatchKind
 from state.operations import commands, previews, selection
-from state.operations.commands import Action, Command, Edit, NewCommand
+from state.operations.commands import Action, Command, NewCommand
 from state.operations.selection import Filter, SelectedGroup
 
 # The actions that spend.

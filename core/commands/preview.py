@@ -17,10 +17,11 @@ from core.money.cache_costs import CacheCosts
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
 from state.batches import priming_records
+from state.batches.edits import Edit
 from state.model.records import BatchStatus
 from state.operations import affected_batches, command_effects, pauses, previews
 from state.operations.affected_batches import AffectedBatch
-from state.operations.commands import Action, Edit
+from state.operations.commands import Action
 
 _SAMPLES = 3
 _NOTES_SHOWN = 5

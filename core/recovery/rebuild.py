@@ -246,7 +246,7 @@ def _open(
         requests,
         status=status,
         nonce=_nonce(context),
-        edits=recovered_files.edits_of(context.folder, found),
+        edited_bodies=recovered_files.edits_of(context.folder, found),
         is_guess=found.requests is None,
     )
     return True
@@ -274,7 +274,7 @@ def _with_results(
         sorted(requests),
         status=BatchStatus.IN_PROGRESS,
         nonce=_nonce(context),
-        edits=recovered_files.edits_of(context.folder, found),
+        edited_bodies=recovered_files.edits_of(context.folder, found),
     )
 
 

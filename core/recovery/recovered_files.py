@@ -17,7 +17,7 @@ from core.api.result_schema import BadLineError, decode
 from core.requests.supported_schema import schema_of_line
 from core.text import unreadable_lines
 from state.batches import request_ranges
-from state.batches.batch_edits import Bodies, EditedBody
+from state.batches.edits import Bodies, EditedBody
 from state.files import archive, fallback_file
 from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
-from state.batches import output_schemas
+from state.batches import edits
+from state.batches.edits import Edit
 from state.db.dialect import LISTED, as_list, is_not, text_in, with_text
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source, listed
@@ -63,31 +64,6 @@ class CommandState(StrEnum):
     FAILED = "failed"
     #: Taken back before it started. Final.
     WITHDRAWN = "withdrawn"
-
-
-class Edit(Struct, frozen=True, kw_only=True):
-    """A new body for a request, in the spool."""
-
-    #: Row id of the request.
-    request_id: int
-    #: File of the body, relative to `spool`.
-    spool_file: str
-    #: Byte at which the body starts.
-    offset: int
-    #: Bytes of the body.
-    length: int
-    #: SHA-256 of the body.
-    sha256: bytes
-    #: Beta headers, comma-separated; "" for none.
-    betas: str
-    #: What it can cost at most in a batch, in nano-dollars. None: not known.
-    at_most_batch_nano: int | None = None
-    #: The same for a synchronous call.
-    at_most_sync_nano: int | None = None
-    #: Model that the body names.
-    model: str | None = None
-    #: Schema of its output as JSON. None: no structured output.
-    schema: bytes | None = None
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
@@ -197,21 +173,7 @@ def enqueue(
         spool = Folder(ledger.path.parent).spool
         for name in dict.fromkeys(edit.spool_file for edit in new.edits):
             ledger.files.keep(spool / name)
-        output_schemas.add(ledger, (e.schema for e in new.edits if e.schema is not None))
-        ledger.executemany(
-            "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano, model,"
-            " schema_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " (SELECT id FROM output_schemas WHERE sha256 = ?))",
-            (
-                (
-                    *(command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256),
-                    *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano, e.model),
-                    e.schema and output_schemas.digest(e.schema),
-                )
-                for e in new.edits
-            ),
-        )
+        edits.insert(ledger, command_id, new.edits)
         ledger.event(
             tx,
             f"command.{new.action}",

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.batches import batch_edits, possible_duplicate_charges, request_ranges
+from state.batches import edits, possible_duplicate_charges, request_ranges
 from state.db.ledger import Ledger
 from state.db.liveness_lock import place_id, try_lock
 from state.db.reader import Source
@@ -217,7 +217,7 @@ def _job_lines_without_imports(
             "account": batch.account,
             "lane": batch.lane,
             "requests": request_ranges.of_batch(ledger, batch),
-            "edits": batch_edits.files_of(ledger, batch),
+            "edits": edits.files_of(ledger, batch),
             "betas": ",".join(batch.betas),
             "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
         }

@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from state.batches import (
-    batch_edits,
     batch_planning,
+    edits,
     possible_duplicate_charges,
     submissions,
     totals,
 )
-from state.batches.batch_edits import Bodies
+from state.batches.edits import Bodies
 from state.batches.sending import finish_submission, settle_by_earlier_answers
 from state.db import access_lock
 from state.db.dialect import LISTED, LISTED_TEXTS, as_list
@@ -150,17 +150,14 @@ def add_batch(
     *,
     status: BatchStatus,
     nonce: str,
-    edits: Sequence[tuple[str, Bodies]] | None = None,
+    edited_bodies: Sequence[tuple[str, Bodies]] | None = None,
     is_guess: bool = False,
 ) -> Batch:
     """Add a batch with these requests, in a state that the next poll can continue from.
 
-    `edits` are the bodies by the file that they are in; None where it is not known what the batch
-    has.
-
     It keeps the number of requests that the mirror states, by which a create without a response is
     found at the API, also where some of them cannot be read. `is_guess`: no file names its
-    requests.
+    requests. `edited_bodies` by their file; None where it is not known which the batch has.
     """
     request_count = max(len(request_ids), found.request_count)
     with ledger.transaction("rebuild") as tx:
@@ -199,12 +196,12 @@ def add_batch(
                 # An earlier batch that has them too does not run them now.
                 _end_active(ledger, as_list(request_ids))
             edited = None
-            if edits is not None:
-                edited = batch_edits.add(
-                    ledger, tx, edits, request_ids, created_ts=found.submitted_ts
+            if edited_bodies is not None:
+                edited = edits.add(
+                    ledger, tx, edited_bodies, request_ids, created_ts=found.submitted_ts
                 )
                 if not found.is_duplicate:
-                    batch_edits.reopen(ledger, edited)
+                    edits.reopen(ledger, edited)
             _add_attempts(ledger, batch_id, as_list(request_ids), edited)
         if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
@@ -249,7 +246,7 @@ def _add_past_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
 
 
 def _add_attempts(
-    ledger: Ledger, batch_id: int, request_ids: str, edits: Mapping[int, int] | None
+    ledger: Ledger, batch_id: int, request_ids: str, edited: Mapping[int, int] | None
 ) -> None:
     """Add the attempts, with these edits; None: with the newest body that the ledger knows."""
     ledger.execute(
@@ -261,11 +258,11 @@ def _add_attempts(
         batch_id,
         request_ids,
     )
-    if edits is not None:
+    if edited is not None:
         ledger.execute("UPDATE attempts SET edit_id = NULL WHERE batch_id = ?", batch_id)
         ledger.executemany(
             "UPDATE attempts SET edit_id = ? WHERE batch_id = ? AND request_id = ?",
-            ((edit, batch_id, request) for request, edit in edits.items()),
+            ((edit, batch_id, request) for request, edit in edited.items()),
         )
     ledger.execute(
         "UPDATE requests SET status = 'assigned' WHERE status NOT IN ('assigned', 'succeeded')"  # noqa: S608 - our own words

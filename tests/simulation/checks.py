@@ -11,7 +11,7 @@ from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.collect_policy import COLLECT_TRIES
-from state.batches import batch_edits
+from state.batches import edits
 from state.db.connection import sqlite3
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
         " ON c.id = e.command_id WHERE c.reason = ?)) AS is_found_again,"
         " sum(a.active) AS active FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
         " GROUP BY r.id",
-        (batch_edits.FOUND_AGAIN,),
+        (edits.FOUND_AGAIN,),
     ).fetchall():
         named = f"{row['tag']}/{row['custom_id']} ({row['status']})"
         has_answer = row["status"] == "succeeded"

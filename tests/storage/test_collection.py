@@ -10,10 +10,11 @@ from support.ledgers.storage import Storage
 
 from state.batches import collection, recorded_calls, remote_status, sending
 from state.batches.collection import Completion
+from state.batches.edits import Edit
 from state.db.ledger import Ledger
 from state.model.records import Batch, Collected, CollectionStatus, Counts, Outcome, RequestStatus
 from state.operations import command_effects, commands
-from state.operations.commands import Action, Edit, NewCommand
+from state.operations.commands import Action, NewCommand
 from state.queries import batch_list, ledger_status, spending
 
 SUCCEEDED, ERRORED = RequestStatus.SUCCEEDED, RequestStatus.ERRORED

@@ -7,10 +7,11 @@ from support.console.console_builders import LedgerBuilder
 from support.ledgers.ledger_views import count_kinds, detail, ids, kinds, request
 from support.ledgers.storage import Storage
 
+from state.batches.edits import Edit
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable, UnknownId
 from state.operations import command_effects, commands
-from state.operations.commands import Action, Command, CommandState, Edit, NewCommand, TooLateError
+from state.operations.commands import Action, Command, CommandState, NewCommand, TooLateError
 from state.queries import request_detail
 
 

@@ -10,13 +10,14 @@ from support.ledgers.storage import Storage
 
 from core.clock import ManualClock
 from state.batches import leases, remote_status, repricing, sending
+from state.batches.edits import Edit
 from state.db.ledger import Ledger
 from state.model.errors import AlreadySubmitted
 from state.model.records import Usage
 from state.model.timestamps import from_text, to_text
 from state.model.usage import Iteration
 from state.operations import commands, pauses
-from state.operations.commands import Action, Edit, NewCommand
+from state.operations.commands import Action, NewCommand
 from state.queries import batch_list, event_list, ledger_status, spending
 
 # More than 2**53: a float does not hold it. Three such amounts are less than 2**63.

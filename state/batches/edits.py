@@ -1,12 +1,13 @@
-"""The edited bodies of a batch's requests, by the files in the spool folder that have them.
+"""Edits: new bodies for requests, and by which files of the spool a batch's are found again.
 
 An edit is only in the ledger, but its body is in a file of its own. The mirror names the files of
 each batch, so that a rebuild finds the edits again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from state.batches import output_schemas
 from state.db.dialect import LISTED, as_list
@@ -22,14 +23,33 @@ FOUND_AGAIN = "Found again by a rebuild or restore."
 
 
 class EditedBody(Struct, frozen=True, kw_only=True):
-    """An edited body in the file of a replay."""
+    """A new body for a request, in a file of the spool."""
 
+    #: Byte at which the body starts.
     offset: int
+    #: Bytes of the body.
     length: int
+    #: SHA-256 of the body.
     sha256: bytes
+    #: Beta headers, comma-separated; "" for none.
     betas: str
-    model: str | None
-    schema: bytes | None
+    #: Model that the body names.
+    model: str | None = None
+    #: Schema of its output as JSON. None: no structured output.
+    schema: bytes | None = None
+
+
+class Edit(EditedBody, frozen=True, kw_only=True):
+    """The edit of one request."""
+
+    #: Row id of the request.
+    request_id: int
+    #: File of the body, relative to `spool`.
+    spool_file: str
+    #: What it can cost at most in a batch, in nano-dollars. None: not known.
+    at_most_batch_nano: int | None = None
+    #: The same for a synchronous call.
+    at_most_sync_nano: int | None = None
 
 
 # The bodies of one batch in one file, by custom_id.
@@ -75,34 +95,46 @@ def add(
         edited = {
             row["id"]: bodies[row["custom_id"]] for row in names if row["custom_id"] in bodies
         }
-        if edited:
-            _add_missing(ledger, tx, file, edited, created_ts)
-            rows = ledger.rows(
-                "SELECT request_id, id FROM edits WHERE spool_file = ?"  # noqa: S608 - our own words
-                f" AND request_id IN {LISTED}",
-                file,
-                as_list(edited),
-            )
-            found |= {row["request_id"]: row["id"] for row in rows}
+        known = _known(ledger, file, edited)
+        missing = [
+            Edit(request_id=request_id, spool_file=file, **asdict(body))
+            for request_id, body in edited.items()
+            if request_id not in known
+        ]
+        if missing:
+            row = ledger.row("SELECT command_id FROM edits WHERE spool_file = ? LIMIT 1", file)
+            command_id = row[0] if row else _add_command(ledger, tx, file, len(missing), created_ts)
+            insert(ledger, command_id, missing)
+        found |= _known(ledger, file, edited)
     return found
 
 
-def _add_missing(
-    ledger: Ledger, tx: Transaction, file: str, edited: Mapping[int, EditedBody], created_ts: str
-) -> None:
-    row = ledger.row("SELECT command_id FROM edits WHERE spool_file = ? LIMIT 1", file)
-    command_id = row[0] if row else _add_command(ledger, tx, file, len(edited), created_ts)
-    output_schemas.add(ledger, (body.schema for body in edited.values() if body.schema))
+def _known(ledger: Ledger, file: str, request_ids: Collection[int]) -> dict[int, int]:
+    """The edits of these requests that have their body in that file."""
+    rows = ledger.rows(
+        f"SELECT request_id, id FROM edits WHERE spool_file = ? AND request_id IN {LISTED}",  # noqa: S608 - our own words
+        file,
+        as_list(request_ids),
+    )
+    return {row["request_id"]: row["id"] for row in rows}
+
+
+def insert(ledger: Ledger, command_id: int, edits: Iterable[Edit]) -> None:
+    """Inside a transaction: store the edits of a command."""
+    edits = list(edits)
+    output_schemas.add(ledger, (edit.schema for edit in edits if edit.schema is not None))
     ledger.executemany(
         "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-        " body_sha256, betas, model, schema_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-        " (SELECT id FROM output_schemas WHERE sha256 = ?)) ON CONFLICT DO NOTHING",
+        " body_sha256, betas, at_most_batch_nano, at_most_sync_nano, model,"
+        " schema_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " (SELECT id FROM output_schemas WHERE sha256 = ?))",
         (
             (
-                *(command_id, request_id, file, body.offset, body.length, body.sha256),
-                *(body.betas, body.model, body.schema and output_schemas.digest(body.schema)),
+                *(command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256),
+                *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano, e.model),
+                e.schema and output_schemas.digest(e.schema),
             )
-            for request_id, body in edited.items()
+            for e in edits
         ),
     )
 
