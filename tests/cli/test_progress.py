@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
+from support.processes import pseudo_terminal
 from support.processes.terminal import NOWHERE, Terminal
 
 from core.config.settings import Settings, child_environment
@@ -28,7 +29,7 @@ def test_a_person_sees_the_requests_being_checked(tmp_path: Path) -> None:
         check=False,
     )
     os.close(theirs)
-    seen = os.read(ours, 1 << 16)
+    seen = pseudo_terminal.read_all(ours)
     os.close(ours)
     assert done.stdout.startswith(b"tb_")
     assert b"checking" in seen

@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from support.console.console_builders import Failure, LedgerBuilder
 from support.hostile_text import EVIL
+from support.processes import pseudo_terminal
 from support.processes.terminal import Terminal
 
 from core.config.settings import Settings, child_environment
@@ -53,15 +54,7 @@ def on_a_terminal(home: Path, arguments: tuple[str, ...]) -> bytes:
 
     outer, inner = pty.openpty()
     got: list[bytes] = []
-
-    def read() -> None:
-        try:
-            while piece := os.read(outer, 65536):
-                got.append(piece)
-        except OSError:
-            return
-
-    reader = Thread(target=read)
+    reader = Thread(target=lambda: got.append(pseudo_terminal.read_all(outer)))
     reader.start()
     run = "import os,sys;os.setsid();os.open(os.ttyname(1),os.O_RDWR);"
     run += "from titan_console.cli.main import main;main(sys.argv[1:])"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, some_requests
 from support.error_codes import code_is
+from support.processes import pseudo_terminal
 from support.processes.terminal import NOWHERE, Ended, Terminal, a_server
 
 from core.clock import SystemClock
@@ -324,7 +325,7 @@ def test_a_person_sees_how_many_have_ended(slow: Shell) -> None:
         check=False,
     )
     os.close(theirs)
-    seen = os.read(ours, 1 << 16)
+    seen = pseudo_terminal.read_all(ours)
     os.close(ours)
     assert done.returncode == Exit.RUNNING
     assert b"ended" in seen

@@ -9,6 +9,7 @@ import termios
 from pathlib import Path
 
 from support.console.console_builders import Failure, LedgerBuilder
+from support.processes import pseudo_terminal
 
 from state.operations import pauses
 
@@ -110,7 +111,7 @@ def in_a_terminal(code: str, home: Path, *steps: tuple[bytes, bytes]) -> tuple[b
     )
     os.close(theirs)
     output, since, left = b"", 0, list(steps)
-    while block := _read(ours):
+    while block := pseudo_terminal.read(ours):
         output += block
         if left and left[0][0] in output[since:]:
             os.write(ours, left.pop(0)[1])
@@ -118,10 +119,3 @@ def in_a_terminal(code: str, home: Path, *steps: tuple[bytes, bytes]) -> tuple[b
     assert not left, left
     os.close(ours)
     return output, process.wait()
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # Linux's way to say that the other side has closed
-        return b""
