@@ -1,4 +1,4 @@
-"""The savings of the last thirty days: for the Savings screen and `savings --month`."""
+"""The savings of thirty days and of this month: for the Savings screen and `savings --month`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -19,11 +19,16 @@ BY = ("workflow", "model", "day")
 
 
 class Savings(Struct, frozen=True, kw_only=True):
-    """Sums `by` workflow, model and day since `since_day`, and what they come to."""
+    """Sums `by` workflow, model and day since `since_day`, and what they come to.
+
+    `by_in_month` are those since `month_day`, the first of this UTC month.
+    """
 
     today: date
     since_day: str
     by: Mapping[str, Sequence[Spending]]
+    month_day: str
+    by_in_month: Mapping[str, Sequence[Spending]]
     month: Month
     cache: CacheEffect
     unpriced_reasons: Sequence[UnpricedReason]
@@ -60,18 +65,23 @@ class Savings(Struct, frozen=True, kw_only=True):
 
 
 def read(source: Source, prices: PriceBook, today: date) -> Savings:
-    """The answers collected in the last thirty UTC days, today included."""
-    since_day = str(today - timedelta(days=MONTH_DAYS - 1))
+    """The answers collected in the last thirty UTC days and in this month, today included."""
+    since_day, month_day = str(today - timedelta(days=MONTH_DAYS - 1)), str(today.replace(day=1))
     needed = spending.by_day_column(source, "day", since_day=str(first_day_needed(today)))
-    by = {name: spending.by_day_column(source, name, since_day=since_day) for name in BY}
     return Savings(
         today=today,
         since_day=since_day,
-        by=by,
+        by=_sums(source, since_day),
+        month_day=month_day,
+        by_in_month=_sums(source, month_day),
         month=month({row.name: row.savings_nano for row in needed}, today),
         cache=cache_report.effect(source, prices, since_day),
         unpriced_reasons=unpriced.reasons(source, since_ts=since_day),
     )
+
+
+def _sums(source: Source, since_day: str) -> Mapping[str, Sequence[Spending]]:
+    return {name: spending.by_day_column(source, name, since_day=since_day) for name in BY}
 
 
 class MonthReport(Struct, frozen=True, kw_only=True):

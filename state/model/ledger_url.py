@@ -1,7 +1,9 @@
 """The address of a ledger in PostgreSQL."""
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SCHEMES = ("postgresql", "postgres")
 
 
@@ -39,7 +41,8 @@ def passwords(url: str) -> tuple[str, ...]:
 def public_name(url: str) -> str:
     """The address as it is shown: without user, password and parameters."""
     if not is_postgres(url):
-        return "postgresql://…"
+        scheme = _SCHEME.match(url)
+        return f"{scheme[0] if scheme else ''}…"
     parts = urlsplit(url)
     _, _, host = parts.netloc.rpartition("@")
     return f"{parts.scheme}://{host}{parts.path}"

@@ -188,7 +188,8 @@ def holds(source: Source, *, now_ts: str) -> list[Hold]:
     return [Hold(**dict(row)) for row in rows]
 
 
-_POLLS = 20
+# Few, so that a new schedule soon tells.
+_POLLS = 8
 
 
 def median_poll_interval(source: Source) -> timedelta | None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from support.error_codes import code_is
 
+from core.config.ledger_address import place_of
 from core.config.settings import Settings, child_environment, folder_of, from_environment
 from core.config.titan_tables import parse
-from core.errors import SettingsError
+from core.errors import InputError, SettingsError
 from core.redaction import redact
 from state.model.ledger_url import LedgerUrl
 
@@ -77,6 +78,12 @@ def test_a_password_in_titan_toml_is_refused(home: Path, place: str) -> None:
 )
 def test_what_is_no_address_of_postgresql_is_refused(home: Path, url: str) -> None:
     refusal(home, "ledger_url_malformed", TITAN_LEDGER=url)
+
+
+def test_the_message_names_the_scheme_of_another_database_and_no_more(home: Path) -> None:
+    with pytest.raises(InputError, match="^mysql://… is neither a TITAN_HOME") as caught:
+        place_of(f"mysql://titan:{SECRET}@db/titan", home)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(

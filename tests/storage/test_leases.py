@@ -179,3 +179,12 @@ def test_the_median_interval_needs_three_polls(ledger: Ledger, clock: ManualCloc
         leases.begin_poll(ledger)
         found.append(ledger_status.median_poll_interval(ledger))
     assert found == [None, None, timedelta(minutes=15), timedelta(minutes=1)]
+
+
+def test_the_median_interval_soon_follows_a_new_schedule(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    for seconds in (*[900] * 30, *[60] * 4):
+        clock.advance(seconds)
+        leases.begin_poll(ledger)
+    assert ledger_status.median_poll_interval(ledger) == timedelta(minutes=1)

@@ -87,6 +87,27 @@ async def test_enter_shows_what_an_alert_is_about(
         assert len(app_of(pilot).screen_stack) == 1
 
 
+async def test_esc_leads_back_from_what_an_alert_opened(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path, ("replay", "feed", "stopped")), (100, 30)) as pilot:
+        await until_shown(pilot, "! opens alerts")
+        await pilot.press("2", "exclamation_mark", "enter")
+        await until_shown(pilot, "▽ wf:feed")
+        # The filter goes first.
+        await pilot.press("escape")
+        await until(pilot, lambda: "wf:feed" not in shown(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AlertsPage))
+        assert "Requests >  Alerts" in lines(pilot)[0]
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, AlertsPage))
+        assert app_of(pilot).current_mode == "requests"
+        # A screen that was chosen by its number is left by another number only.
+        await pilot.press("3", "escape")
+        await until(pilot, lambda: app_of(pilot).current_mode == "errors")
+        await pilot.pause()
+        assert app_of(pilot).current_mode == "errors"
+
+
 def noted(sent: list[str]) -> list[str]:
     """The notifications among what the terminal got."""
     return [text for text in sent if text.startswith("\x1b]9;")]

@@ -53,6 +53,34 @@ async def test_every_sum_is_the_one_that_the_command_prints(tmp_path: Path, by: 
                 assert cells.cells[name].text == fmt.sum_of_money(nano(row[key]), unpriced)
 
 
+@pytest.mark.parametrize("by", ["workflow", "model"])
+async def test_m_groups_the_answers_of_this_month(tmp_path: Path, by: str) -> None:
+    made = a_month(tmp_path)
+    printed = asked(tmp_path, "savings", "--since", "2026-05-01", "--by", by)
+    longer = asked(tmp_path, "savings", "--since", SINCE, "--by", by)
+    assert printed
+    assert printed != longer
+    async with opened(made) as pilot:
+        await pilot.press("4", *(["b"] if by == "model" else []))
+        await until_shown(pilot, f"By {by}, 30 days")
+        await pilot.press("m")
+        await until_shown(pilot, f"By {by}, this month (UTC)")
+        groups = table(pilot, "groups")
+        await until(pilot, lambda: set(groups.keys) == {row[by] for row in printed})
+        for row in printed:
+            cells = groups.row_of(str(row[by]))
+            assert cells is not None
+            assert isinstance(row["unpriced"], int)
+            saved = fmt.sum_of_money(nano(row["savings_usd"]), row["unpriced"])
+            assert cells.cells["saved"].text == saved
+        await pilot.press("tab", "enter")
+        first = str(groups.keys[0])
+        (chosen,) = [row for row in printed if row[by] == first]
+        await until_shown(pilot, f"{chosen['attempts']} attempts · cost ")
+        await pilot.press("escape", "m")
+        await until_shown(pilot, f"By {by}, 30 days")
+
+
 async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path)) as pilot:
         await pilot.press("4")

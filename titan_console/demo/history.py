@@ -30,17 +30,22 @@ _WHO = "demo"
 
 
 def fill(
-    home: Path, texts: list[Text], *, seed: int, now: datetime, tell: Callable[[int], None]
+    home: Path,
+    texts: list[Text],
+    *,
+    seed: int,
+    plan: Plan,
+    now: datetime,
+    tell: Callable[[int], None],
 ) -> None:
     """Fill the ledger in `home` with thirty days of the jobs.
 
-    `tell` receives the number of finished days.
+    Batches take as long as the `plan` says: that of the live jobs, so that estimates hold for
+    them. `tell` receives the number of finished days.
     """
     folder = Folder(home)
     clock = ManualClock(now - timedelta(days=DAYS))
-    sandbox = Sandbox(
-        clock, seed=seed, plan=Plan.realistic(), faults=Faults.parse(_FAULTS, seed=seed)
-    )
+    sandbox = Sandbox(clock, seed=seed, plan=plan, faults=Faults.parse(_FAULTS, seed=seed))
     api = AnthropicApi(
         api_key="sandbox", base_url="http://sandbox.invalid", http_client=client(sandbox)
     )

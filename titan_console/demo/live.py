@@ -17,6 +17,7 @@ from titan_console.demo import history
 from titan_console.demo.jobs import JOBS, Job
 from titan_console.demo.play import ONLY_SANDBOX, sandbox
 from titan_console.demo.texts import Text
+from titan_console.sandbox.model.timing import Plan
 
 _PLAN = "8-40"
 _FAULTS = ("row:overloaded:p=0.03", "row:invalid:p=0.01", "create:drop:every=5")
@@ -34,7 +35,13 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
     with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
         write_titan_toml(Folder(home))
         clock = SystemClock()
-        history.fill(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
+        history.fill(
+            *(home, texts),
+            seed=seed,
+            plan=Plan.parse(_PLAN),
+            now=clock.now(),
+            tell=lambda day: tell(str(day)),
+        )
         tell(address)
         settings = Settings(home=home, api_key="sandbox", base_url=address)
         rng = random.Random(seed)  # noqa: S311 - a demo

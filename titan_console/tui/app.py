@@ -89,6 +89,7 @@ class TitanApp(App[None]):
     CSS = """
     CommandPalette SearchIcon { display: none; }
     ToastRack { dock: top; align: right top; }
+    Toast { width: auto; max-width: 90%; }
     """
     DEFAULT_MODE = FIRST
     # A narrower list would lose its columns to the detail pane.
@@ -180,6 +181,8 @@ class TitanApp(App[None]):
         self.state.command_lines = self._commands.lines
         self._typed_ahead = TypedAhead(self)
         self._mode_before = FIRST
+        # Where Enter led from, to the list of another screen; Esc leads back.
+        self._opened_from: str | None = None
         for entry in SCREENS:
             self.add_mode(entry.tab.mode, entry.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
         titan_toml = titan_file.read(folder)
@@ -341,6 +344,13 @@ class TitanApp(App[None]):
                 self._switch(mode)
             self._close_pages()
 
+    def action_open_list(self, mode: str) -> None:
+        """Go to the list of a numbered screen; Esc leads back to where that was chosen."""
+        before = self.current_mode
+        self.action_go_list(mode)
+        if self.current_mode != before:
+            self._opened_from = before
+
     def action_go_last(self) -> None:
         """Go to the previous numbered screen."""
         if isinstance(self.screen, Page) and self._mode_before != self.current_mode:
@@ -350,7 +360,7 @@ class TitanApp(App[None]):
         page = self.page()
         if page is not None:
             page.leave()
-        self._mode_before = self.current_mode
+        self._mode_before, self._opened_from = self.current_mode, None
         self.state.mode = mode
         self.switch_mode(mode)
 
@@ -360,7 +370,9 @@ class TitanApp(App[None]):
             self.pop_screen()
 
     def action_step_back(self) -> None:
-        """Go back one page; a page first drops its input, filter and selection.
+        """Go back one page, or to where this list was opened from.
+
+        A page first drops its input, filter and selection.
 
         A result or a problem of a command goes with it.
         """
@@ -371,6 +383,8 @@ class TitanApp(App[None]):
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()
+        elif self._opened_from is not None:
+            self._switch(self._opened_from)
 
     def action_command(self, name: str) -> None:
         """Show the preview of a command on the target of the page."""

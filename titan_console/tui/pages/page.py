@@ -376,7 +376,7 @@ class Page(Screen[None]):
         self._top.left = (
             *title,
             *_breadcrumbs(shortened(crumbs, room)),
-            *(() if state.name or len(crumbs) > 1 else (Part(state.folder_name, Tone.DIM),)),
+            *(() if state.name or len(crumbs) > 1 else (Part(f"ledger {state.folder_name}", Tone.DIM),)),
         )
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode

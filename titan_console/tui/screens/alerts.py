@@ -170,8 +170,7 @@ class AlertsPage(Page):
     async def _open_rows(self, alert: Alert) -> None:
         mode, prefix = _ROWS.get(alert.rule, _OTHERS)
         app = navigation.app_of(self)
-        app.pop_screen()
-        await app.run_action(f"go_list('{mode}')")
+        await app.run_action(f"open_list('{mode}')")
         screen = app.screen
         if prefix and isinstance(screen, FilteredPage):
             text = f"{prefix}{quoted(alert.subject, whole=True)}"

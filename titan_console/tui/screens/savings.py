@@ -16,7 +16,7 @@ from core.reporting.savings import Savings
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.queries import batch_detail, spending
-from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, SumFilter
+from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, Spending, SumFilter
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import links
 from titan_console.text.links import ToRequest
@@ -150,6 +150,7 @@ class SavingsScreen(QueryPage):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "by", "Group by", id="savings.by"),
+        Binding("m", "period", "This month or 30 days", show=False, id="savings.period"),
         Binding("tab", "app.focus_next", "Next list", id="list.next"),
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
@@ -158,6 +159,7 @@ class SavingsScreen(QueryPage):
         """`state` is the state of the console."""
         super().__init__(state)
         self._by = savings.BY[0]
+        self._is_month = False
         self._found: Savings | None = None
         self._money = Section("Calculating…", rows.FIGURE_COLUMNS, id="money")
         self._chart = Chart(id="by-day")
@@ -184,15 +186,22 @@ class SavingsScreen(QueryPage):
             return
         self._money.show(rows.figure_rows(self._found), "Savings, last 30 days")
         self._chart.show(" Saved by day ", rows.day_bars(self._found).lines)
+        _, sums = self._period(self._found)
         self._groups.show(
-            rows.group_rows(self._found.by[self._by], self._by),
-            f"By {self._by} · b: group by {self._next()}",
+            rows.group_rows(sums, self._by),
+            rows.groups_title(self._by, self._next(), is_month=self._is_month),
+            "No results collected this month." if self._is_month else "",
         )
 
     def action_by(self) -> None:
         """Sum by the next of workflow, model and day."""
         self._by = self._next()
         self._groups.table.show_columns(rows.group_columns(self._by))
+        self.show()
+
+    def action_period(self) -> None:
+        """Group the answers of this month, or those of 30 days again."""
+        self._is_month = not self._is_month
         self.show()
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
@@ -205,7 +214,8 @@ class SavingsScreen(QueryPage):
             sum_filter = rows.filter_of_figure(self._found, key)
             name = message.row.cells["figure"].text
         else:
-            sum_filter, name = SumFilter(self._by, key, self._found.since_day), key
+            since_day, _ = self._period(self._found)
+            sum_filter, name = SumFilter(self._by, key, since_day), key
         self.app.push_screen(SavingsBatches(self.state, sum_filter, name))  # pyright: ignore[reportUnknownMemberType]
 
     def records(self, table: RecordTable, keys: Sequence[Key]) -> Records | None:
@@ -216,10 +226,16 @@ class SavingsScreen(QueryPage):
         if table is self._money.table:
             return lambda _source: [to_builtins(savings.report(found))]
         names = set(keys)
-        rows_ = [row for row in found.by[by] if row.name in names]
+        rows_ = [row for row in self._period(found)[1] if row.name in names]
         return lambda _source: [
             {by: row.name} | to_builtins(savings.spending_report(row)) for row in rows_
         ]
+
+    def _period(self, found: Savings) -> tuple[str, Sequence[Spending]]:
+        """The first day of the groups, and their sums."""
+        if self._is_month:
+            return found.month_day, found.by_in_month[self._by]
+        return found.since_day, found.by[self._by]
 
     def _next(self) -> str:
         return savings.BY[(savings.BY.index(self._by) + 1) % len(savings.BY)]

@@ -57,7 +57,7 @@ def figure_rows(found: Savings) -> list[Row]:
 def filter_of_figure(found: Savings, key: str) -> SumFilter:
     """The answers behind a metric."""
     if key == "month":
-        return SumFilter("all", "", str(found.today.replace(day=1)))
+        return SumFilter("all", "", found.month_day)
     return SumFilter(key, "", found.since_day)
 
 
@@ -169,6 +169,14 @@ def target_label(ok: bool | None, labels: tuple[str, str] = ("met", "missed")) -
         return fmt.Label("-", "no data", Tone.DIM)
     met, missed = labels
     return fmt.Label("✓", met, Tone.GOOD) if ok else fmt.Label("✗", missed, Tone.BAD)
+
+
+def groups_title(by: str, next_by: str, *, is_month: bool) -> str:
+    """What is summed over which days, and the keys that change it."""
+    period, other = "this month (UTC)", "30 days"
+    if not is_month:
+        period, other = other, "this month"
+    return f"By {by}, {period} · b: group by {next_by} · m: {other}"
 
 
 def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
