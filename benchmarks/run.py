@@ -149,7 +149,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--attempts", type=int, default=10_000_000, help="of the large ledger")
     parser.add_argument("--compared", type=int, default=1_000_000, help="requests of both versions")
     parser.add_argument("--before", help="an interpreter with an earlier version, to compare with")
-    parser.add_argument("--output", type=Path, default=_DOCS, help="where benchmarks.md goes")
+    parser.add_argument("--output", type=Path, default=_DOCS, help="the folder of benchmarks.md")
     return parser.parse_args()
 
 
@@ -157,6 +157,8 @@ def main() -> None:
     """Measure and write the page."""
     given = _arguments()
     sizes = [int(size) for size in given.sizes.split(",")]
+    # Before the measurements, which take half an hour.
+    given.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = {count: measure_size(count, given.runs, folder) for count in sizes}
@@ -180,6 +182,7 @@ def main() -> None:
                     print(finding)
                     findings.append(finding)
             except WrongResultError as error:
+                print(f"wrong: {error}")
                 wrong.append(str(error))
         peers: dict[str, dict[int, Figure] | str] = {}
         if given.peers:

@@ -160,7 +160,8 @@ UPDATE submissions SET finished_ts = created_ts, delivered_ts = created_ts
 UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = created_ts
   WHERE status = 'in_progress';
 UPDATE batches SET collection = 'collected', collected_ts = ended_ts WHERE collection = 'pending';
-INSERT OR REPLACE INTO listings SELECT 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+INSERT OR REPLACE INTO listings (lane, started_ts)
+  VALUES ('anthropic', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
 """
 
 

@@ -1,6 +1,6 @@
 """Protects deadlines: requests that a batch may return too late are run synchronously."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from core.batches import budget_admission
@@ -82,12 +82,16 @@ def held_by_budget(context: Context, problems: list[str]) -> list[tuple[str, str
     return found
 
 
-def notes_of_late_replay(context: Context, ids: Collection[int]) -> Iterator[str]:
-    """What becomes of a replay of requests whose deadline has passed.
+def notes_of_late_replay(
+    context: Context, ids: Collection[int], known: Sequence[str]
+) -> Iterator[str]:
+    """What becomes of a replay of requests whose deadline has passed; `known` are the deadlines.
 
     The guard runs them synchronously, unless it has done so before, or a day has passed.
     """
     now, guarded, late = context.clock.now(), 0, 0
+    if not any(one <= to_text(now) for one in known):
+        return
     for found in deadlines.passed(context.ledger, ids, now_ts=to_text(now)):
         deadline = from_text(found.deadline_ts)
         is_guarded = not found.has_sync_run and is_at_risk(

@@ -93,6 +93,7 @@ def for_requests(
     cost = command_cost(context, ids, edits) if is_paid else CommandCost()
     paused = previews.paused_workflows(context.ledger, ids) if action == Action.REPLAY else []
     effects = _effects(context, ids if action == Action.SYNC else ())
+    deadlines = previews.deadlines(context.ledger, ids)
     return Preview(
         action=action,
         count=len(ids),
@@ -106,13 +107,13 @@ def for_requests(
         cache=cost.primed.costs if cost.primed else None,
         canceled_batches=tuple(one.batch.key for one in effects.canceled),
         stopped_requests=sum(one.others for one in effects.canceled),
-        deadlines=tuple(previews.deadlines(context.ledger, ids)),
+        deadlines=tuple(deadlines),
         notes=(
             *numbers,
             *_notes_of_unknown_cost(context, ids, edits, cost),
             *_notes_of_cache(action, cost),
             *_notes_of_risk(context, action, ids),
-            *(notes_of_late_replay(context, ids) if action == Action.REPLAY else ()),
+            *(notes_of_late_replay(context, ids, deadlines) if action == Action.REPLAY else ()),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"
                 for workflow in paused

@@ -81,7 +81,7 @@ def test_what_is_no_address_of_postgresql_is_refused(home: Path, url: str) -> No
 
 
 def test_the_message_names_the_scheme_of_another_database_and_no_more(home: Path) -> None:
-    with pytest.raises(InputError, match="^mysql://… is neither a TITAN_HOME") as caught:
+    with pytest.raises(InputError, match=r"^mysql://… is neither a TITAN_HOME") as caught:
         place_of(f"mysql://titan:{SECRET}@db/titan", home)
     assert SECRET not in str(caught.value)
 

@@ -373,10 +373,11 @@ class Page(Screen[None]):
             *((Part("  "), Part(f" {state.name} ", Tone.MARK)) if state.name else ()),
         )
         room = self.size.width - _MARGIN - cells_of((*title, *badge, *poller))
+        place = f"ledger {state.folder_name}"
         self._top.left = (
             *title,
             *_breadcrumbs(shortened(crumbs, room)),
-            *(() if state.name or len(crumbs) > 1 else (Part(f"ledger {state.folder_name}", Tone.DIM),)),
+            *(() if state.name or len(crumbs) > 1 else (Part(place, Tone.DIM),)),
         )
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode
