@@ -29,11 +29,11 @@ def test_the_ledger_of_the_benchmarks_is_filled(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_reports_over_it_run(tmp_path: Path) -> None:
-    paths = os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[1])])
+def test_the_reports_over_it_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = (PROGRAM.parent, PROGRAM.parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
     done = subprocess.run(
         [sys.executable, "-c", SCENARIO, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
