@@ -17,7 +17,7 @@ from state.files.folder import Folder
 from state.model.records import BatchKind, Outcome
 from state.queries.console_snapshot import take
 from state.queries.mean_costs import AnswerCosts
-from titan_console.session import preferences
+from titan_console.session import batch_outlook, preferences
 from titan_console.session.batch_outlook import Outlook
 from titan_console.text.lines import Total
 from titan_console.text.run_names import model_names, run_of
@@ -88,6 +88,21 @@ async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path
     async with opened(made) as pilot:
         await until_shown(pilot, "Problem")
         await until_shown(pilot, " ≥ 10m  ")
+        header = row_with(pilot, "Problem")
+        for name in ("Est. saved", "ETA", "Deadline"):
+            assert name in header
+
+
+def test_no_history_is_said_only_where_it_was_looked_for(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed"))
+    with open_reader(Folder(tmp_path)) as reader:
+        snapshot = take(reader, NOW)
+        known = batch_outlook.read(reader, snapshot.open_batches, Outlook(), NOW)
+    (before,), (after,) = (open_rows(snapshot, NOW, one) for one in (Outlook(), known))
+    assert before.cells["ends"].text == ""
+    assert after.cells["ends"].text == "no history yet"
+    made.close()
 
 
 def test_a_synchronous_run_that_is_due_is_said_once(tmp_path: Path) -> None:

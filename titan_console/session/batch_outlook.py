@@ -25,6 +25,10 @@ class Outlook(Struct, frozen=True):
     models: Mapping[int, tuple[str, ...]] = {}
     replays: frozenset[int] = frozenset()
 
+    def knows(self, batch: Batch) -> bool:
+        """Whether it was read for the workflow of this batch."""
+        return batch.workflow in self.costs
+
     def models_of(self, batch: Batch) -> tuple[str, ...]:
         """Its models, as far as they are known."""
         return self.models.get(batch.id, (batch.model,))

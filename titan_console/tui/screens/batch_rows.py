@@ -32,7 +32,7 @@ OPEN_COLUMNS = (
     Column("ends", "ETA", 20, 6, grow=1, widest=24, right=True, keeps_room=True),
     Column("due", "Deadline", 10, 4, grow=1, widest=12, right=True, keeps_room=True),
     Column("risk", "Risk", 10, 3, usual=eta_labels.USUAL_RISKS, keeps_room=True),
-    Column("problem", "Problem", 18, 5, grow=8, keeps_room=True),
+    Column("problem", "Problem", 12, 5, grow=8, keeps_room=True),
     Column("key", "Batch", 14, 12, grow=1, widest=24, is_extra=True),
     Column("sent", "Sent", 7, 13, right=True, is_extra=True),
 )
@@ -136,7 +136,8 @@ def _identity(batch: Batch, models: Sequence[str], *, is_replay: bool) -> dict[s
 
 def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: str | None) -> Row:
     due, due_tone = fmt.due(batch, now)
-    ends, ends_tone = eta_labels.ends(found, now)
+    # A passing "no history yet" would be wrong, and make the column wide.
+    ends, ends_tone = eta_labels.ends(found, now) if outlook.knows(batch) else ("", Tone.DIM)
     risk = eta_labels.risk(found)
     problem = ledger_messages.in_list(why or fmt.problem(batch, now), now)
     # Then the problem says it.
