@@ -8,7 +8,7 @@ from msgspec import Struct
 from state.db.connection import FIRST_SAFE_SQLITE, connect_read_only, sqlite3
 from state.db.marks import refusal
 from state.db.reader import Reader
-from state.db.schema import mark_of
+from state.db.schema import create, mark_of
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerError, LedgerUnusable
@@ -75,7 +75,7 @@ def damage_text(error: LedgerError) -> str:
 
 
 def damage(path: Path, *, thorough: bool) -> str | None:
-    """The errors of SQLite's own integrity check; None when it passes.
+    """The errors of SQLite's own integrity check, and what another program dropped; None when good.
 
     Raises LedgerUnusable when it cannot even be opened.
     """
@@ -84,8 +84,28 @@ def damage(path: Path, *, thorough: bool) -> str | None:
         try:
             found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
             violations = reader.rows("PRAGMA foreign_key_check")
+            missing = _missing(reader)
         except LedgerUnusable as error:
             return damage_text(error)
     if found != ["ok"]:
         return "; ".join(found[:3])
-    return f"{len(violations)} foreign key violations" if violations else None
+    return f"{len(violations)} foreign key violations" if violations else missing
+
+
+_PARTS = "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'"
+
+
+def _missing(reader: Reader) -> str | None:
+    """The first trigger, index or view of this version that the ledger does not have.
+
+    Without its triggers and unique indexes, the rules of the ledger would not be enforced.
+    """
+    with closing(sqlite3.connect(":memory:")) as expected:
+        create(expected)
+        parts = {(row[0], row[1]) for row in expected.execute(_PARTS)}
+    lacking = sorted(parts - {(row[0], row[1]) for row in reader.rows(_PARTS)})
+    if not lacking:
+        return None
+    kind, name = lacking[0]
+    verb = f"and {len(lacking) - 1} more are" if len(lacking) > 1 else "is"
+    return f"the {kind} {name} {verb} missing: another program has changed the ledger"

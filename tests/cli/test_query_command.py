@@ -129,6 +129,11 @@ def test_a_query_that_does_not_only_read_is_refused(
     assert not [path for path in terminal.home.rglob("*.db") if path.name != "titan.db"]
 
 
+def test_two_columns_with_one_name_are_named(terminal: Terminal) -> None:
+    ended = terminal.run("query", "--csv", "SELECT 1 AS a, 2 AS b, 3 AS b")
+    assert "Two columns have the name 'b'" in ended.err
+
+
 def test_a_query_that_never_ends_is_stopped(terminal: Terminal) -> None:
     ended = terminal.run("query", "--json", ENDLESS, "--timeout", "0.2")
     assert (ended.code, ended.error_code()) == (2, "query_timeout")

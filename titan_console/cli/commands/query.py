@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
@@ -90,8 +91,10 @@ def _stdin() -> str:
 
 
 def _records(columns: list[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[Record]:
-    if len(set(columns)) < len(columns):
-        raise InputError("Two columns have one name: rename one with AS.", code="query_invalid")
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
+        raise InputError(
+            f"Two columns have the name {twice[0]!r:.80}: rename one with AS.", code="query_invalid"
+        )
     for row in rows:
         yield dict(zip(columns, map(_value, row), strict=True))
 
