@@ -116,7 +116,7 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
     _end_the_open(large / "titan.db")
     commands: list[tuple[str, Callable[[Path], list[str]]]] = [
         ("status", lambda _home: titan("status", "--json")),
-        ("errors", lambda _home: titan("errors", "--json")),
+        ("errors", lambda _home: titan("errors", "--limit", "50", "--json")),
         ("kpis", lambda _home: titan("kpis", "--json")),
         ("--poll", lambda _home: titan("--poll")),
     ]
