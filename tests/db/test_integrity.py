@@ -28,9 +28,7 @@ def change(ledger: Path, sql: str) -> None:
         ),
     ],
 )
-def test_what_another_program_has_dropped_is_named(
-    tmp_path: Path, sql: str, said: str
-) -> None:
+def test_what_another_program_has_dropped_is_named(tmp_path: Path, sql: str, said: str) -> None:
     ledger = tmp_path / "home" / "titan.db"
     prepare_new_home(ledger)
     assert damage(ledger, thorough=True) is None
