@@ -107,5 +107,5 @@ def _missing(reader: Reader) -> str | None:
     if not lacking:
         return None
     kind, name = lacking[0]
-    verb = f"and {len(lacking) - 1} more are" if len(lacking) > 1 else "is"
-    return f"the {kind} {name} {verb} missing: another program has changed the ledger"
+    rest = f"and {len(lacking) - 1} more are" if len(lacking) > 1 else "is"
+    return f"the {kind} {name} {rest} missing: another program has changed the ledger"

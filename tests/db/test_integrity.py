@@ -36,7 +36,7 @@ def test_what_another_program_has_dropped_is_named(tmp_path: Path, sql: str, sai
     assert (damage(ledger, thorough=False) or "").startswith(said)
 
 
-def test_doctor_says_it_and_a_rebuild_mends_it(tmp_path: Path) -> None:
+def test_doctor_says_it_and_a_rebuild_creates_it(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     assert terminal.run("--poll").code == 0
     change(tmp_path / "titan.db", "DROP VIEW v_batches")
