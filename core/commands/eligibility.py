@@ -90,7 +90,11 @@ def choose_workflows(context: Context, action: Action, wanted: Filter) -> Workfl
 
 
 def _why_not(action: Action, request: SelectedGroup, *, edited: bool, force: bool) -> str | None:
-    if action in (Action.REPLAY, Action.SYNC) and not request.has_body and not edited:
+    runs = action in (Action.REPLAY, Action.SYNC)
+    if runs and request.is_pruned:
+        # Its answer could not be read: the results of its submission are deleted, too.
+        return "pruned: the body was deleted; submit it again under another tag"
+    if runs and not request.has_body and not edited:
         return "adopted without a request body; pass it with --edits"
     match action:
         case Action.REPLAY:

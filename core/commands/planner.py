@@ -16,13 +16,13 @@ from core.commands.command_request import MOST_NAMES, CommandRequest, command_li
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.params_edit import EditableParams, EditSample
 from core.commands.preview import Preview
-from core.errors import OverBudget, PayloadError
+from core.errors import PayloadError
 from core.requests.model_limits import MAX_CALL_BYTES
 from state.batches.edits import Edit
 from state.model.errors import TitanError
 from state.model.id_list import IdList
 from state.model.records import BatchKind
-from state.operations import commands, previews, selection
+from state.operations import commands, previews, retention, selection
 from state.operations.commands import Action, Command, NewCommand
 from state.operations.selection import Filter, SelectedGroup
 
@@ -85,7 +85,8 @@ def samples(context: Context, planned: Plan) -> tuple[EditSample, ...]:
 def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
     """Write the command; polls run it once the delay is over, until then it can be withdrawn.
 
-    Returns it, and whether it is new: the same command that is still open is written once.
+    Returns it, and whether it is new: the same command that is still open is written once. Raises
+    PayloadError where the budgets, or a `prune` since the plan, leave no room for it.
     """
     request = planned.request
     new = NewCommand(
@@ -101,7 +102,7 @@ def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Comman
         return commands.enqueue(
             context.ledger, new, lambda number: _admit(context, planned, number)
         )
-    except OverBudget:
+    except PayloadError:
         discard(context, planned)
         raise
 
@@ -109,6 +110,12 @@ def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Comman
 def _admit(context: Context, planned: Plan, command_id: int) -> None:
     kind = _KINDS.get(planned.request.action)
     if kind is not None:
+        if retention.is_any_pruned(context.ledger, planned.items):
+            raise PayloadError(
+                "Nothing was changed: requests of the selection were pruned meanwhile. Select"
+                f" again to {planned.request.action} those that are left.",
+                code="pruned",
+            )
         budget_admission.admit(context, planned.items, kind, command_id=command_id)
 
 

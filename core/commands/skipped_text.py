@@ -33,6 +33,13 @@ _SENTENCES = {
         "request was adopted without its body. Pass the body with --edits.",
         "requests were adopted without their bodies. Pass the bodies with --edits.",
     ),
+    "pruned: the body was deleted; submit it again under another tag": (
+        ("request was pruned: its body was deleted. To run it again, submit it under another tag."),
+        (
+            "requests were pruned: their bodies were deleted. To run them again, submit them under"
+            " another tag."
+        ),
+    ),
     "still queued or in flight": (
         "request is still queued or in progress.",
         "requests are still queued or in progress.",

@@ -1,11 +1,12 @@
 """Submissions whose bodies can be deleted, and the record that they were."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
+from state.db.dialect import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.sql_conditions import TO_DO, is_open
@@ -126,6 +127,16 @@ def pruned_on(source: Source, submission_id: int) -> str | None:
     """The UTC day on which the submission's bodies were deleted, if they were."""
     rows = source.rows("SELECT pruned_ts FROM submissions WHERE id = ?", submission_id)
     return rows[0][0][:10] if rows and rows[0][0] else None
+
+
+def is_any_pruned(source: Source, request_ids: Collection[int]) -> bool:
+    """Whether the body of one of the requests was deleted."""
+    rows = source.rows(
+        "SELECT 1 FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
+        f" WHERE s.pruned_ts IS NOT NULL AND r.id IN {LISTED} LIMIT 1",
+        as_list(request_ids),
+    )
+    return bool(rows)
 
 
 def pruned_keys(source: Source) -> set[str]:

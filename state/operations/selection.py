@@ -67,6 +67,8 @@ class SelectedGroup(Struct, frozen=True, kw_only=True):
     stop_reason: str | None
     reviewed: bool
     has_body: bool
+    #: The bodies and results of its submission were deleted.
+    is_pruned: bool
     betas: tuple[str, ...]
     #: Larger than a synchronous call may be.
     is_large: bool
@@ -98,14 +100,16 @@ def groups(
         parameters.append(as_list(custom_ids))
     rows = source.rows(
         f"SELECT {array_of('id')} AS ids, count(*) AS requests, status, error_type, stop_reason,"  # noqa: S608 - our own words
-        f" reviewed, has_body, betas, is_large FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
+        " reviewed, has_body, is_pruned, betas, is_large"
+        f" FROM (SELECT r.id, {STATUS} AS status, a.error_type,"
         f" {REVIEW_REASON} AS stop_reason, coalesce(a.reviewed, 0) AS reviewed,"
         " coalesce(e.body_length,"
         f" r.body_length) > length(r.custom_id) + {_NO_PARAMS} AS has_body,"
+        " s.pruned_ts IS NOT NULL AS is_pruned,"
         f" coalesce(e.body_length, r.body_length) > {max_bytes:d} AS is_large,"
         f" coalesce(e.betas, r.betas) AS betas {_SELECTED} WHERE {where} ORDER BY r.id) r"
-        " GROUP BY status, error_type, stop_reason, reviewed, has_body, betas, is_large"
-        " ORDER BY min(id)",
+        " GROUP BY status, error_type, stop_reason, reviewed, has_body, is_pruned, betas,"
+        " is_large ORDER BY min(id)",
         *parameters,
     )
     return [
@@ -116,6 +120,7 @@ def groups(
             stop_reason=row["stop_reason"],
             reviewed=bool(row["reviewed"]),
             has_body=bool(row["has_body"]),
+            is_pruned=bool(row["is_pruned"]),
             betas=tuple(row["betas"].split(",")) if row["betas"] else (),
             is_large=bool(row["is_large"]),
         )

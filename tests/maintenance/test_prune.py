@@ -1,5 +1,6 @@
 """Retention takes bodies of what is over, nothing else, and everything still adds up."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,17 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.ledgers.rebuilt_ledger import rebuilt
 
+from core.commands import planner
+from core.commands.command_request import CommandRequest
+from core.errors import PayloadError
 from core.intake.options import SubmitOptions
 from core.maintenance.prune import Pruned, preview, prune
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing
+from state.operations import retention
+from state.operations.commands import Action
+from state.operations.selection import Filter
 from state.queries import doctor_figures, ledger_status
 from titan_console.sandbox.faults.profile import Faults
 
@@ -189,3 +196,41 @@ def test_nothing_goes_while_a_command_is_open(tmp_path: Path) -> None:
         done = pruned(bench)
         assert (done.commands_open, done.submissions) == (True, 0)
         assert len(files(bench)) == 3
+
+
+def acknowledged(bench: Bench) -> None:
+    """Requests that failed and are off the list, so that they are pruned and not answered."""
+    bench.faults.add("row:overloaded:id=*")
+    delivered(bench)
+    bench.faults.clear()
+    commanded(bench, Action.ACKNOWLEDGE)
+    bench.poll_after(1)
+    bench.clock.advance(100 * DAY)
+
+
+def commanded(bench: Bench, action: Action, *, between: Callable[[], object] = int) -> None:
+    context = bench.engine.context
+    request = CommandRequest(action=action, wanted=Filter(names=("daily-feed",)), force=True)
+    planned = planner.plan(context, request)
+    between()
+    planner.submit(context, planned, delay=timedelta())
+
+
+@pytest.mark.parametrize("action", [Action.REPLAY, Action.SYNC])
+def test_what_was_pruned_does_not_run_again(tmp_path: Path, action: Action) -> None:
+    with a_bench(tmp_path) as bench:
+        acknowledged(bench)
+        pruned(bench)
+        with pytest.raises(PayloadError, match="requests were pruned: their bodies were deleted"):
+            commanded(bench, action)
+
+
+@pytest.mark.parametrize("action", [Action.REPLAY, Action.SYNC])
+def test_what_is_pruned_between_preview_and_confirmation_does_not_run(
+    tmp_path: Path, action: Action
+) -> None:
+    with a_bench(tmp_path) as bench:
+        acknowledged(bench)
+        with pytest.raises(PayloadError, match="were pruned meanwhile"):
+            commanded(bench, action, between=lambda: pruned(bench))
+        assert retention.is_idle(bench.engine.context.ledger)
