@@ -7,10 +7,13 @@ from msgspec import Struct, field
 
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
+from core.delivery import hooks_of_others
 from core.delivery.owner import Owner
 from core.delivery.result_writer import chunks
+from state.db.ledger import Transaction
 from state.files.folder import delivered_name, make_private, open_private, replace
 from state.operations import delivery, hook_runs
+from state.operations.hook_runs import HookRun
 
 _OWN_LENGTH = 8
 
@@ -28,22 +31,31 @@ def deliver_finished(context: Context) -> Deliveries:
 
     The file has every finished submission of that workflow and date, in input order; a replay
     that changes one rewrites it. Where several hosts share the ledger, each writes those that are
-    its own. A file that could not be written is a problem: it stays due, and the others do not wait
-    for it.
+    its own, and those whose hook it takes over. A file that could not be written is a problem: it
+    stays due, and the others do not wait for it.
     """
     waiting, owner = delivery.waiting(context.ledger), Owner(context)
     elsewhere, late = owner.elsewhere(waiting)
-    done = Deliveries(elsewhere=elsewhere, problems=late)
-    due = list(dict.fromkeys((s.workflow, s.work_date) for s in waiting if owner.is_here(s)))
+    hooks = hooks_of_others.find(context)
+    done = Deliveries(elsewhere=elsewhere, problems=[*late, *hooks.late])
+    own = {(s.workflow, s.work_date): True for s in waiting if owner.is_here(s)}
+    due = list(own | dict.fromkeys(hooks.taken, False))
     for workflow, date in context.time.items("deliver", due, " ".join):
+        day = workflow, date
         with isolated(context, f"Cannot deliver {workflow} of {date}", done.problems):
-            name = _deliver(context, workflow, date, owner)
+            name = _deliver(context, day, owner, hooks.taken.get(day, []), is_own=day in own)
             done.files.extend([name] if name else [])
     return done
 
 
-def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | None:
-    """The file's name; None where another process changed it, or what it is made of."""
+def _deliver(
+    context: Context, day: tuple[str, str], owner: Owner, left: list[HookRun], *, is_own: bool
+) -> str | None:
+    """The file's name; None where another process changed it, or what it is made of.
+
+    `left` are the hooks to take over; without `is_own`, nothing else makes the file due.
+    """
+    workflow, date = day
     submissions = [
         found for found in delivery.finished(context.ledger, workflow, date) if owner.is_here(found)
     ]
@@ -52,8 +64,8 @@ def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | 
         return None
     target = context.folder.staging / delivered_name(workflow, date)
     make_private(context.folder.staging)
-    for left in target.parent.glob(f"{target.name}.*.part"):
-        left.unlink(missing_ok=True)
+    for stale in target.parent.glob(f"{target.name}.*.part"):
+        stale.unlink(missing_ok=True)
     # Two polls that write the same file must not share a part file.
     part = target.with_suffix(f".jsonl.{context.ledger.new_id(_OWN_LENGTH)}.part")
     with open_private(part) as file:
@@ -69,6 +81,7 @@ def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | 
             target.name,
             publish=lambda: _publish(context, part, target, workflow, date),
             is_ours=owner.is_here,
+            is_due=lambda tx: _take_over(context, tx, left) or is_own,
         )
     except FileNotFoundError:
         return None
@@ -76,6 +89,12 @@ def _deliver(context: Context, workflow: str, date: str, owner: Owner) -> str | 
         part.unlink(missing_ok=True)
         return None
     return target.name
+
+
+def _take_over(context: Context, tx: Transaction, left: list[HookRun]) -> bool:
+    """Whether this host has any of the hooks now."""
+    taken = [run for run in left if hook_runs.take_over(context.ledger, tx, run)]
+    return bool(taken)
 
 
 def _publish(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:

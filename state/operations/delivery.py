@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from state.db.ledger import Ledger
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.rows import to_submission
 from state.model.records import Submission
@@ -51,16 +51,19 @@ def record_delivery(
     *,
     publish: Callable[[], None],
     is_ours: Callable[[Submission], bool] = lambda _: True,
+    is_due: Callable[[Transaction], bool] = lambda _: True,
 ) -> bool:
     """Rename the results file to its final name, and record the delivery.
 
     False if a submission changed since `finished` returned `submissions`, of which those were
-    taken that are this host's; the delivery stays due.
+    taken that are this host's, or nothing is due any more; the delivery stays due.
     """
     with ledger.transaction("delivered") as tx:
         first = submissions[0]
         now = list(filter(is_ours, finished(ledger, first.workflow, first.work_date)))
         if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
+            return False
+        if not is_due(tx):
             return False
         publish()
         for submission in submissions:

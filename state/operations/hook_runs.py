@@ -20,7 +20,7 @@ class RunState(StrEnum):
     DONE = "done"
     #: Failed too often; not started again.
     FAILED = "failed"
-    #: The job has no hook. Final.
+    #: The job has no hook, or another host has taken it over. Final.
     NONE = "none"
 
 
@@ -95,6 +95,30 @@ def has_unfinished(ledger: Ledger) -> bool:
 def failed(ledger: Ledger) -> list[HookRun]:
     """Commands of this host that failed in each of their tries."""
     return _where(ledger, f"state = 'failed' AND {_OURS}", ledger.host, ledger.host)
+
+
+def of_other_hosts(ledger: Ledger) -> list[HookRun]:
+    """The commands of other hosts that are due, running or failed."""
+    return _where(
+        ledger,
+        "state NOT IN ('done', 'none') AND host NOT IN ('', ?) AND ? <> ''",
+        *(ledger.host, ledger.host),
+    )
+
+
+def take_over(ledger: Ledger, tx: Transaction, run: HookRun) -> bool:
+    """End the command of another host, in the transaction that makes it due on this one.
+
+    False if that host has started or ended it since it was read.
+    """
+    is_taken = ledger.execute(
+        "UPDATE hook_runs SET state = 'none' WHERE workflow = ? AND work_date = ? AND host = ?"
+        " AND state = ? AND tries = ? AND not_before_ts = ?",
+        *(run.workflow, run.work_date, run.host, run.state, run.tries, run.not_before_ts),
+    )
+    if is_taken:
+        ledger.event(tx, "hook.taken_over", subject=run.file, host=run.host, tries=run.tries)
+    return bool(is_taken)
 
 
 def failing(source: Source) -> list[HookRun]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.builders import Bench, a_bench, some_requests
 from support.ledgers.postgres_database import an_empty_ledger
 
@@ -124,6 +125,93 @@ def test_what_a_lost_host_should_deliver_is_told_and_taken_over(hosts: Hosts) ->
     assert "1 finished submission of host one not delivered since 2026-11-22T06:02" in problem
     hosts.write("two", f'{JOB}host = "two"\n')
     assert two.poll().delivered == [FILE]
+
+
+HOOK = """on_delivery = ["/bin/sh", "-c", "echo {file} >> ran"]\n"""
+
+
+def ran(folder: Folder) -> int:
+    path = folder.root / "ran"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def kill_at(engine: Engine, point: str) -> None:
+    def kill(reached: str) -> None:
+        if reached == point:
+            raise KeyboardInterrupt
+
+    engine.context.ledger.crash_point = kill
+    with pytest.raises(KeyboardInterrupt):
+        engine.poll()
+
+
+def lose_lease(engine: Engine) -> None:
+    """The poll was killed: its lease is over when the next poll comes."""
+    with engine.context.ledger.transaction("test"):
+        engine.context.ledger.execute("DELETE FROM leases")
+
+
+@pytest.mark.parametrize("lost", ["before its hook", "in its hook"])
+def test_the_hook_of_a_lost_host_is_told_and_taken_over(hosts: Hosts, lost: str) -> None:
+    hosts.write("one", f"{JOB}{HOOK}")
+    hosts.write("two", f"{JOB}{HOOK}")
+    one, two = hosts.on("one"), hosts.on("two")
+    submit(one)
+    hosts.bench.clock.advance(120)
+    two.poll()
+    if lost == "before its hook":
+        one.context = replace(one.context, runs_hooks=False)
+        assert one.poll().delivered == [FILE]
+    else:
+        kill_at(one, "hook:ran")
+        (hosts.folder("one").root / "ran").unlink()
+        lose_lease(two)
+    hosts.bench.clock.advance(3 * 3600)
+    (problem,) = two.poll().problems
+    assert "on_delivery of 1 delivered file of host one has not ended since" in problem
+    hosts.write("two", f'{JOB}{HOOK}host = "two"\n')
+    done = two.poll()
+    assert (done.delivered, done.problems) == ([FILE], [])
+    assert (ran(hosts.folder("two")), ran(hosts.folder("one"))) == (1, 0)
+    assert two.poll().delivered == []
+    one.context = replace(one.context, runs_hooks=True)
+    assert (one.poll().delivered, one.poll().problems) == ([], [])
+    assert (ran(hosts.folder("two")), ran(hosts.folder("one"))) == (1, 0)
+
+
+def test_a_hook_that_runs_on_its_host_is_not_taken_over_before_its_limit(hosts: Hosts) -> None:
+    hosts.write("one", f"{JOB}{HOOK}")
+    hosts.write("two", f'{JOB}{HOOK}host = "two"\n')
+    one, two = hosts.on("one"), hosts.on("two")
+    submit(one)
+    hosts.bench.clock.advance(120)
+    kill_at(one, "hook:ran")
+    lose_lease(two)
+    assert (two.poll().delivered, ran(hosts.folder("two"))) == ([], 0)
+    hosts.bench.clock.advance(3600)
+    assert (two.poll().delivered, ran(hosts.folder("two"))) == ([FILE], 1)
+
+
+def test_a_hook_that_has_ended_is_not_taken_over(hosts: Hosts) -> None:
+    hosts.write("one", f"{JOB}{HOOK}")
+    hosts.write("two", f'{JOB}{HOOK}host = "two"\n')
+    one, two = hosts.on("one"), hosts.on("two")
+    submit(one)
+    hosts.bench.clock.advance(120)
+    assert (one.poll().delivered, ran(hosts.folder("one"))) == ([FILE], 1)
+    hosts.bench.clock.advance(3 * 3600)
+    done = two.poll()
+    assert (done.delivered, done.problems, ran(hosts.folder("two"))) == ([], [], 0)
+
+
+def test_a_host_without_a_hook_is_late_with_none(hosts: Hosts) -> None:
+    one, two = hosts.on("one"), hosts.on("two")
+    submit(one)
+    hosts.bench.clock.advance(120)
+    one.context = replace(one.context, runs_hooks=False)
+    assert one.poll().delivered == [FILE]
+    hosts.bench.clock.advance(3 * 3600)
+    assert two.poll().problems == []
 
 
 def test_rules_about_money_that_differ_are_a_warning(hosts: Hosts) -> None:
