@@ -9,6 +9,7 @@ from core.config.titan_tables import TitanToml
 from core.text import pluralize
 from state.model.records import Submission
 from state.model.timestamps import from_text
+from state.operations import hosts
 
 # Polls come every 15 minutes.
 _LATE = timedelta(hours=2)
@@ -25,7 +26,7 @@ class Owner:
         """Reads titan.toml where hosts share the ledger."""
         self._here = context.ledger.host
         self._rules = read(context.folder) if self._here else TitanToml()
-        self._now = context.clock.now()
+        self._source, self._now = context.ledger, context.clock.now()
 
     def of(self, submission: Submission) -> str:
         """The host, "" for any."""
@@ -48,10 +49,13 @@ class Owner:
                 count[host] = count.get(host, 0) + 1
                 oldest[host] = min(finished, oldest.get(host, finished))
         lines, late = list[str](), list[str]()
+        known = {host.name for host in hosts.known(self._source)} if oldest else set[str]()
         for host, finished in oldest.items():
             what = pluralize(count[host], "finished submission")
             if from_text(finished) + _LATE > self._now:
-                lines.append(f"{what} left to the next poll of host {host}, which delivers them")
+                left = f"{what} left to the next poll of host {host}, which"
+                never = "has never used the ledger: check host in their [jobs.NAME] of titan.toml"
+                lines.append(f"{left} {'delivers them' if host in known else never}")
             else:
                 late.append(
                     f"{what} of host {host} not delivered since {finished}: only a poll of that"

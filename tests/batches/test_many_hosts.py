@@ -20,8 +20,10 @@ from state.batches import leases
 from state.files.folder import Folder
 from state.model.errors import FileMissing
 from state.model.ledger_url import LedgerUrl
+from state.operations import hook_runs
 from state.operations.commands import Action
 from state.operations.selection import Filter
+from titan_console.text.format import hook_run
 
 FILE = "feed-classify-results-2026-11-22.jsonl"
 JOB = """\
@@ -115,6 +117,16 @@ def test_the_host_of_a_job_delivers_it(hosts: Hosts) -> None:
     assert two.poll().delivered == [FILE]
 
 
+def test_an_unknown_host_of_a_job_is_named(hosts: Hosts) -> None:
+    hosts.write("one", f'{JOB}host = "tow"\n')
+    one, two = hosts.on("one"), hosts.on("two")
+    two.poll()
+    submit(one)
+    hosts.bench.clock.advance(120)
+    (left,) = one.poll().elsewhere
+    assert "of host tow, which has never used the ledger: check host in their" in left
+
+
 def test_what_a_lost_host_should_deliver_is_told_and_taken_over(hosts: Hosts) -> None:
     one, two = hosts.on("one"), hosts.on("two")
     submit(one)
@@ -190,6 +202,16 @@ def test_a_hook_that_runs_on_its_host_is_not_taken_over_before_its_limit(hosts: 
     assert (two.poll().delivered, ran(hosts.folder("two"))) == ([], 0)
     hosts.bench.clock.advance(3600)
     assert (two.poll().delivered, ran(hosts.folder("two"))) == ([FILE], 1)
+
+
+def test_a_failed_hook_names_its_host(hosts: Hosts) -> None:
+    hosts.write("one", f"""{JOB}on_delivery = ["false"]\n""")
+    one = hosts.on("one")
+    submit(one)
+    hosts.bench.clock.advance(120)
+    one.poll()
+    (run,) = hook_runs.failing(hosts.on("two").context.ledger)
+    assert hook_run(run).startswith("on_delivery failed 1 time on host one, retry at ")
 
 
 def test_a_hook_that_has_ended_is_not_taken_over(hosts: Hosts) -> None:

@@ -132,3 +132,16 @@ def test_a_host_without_a_home_copies_from_one_database_to_another(
         assert len(run("results", key, "--json").lines()) == 3
     finally:
         the_server().drop_database(first)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_ledger_that_returns_to_a_file_is_of_one_machine(
+    tmp_path: Path, home: Path, run: Run, database: str
+) -> None:
+    url = the_server().url(database)
+    run("submit", a_file(tmp_path, "one", 1))
+    assert "Set TITAN_LEDGER to its address on every host." in (
+        run("ledger", "copy", str(home), url, "--yes").out
+    )
+    back = run("ledger", "copy", url, str(tmp_path / "back"), "--yes").out
+    assert "Set TITAN_HOME to its folder and remove TITAN_LEDGER, on this machine only." in back

@@ -264,9 +264,10 @@ def problem(batch: Batch, now: datetime) -> str:
 
 
 def hook_run(run: HookRun) -> str:
-    """The result of a delivery hook, and its next try."""
+    """The result of a delivery hook, the host where it ran, and its next try."""
+    where = f" on host {run.host}" if run.host else ""
     then = "no more retries" if run.state == RunState.FAILED else f"retry at {run.not_before_ts}"
-    return f"on_delivery failed {pluralize(run.tries, 'time')}, {then}: {run.problem}"
+    return f"on_delivery failed {pluralize(run.tries, 'time')}{where}, {then}: {run.problem}"
 
 
 def mode(kind: BatchKind, *, is_replay: bool) -> str:

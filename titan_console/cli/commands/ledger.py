@@ -91,8 +91,11 @@ def _confirm(consequence: str, question: str) -> None:
 
 def _summary(done: CopySummary) -> str:
     # The address as it is shown lacks the user and the parameters.
-    variable = "TITAN_LEDGER to its address" if done.is_shared else "TITAN_HOME to its folder"
-    use = f"Set {variable} on every host"
+    use = (
+        "Set TITAN_LEDGER to its address on every host"
+        if done.is_shared
+        else "Set TITAN_HOME to its folder and remove TITAN_LEDGER, on this machine only"
+    )
     kept = f"{done.source} stays as it was, marked as moved."
     if done.is_resumed:
         return f"{done.target} had been copied completely by an earlier run. {use}. {kept}"
