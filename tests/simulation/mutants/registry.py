@@ -95,8 +95,15 @@ WITH_OPERATIONS = {
 }
 # These need a ledger that hosts share.
 AMONG_HOSTS = {"own_clocks": 1, "assumed_commits": 0, "files_not_kept": 0, "delivered_by_any": 0}
-# Not on PostgreSQL: a server's backups, and bodies that are in it, are not those of a ledger file.
-OF_A_FILE = ("replaced_without_a_lock", "fallback_keys_are_forgotten", "unsynced_spool")
+# Not on PostgreSQL: its bodies are not in a spool file, and it is not rebuilt or replaced from files
+# (its server has backups of its own).
+OF_A_FILE = (
+    "replaced_without_a_lock",
+    "fallback_keys_are_forgotten",
+    "unsynced_spool",
+    "killed_submit_is_another_submission",
+    "calls_without_a_line",
+)
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {
     "stale_listing": slow_lists(),
