@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -125,15 +125,22 @@ class SharedLedger:
         self.hosts: Sequence[Folder] = [Folder(home / f"host-{n + 1}", url) for n in range(count)]
         for folder in self.hosts:
             folder.root.mkdir()
+        # The server's clock is not the API's either.
+        apart_s = random.Random(f"server {world.seed}").uniform(-1, 1) * world.profile.skew
+        self._server_skew = timedelta(seconds=apart_s)
         # Separate, so that a lost connection does not change the rest of a history.
         self.rng = random.Random(f"connections {world.seed}")
+
+    def server_now(self) -> datetime:
+        """What the clock of the server says."""
+        return self._world.clock.now() + self._server_skew
 
     def open(self, process: Process) -> Ledger:
         self._opened = [ledger for ledger in self._opened if not ledger.is_closed]
         # As `open_engine` does.
         clock = OffsetClock(process.clock)
         process.clock = clock
-        ledger = SimulatedLedger(self._database.url, process, self._world, self.rng)
+        ledger = SimulatedLedger(self._database.url, process, self, self._world)
         clock.offset = ledger.clock_offset()
         self._opened.append(ledger)
         return ledger
@@ -173,10 +180,11 @@ class SharedLedger:
 class SimulatedLedger(PostgresLedger):
     """A ledger whose clock is the simulated one, and whose connection may end at a commit."""
 
-    def __init__(self, url: str, process: Process, world: "World", rng: random.Random) -> None:
+    def __init__(self, url: str, process: Process, place: SharedLedger, world: "World") -> None:
         self._of = process
+        self._place = place
         self._world = world
-        self._rng = rng
+        self._rng = place.rng
         self._is_unreachable = False
         super().__init__(
             url,
@@ -191,7 +199,7 @@ class SimulatedLedger(PostgresLedger):
         self.remember_in(process.folder.last_seen)
 
     def _database_now(self) -> datetime:
-        return self._world.clock.now()
+        return self._place.server_now()
 
     @property
     def is_closed(self) -> bool:
