@@ -16,9 +16,28 @@ def count_of(source: Source, batch_id: int) -> int:
     return int(found)
 
 
+def count_before(source: Source, batch_id: int) -> int:
+    """How many a fallback file brought to its submission before this batch, its first one."""
+    keys = source.rows(
+        "SELECT s.key FROM batches b JOIN submissions s ON s.id = b.submission_id WHERE b.id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM batches e WHERE e.submission_id = s.id AND e.id < b.id)"
+        " AND s.id IN (SELECT submission_id FROM fallback_imports)",
+        batch_id,
+    )
+    if not keys:
+        return 0
+    (found,) = source.rows(
+        f"SELECT coalesce(sum({number_in('detail', 'requests')}), 0) FROM events"  # noqa: S608 - our own words
+        " WHERE batch_id IS NULL AND kind = 'submission.possible_duplicate_charge'"
+        " AND subject = ?",
+        keys[0][0],
+    )[0]
+    return int(found)
+
+
 def record_recovered(ledger: Ledger, tx: Transaction, batch_id: int, count: int) -> None:
     """Inside a transaction: record what a lost ledger knew of `count` requests in all."""
-    new = count - count_of(ledger, batch_id)
+    new = count - count_of(ledger, batch_id) - count_before(ledger, batch_id)
     if new > 0:
         ledger.event(
             tx,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from state.batches import edits, possible_duplicate_charges, request_ranges
 from state.db.ledger import Ledger
@@ -186,41 +186,54 @@ def _batches_after(
         position = page[-1].id
 
 
-def _job_lines(ledger: Ledger, folder: Folder, events: range) -> Iterator[dict[str, object]]:
-    for line in _job_lines_without_imports(ledger, folder, events):
-        yield line | {"fallback_imports": _fallback_imports(ledger, str(line["batch_id"]))}
+def _job_lines(ledger: Ledger, _folder: Folder, events: range) -> Iterator[dict[str, object]]:
+    for batch, line in _lines_of_batches(ledger, events):
+        charges = line["possible_duplicate_charges"]
+        charges += possible_duplicate_charges.count_before(ledger, batch.id)
+        yield line | {
+            "possible_duplicate_charges": charges,
+            "fallback_imports": _fallback_imports(ledger, batch.key),
+        }
 
 
 def _job_lines_without_imports(
     ledger: Ledger, _folder: Folder, events: range
 ) -> Iterator[dict[str, object]]:
+    yield from (line for _, line in _lines_of_batches(ledger, events))
+
+
+def _lines_of_batches(ledger: Ledger, events: range) -> Iterator[tuple[Batch, dict[str, Any]]]:
     for _at, batch in _batches_after(ledger, events, None):
         results = f"/v1/messages/batches/{batch.remote_id}/results"
-        yield {
-            "batch_id": batch.key,
-            "tag": batch.tag,
-            "submitted_ts": batch.created_ts,
-            "request_count": batch.request_count,
-            "status": batch.status,
-            "results_url": results if batch.remote_id and batch.status == "ended" else None,
-            "completed_ts": batch.ended_ts,
-            "remote_id": batch.remote_id,
-            "workflow": batch.workflow,
-            "kind": batch.kind,
-            "collection": batch.collection,
-            "results_file": (
-                f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
-            ),
-            "error": batch.last_error,
-            # For `rebuild`: with these, what is still at the API is found again, with its requests.
-            "nonce": batch.nonce,
-            "account": batch.account,
-            "lane": batch.lane,
-            "requests": request_ranges.of_batch(ledger, batch),
-            "edits": edits.files_of(ledger, batch),
-            "betas": ",".join(batch.betas),
-            "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
-        }
+        yield (
+            batch,
+            {
+                "batch_id": batch.key,
+                "tag": batch.tag,
+                "submitted_ts": batch.created_ts,
+                "request_count": batch.request_count,
+                "status": batch.status,
+                "results_url": results if batch.remote_id and batch.status == "ended" else None,
+                "completed_ts": batch.ended_ts,
+                "remote_id": batch.remote_id,
+                "workflow": batch.workflow,
+                "kind": batch.kind,
+                "collection": batch.collection,
+                "results_file": (
+                    f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
+                ),
+                "error": batch.last_error,
+                # For `rebuild`: with these, what is still at the API is found again, with its
+                # requests.
+                "nonce": batch.nonce,
+                "account": batch.account,
+                "lane": batch.lane,
+                "requests": request_ranges.of_batch(ledger, batch),
+                "edits": edits.files_of(ledger, batch),
+                "betas": ",".join(batch.betas),
+                "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
+            },
+        )
 
 
 def _fallback_imports(ledger: Ledger, batch_key: str) -> list[str]:

@@ -1,5 +1,8 @@
 """What a rebuild, a restore and an import of a fallback file write."""
 
+import json
+from pathlib import Path
+
 import pytest
 from support.console.console_builders import LedgerBuilder
 from support.ledgers.ledger_builders import a_result, a_submission, spooled, store_results, submit
@@ -7,6 +10,7 @@ from support.ledgers.ledger_views import attempt, detail, ids, kinds, request, s
 from support.ledgers.ledger_views import batch as named
 
 from state.batches import (
+    batch_planning,
     collection,
     guessed_requests,
     possible_duplicate_charges,
@@ -14,6 +18,7 @@ from state.batches import (
     submissions,
 )
 from state.db.ledger import Ledger, Transaction
+from state.files.folder import Folder
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     Batch,
@@ -26,7 +31,7 @@ from state.model.records import (
 )
 from state.operations import commands
 from state.operations.commands import Action, CommandState, NewCommand
-from state.queries import batch_list, ledger_status
+from state.queries import batch_list, ledger_status, mirrors
 from state.recovery import fallback_import, rebuild, restored
 from state.recovery.recovered_batches import RecoveredBatch
 
@@ -243,6 +248,33 @@ def test_an_imported_file_brings_its_answers(ledger: Ledger, *, is_new: bool) ->
     assert not fallback_import.is_imported(ledger, "tb_other")
     assert batch_list.find(ledger, "tb_file")[0][0].tag == "tag"
     assert detail(ledger, "submission.possible_duplicate_charge")["requests"] == 2
+
+
+def test_a_warning_that_came_before_the_first_batch_is_in_its_line_of_the_mirror(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    # A rebuild stored the requests, and no batch yet, when the fallback file was imported.
+    store(ledger, "a", "b")
+    names = [spooled("a", part=submissions.NO_PART), spooled("b", part=submissions.NO_PART)]
+
+    def record(tx: Transaction, stored: Submission, is_new: bool) -> None:
+        fallback_import.record(
+            ledger, tx, stored, "tb_file", [], Counts(), is_new=is_new, unwritten=2
+        )
+
+    with submissions.staged(ledger, names) as staged:
+        new = a_submission(ledger, "tag", key="tb_file", created_ts=SENT)
+        submissions.store(ledger, staged, new, wire_overhead=0, after=record)
+    planned = batch_planning.plan_queued(ledger, max_requests=1, max_bytes=1 << 20, wire_overhead=0)
+    folder = Folder(tmp_path / "mirrors")
+    mirrors.update_jobs(ledger, folder)
+    lines = [json.loads(line) for line in folder.jobs_mirror.read_text().splitlines()]
+    assert [line["possible_duplicate_charges"] for line in lines] == [2, 0]
+    assert [line["fallback_imports"] for line in lines] == [["tb_file"]] * 2
+    # A ledger that has the warning gets no second one.
+    known = {one.key: found(one.key, possible_duplicate_charges=2) for one in planned[:1]}
+    rebuild.record_charges(ledger, planned, known)
+    assert kinds(ledger, planned[0]).count("batch.possible_duplicate_charge") == 0
 
 
 def test_a_file_that_is_known_is_marked_once(made: LedgerBuilder) -> None:

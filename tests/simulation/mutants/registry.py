@@ -95,8 +95,8 @@ WITH_OPERATIONS = {
 }
 # These need a ledger that hosts share.
 AMONG_HOSTS = {"own_clocks": 1, "assumed_commits": 0, "files_not_kept": 0, "delivered_by_any": 0}
-# Not on PostgreSQL: its bodies are not in a spool file, and it is not rebuilt or replaced from files
-# (its server has backups of its own).
+# Not on PostgreSQL: its bodies are in no spool file, and its server has backups of its own, so that
+# it is not rebuilt or replaced from files.
 OF_A_FILE = (
     "replaced_without_a_lock",
     "fallback_keys_are_forgotten",
