@@ -188,12 +188,10 @@ def _batches_after(
 
 def _job_lines(ledger: Ledger, _folder: Folder, events: range) -> Iterator[dict[str, object]]:
     for batch, line in _lines_of_batches(ledger, events):
-        charges = line["possible_duplicate_charges"]
-        charges += possible_duplicate_charges.count_before(ledger, batch.id)
-        yield line | {
-            "possible_duplicate_charges": charges,
-            "fallback_imports": _fallback_imports(ledger, batch.key),
-        }
+        before = possible_duplicate_charges.count_before(ledger, batch.id)
+        line["possible_duplicate_charges"] += before
+        line["fallback_imports"] = _fallback_imports(ledger, batch.key)
+        yield line
 
 
 def _job_lines_without_imports(
