@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
@@ -179,7 +179,7 @@ class TitanApp(App[None]):
             self, self.state, CommandWorker(folder, clock), poll_runner
         )
         self.state.command_lines = self._commands.lines
-        self._typed_ahead = TypedAhead(self)
+        self._typed_ahead = TypedAhead(self, super().on_event)
         self._mode_before = FIRST
         # Where Enter led from, to the list of another screen; Esc leads back.
         self._opened_from: str | None = None
@@ -286,10 +286,10 @@ class TitanApp(App[None]):
         screen._css_update_count = self._css_update_count  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     async def on_event(self, event: Event) -> None:
-        """A key waits for the dialog that it is meant for."""
-        if not (
-            isinstance(event, Key) and self.screen_stack and await self._typed_ahead.takes(event)
-        ):
+        """A key waits for the one before it, and for the dialog that it is meant for."""
+        if isinstance(event, Key | Paste) and self.screen_stack:
+            await self._typed_ahead.typed(event)
+        else:
             await super().on_event(event)
 
     async def on_dialog_drawn(self, message: DialogDrawn) -> None:
