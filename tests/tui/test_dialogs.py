@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import app_of, at_once, opened, shown, until
+from textual.pilot import Pilot
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from titan_console.tui.pages.page import Page
 
@@ -69,9 +70,21 @@ async def test_a_menu_is_also_used_with_arrows_and_enter(tmp_path: Path) -> None
     async with opened(made) as pilot:
         await pilot.press("2")
         await until(pilot, lambda: "one-002" in shown(pilot))
-        await pilot.press("s", "enter")
-        assert isinstance(pilot.app.screen, ModalScreen)
-        await pilot.press("down", "down", "enter")
+        await pilot.press("s")
+        await until(pilot, lambda: highlighted(pilot) == "n newest first current")
+        # The first is the order that the list has.
+        await pilot.press("enter")
+        assert not isinstance(pilot.app.screen, ModalScreen)
+        assert "⇅" not in shown(pilot)
+        await pilot.press("s", "down")
+        assert highlighted(pilot) == "a oldest first"
+        await pilot.press("enter")
         await until(pilot, lambda: "⇅ oldest first" in shown(pilot))
         await pilot.press("s", "up", "enter")
         await until(pilot, lambda: "⇅ most attempts first" in shown(pilot))
+
+
+def highlighted(pilot: Pilot[None]) -> str:
+    """The entry of the menu that Enter chooses."""
+    (line,) = pilot.app.screen.query("Menu .-cursor").results(Static)
+    return " ".join(str(line.content).split())

@@ -75,8 +75,7 @@ class Menu(Dialog[str | None]):
         super().__init__()
         self._title = title
         self._entries = entries
-        # None before the first arrow key: a letter is enough.
-        self._cursor: int | None = None
+        self._cursor = 0
 
     def compose(self) -> ComposeResult:
         """One line for each entry."""
@@ -89,11 +88,11 @@ class Menu(Dialog[str | None]):
                 yield _Line(entry, width)
 
     def on_key(self, event: Key) -> None:
-        """A letter chooses its entry; so does Enter, once an arrow key has moved to one."""
+        """A letter chooses its entry, and Enter the highlighted one: at first the first."""
         if event.key in ("up", "down"):
             event.stop()
             self._move(1 if event.key == "down" else -1)
-        elif event.key == "enter" and self._cursor is not None:
+        elif event.key == "enter" and self._entries:
             event.stop()
             self.dismiss(self._entries[self._cursor].letter)
         for entry in self._entries:
@@ -101,12 +100,14 @@ class Menu(Dialog[str | None]):
                 event.stop()
                 self.dismiss(entry.letter)
 
+    def on_mount(self) -> None:
+        """Highlight the first entry."""
+        self._move(0)
+
     def _move(self, lines: int) -> None:
         if not self._entries:
             return
-        start = -1 if lines > 0 else 0
-        before = start if self._cursor is None else self._cursor
-        self._cursor = (before + lines) % len(self._entries)
+        self._cursor = (self._cursor + lines) % len(self._entries)
         for number, line in enumerate(self.query(_Line)):
             line.set_class(number == self._cursor, "-cursor")
             if number == self._cursor:
