@@ -11,7 +11,7 @@ from support.ledgers.storage import Storage
 from core.clock import ManualClock
 from state.model.errors import UnknownId
 from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
-from state.model.records import RequestStatus
+from state.model.records import Outcome, RequestStatus
 from state.operations import command_effects
 from state.queries import batch_detail, batch_list, queued_requests
 from state.queries.batch_list import BatchMatches
@@ -139,3 +139,14 @@ def test_the_requests_of_a_batch_are_read_by_id(made: LedgerBuilder) -> None:
     (sums,) = batch_detail.sums_of(made.ledger, batch.key)
     assert (sums.answers, sums.cost_nano, sums.tokens.input_tokens) == (2, 2 * CENT, 1800)
     assert (sums.reasons, sums.duplicate, sums.unpriced) == ("", 0, 0)
+
+
+def test_the_requests_that_failed_in_a_batch_are_its_first(made: LedgerBuilder) -> None:
+    outcomes = (Outcome.CANCELED, Outcome.ERRORED, Outcome.CANCELED, Outcome.EXPIRED)
+    batch = made.collected("mixed", 5, [Failure(outcome=outcome) for outcome in outcomes])
+    one, two, three, four, five = ids(made.ledger, "mixed").values()
+    listed = [two, four, one, three, five]
+    assert list(batch_detail.requests_of(made.ledger, batch.key)) == listed
+    waiting = made.submit("waiting", 3)
+    sent = list(ids(made.ledger, "waiting").values())
+    assert list(batch_detail.requests_of(made.ledger, waiting.key)) == sent

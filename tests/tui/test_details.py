@@ -6,6 +6,7 @@ from support.builders import Bench, a_bench, a_request
 from support.console.console_builders import Failure, LedgerBuilder
 from support.console.console_pilot import (
     app_of,
+    at_once,
     lines,
     opened,
     shown,
@@ -107,8 +108,10 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
             await until_shown(pilot, "Mode            batch")
             assert "Errored" in shown(pilot)
             await pilot.press("tab")
-            await until_shown(pilot, "daily-feed / feed-classify-2026-11-22-00001")
-            await pilot.press("j", "enter")
+            # The errored request is the first of the list.
+            await until_shown(pilot, "daily-feed / feed-classify-2026-11-22-00002")
+            assert "/ Search" in lines(pilot)[-1]
+            await pilot.press("enter")
             await until_shown(pilot, "Attempt 1 of")
             assert "✗ errored" in shown(pilot)
             assert "Batches > " in shown(pilot)
@@ -118,6 +121,46 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
             await until_shown(pilot, "the Cost tab of a request shows its rates")
             await pilot.press("right")
             await until_shown(pilot, '"request_count": 3')
+
+
+async def test_the_requests_of_a_batch_are_filtered_and_escape_leads_back(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.collected("done", 4, [Failure()])
+    made.collected("other", 4, [Failure()])
+    async with opened(made) as pilot:
+        # The batch is opened over the screen that lists requests of all batches.
+        await pilot.press("2")
+        await until_shown(pilot, "other-003")
+        await pilot.press("colon", *batch.key, "enter")
+        await until_shown(pilot, "Mode            batch")
+        await pilot.press("tab")
+        await until_shown(pilot, "done-000")
+        at_once(pilot, "slash", *"status:succeeded", "enter")
+        await until_shown(pilot, "▽ status:succeeded  3 matches")
+        await until_shown(pilot, "done-003")
+        assert "done-000" not in shown(pilot)
+        assert f"{batch.key} >  requests " in lines(pilot)[0]
+        await pilot.press("s", "a")
+        await until_shown(pilot, "⇅ oldest first")
+        await pilot.press("escape")
+        await until_shown(pilot, "done-000")
+        assert "other-00" not in shown(pilot)
+        await pilot.press("escape")
+        assert detail(pilot).sections.current == "Requests"
+
+
+async def test_a_search_of_a_batchs_requests_that_is_left_leads_back_at_once(
+    tmp_path: Path,
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("done", 4, [Failure()])
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Ended 1")
+        await pilot.press("enter", "tab")
+        await until_shown(pilot, "done-000")
+        at_once(pilot, "slash", "escape", "escape", "right")
+        await until_shown(pilot, "batch collected")
+        assert detail(pilot).sections.current == "Events"
 
 
 async def test_n_goes_to_the_next_row_of_the_list_without_leaving(tmp_path: Path) -> None:

@@ -206,10 +206,9 @@ class DetailPage(Page):
             self.ask_anew()
             self.show()
 
-    def action_search(self) -> None:
+    async def action_search(self) -> None:
         """Open the search line."""
-        if self.list_of(self.sections.current) is None:
-            self._searching.open(self.body.wanted)
+        self._searching.open(self.body.wanted)
 
     def on_search_line_asked(self, message: SearchLine.Asked) -> None:
         """Search for it."""

@@ -14,8 +14,8 @@ from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch
 from state.operations.commands import Action
-from state.queries import batch_detail, event_list
-from state.queries.request_list import RequestRow
+from state.queries import batch_detail, event_list, request_list
+from state.queries.request_list import Query, RequestRow
 from titan_console.session import batch_overview
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
@@ -24,6 +24,7 @@ from titan_console.text.links import ToBatch
 from titan_console.tui.pages import targets
 from titan_console.tui.pages.detail_page import DetailPage, Drawing
 from titan_console.tui.screens import requests
+from titan_console.tui.screens.requests import FoundRequests, RequestListPage
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Row
 from titan_console.tui.widgets.virtual_table import VirtualTable
@@ -32,7 +33,7 @@ _EVENTS_SHOWN = 2000
 
 
 class BatchRequests:
-    """The requests of one batch in the order of the send."""
+    """The requests of one batch: those that failed in it first, each in the order of the send."""
 
     def __init__(self, key: str) -> None:
         """`key` is the batch's key or API id."""
@@ -50,6 +51,37 @@ class BatchRequests:
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
         """The row of one record."""
         return self._rows.row(key, record, now)
+
+
+class FoundBatchRequests(FoundRequests):
+    """The requests of one batch that match a query."""
+
+    def __init__(self, key: str, query: Query, now: Callable[[], datetime]) -> None:
+        """`now` gives the time from which ages are counted."""
+        super().__init__(query, now)
+        self._name = key
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """Their ids in the sort order."""
+        sent = batch_detail.requests_of(source, self._name)
+        return request_list.ids(source, self.query, self._now(), among=sent)
+
+
+class BatchRequestsPage(RequestListPage):
+    """The requests of one batch with a filter and a sort; Esc leads back to the batch."""
+
+    def __init__(self, state: ConsoleState, key: str) -> None:
+        """`key` is the batch's key or API id."""
+        self._batch = key
+        super().__init__(state, table_id="batch-requests-table")
+
+    def listing(self) -> FoundRequests:
+        """The matching requests of the batch in the sort order."""
+        return FoundBatchRequests(self._batch, self.query_now(), self.state.clock.now)
+
+    def breadcrumb(self) -> str:
+        """What they are."""
+        return "requests"
 
 
 class BatchDetail(DetailPage):
@@ -100,6 +132,16 @@ class BatchDetail(DetailPage):
         super().ledger_changed()
         if self._list.is_attached:
             self._list.ledger_changed()
+
+    async def action_search(self) -> None:
+        """Open the search line; for the list of requests, the page with its filter line."""
+        if self.list_of(self.sections.current) is None:
+            await super().action_search()
+            return
+        page = BatchRequestsPage(self.state, self.destination.name)
+        await self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
+        # After its list has got the focus, which is queued.
+        self.app.call_later(page.action_filter)  # pyright: ignore[reportUnknownMemberType]
 
     def target(self, action: Action) -> Target | None:
         """The requests in the Requests tab, else the batch."""
