@@ -73,3 +73,24 @@ def test_from_an_empty_home_to_an_edited_error_that_is_answered(
         assert sandbox.billing_log().creates == 2
         pane.press("q")
         assert pane.is_over()
+
+
+@pytest.mark.slow
+def test_keys_sent_in_one_burst_edit_the_line_that_they_lead_to(
+    pane: Pane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    with a_server(Plan.instant(), "row:invalid:p=1") as (_, address):
+        under = settings(tmp_path / "home", address)
+        under.home.mkdir()
+        pane.start(under, width=100, height=30)
+        pane.until("No ledger yet")
+        submit_and_poll(under)
+        pane.until("Latest errors 2")
+        pane.press("3")
+        pane.until("1 group", "invalid_request_error")
+        pane.press("E")
+        pane.until('7    "max_tokens": 64,', "ctrl+s saves")
+        pane.press(*["Down"] * 6, "End", *["BSpace"] * 3, *"600,", "C-s")
+        pane.until("Replay 2 requests", "max_tokens: 64 → 600")
