@@ -47,7 +47,9 @@ class Eta(Struct, frozen=True, kw_only=True):
 
     Of the `known` earlier batches of the workflow, `comparable` took longer than this one has run
     so far; `p50` and `p95` are their 50th and 95th percentile, None without any. `late` of them
-    would end after the guard; `late_probability` is that share, None without a deadline.
+    would end after the guard; `late_probability` is that share, None without a deadline. Of a batch
+    that has run longer than all of them, it is the share of its age in the time until the guard:
+    nothing else tells, and what has run for a minute is not late in a day.
     """
 
     stage: Stage
@@ -77,7 +79,10 @@ def estimate_eta(batch: Batch, history: Sequence[float], now: datetime) -> Eta:
     age = max(0.0, (now - began).total_seconds())
     longer = [seconds for seconds in history if seconds > age or not age]
     late = sum(began + timedelta(seconds=s) > guard for s in longer) if guard else 0
-    late_probability = None if guard is None else (late / len(longer) if longer else 1.0)
+    late_probability = None
+    if guard is not None:
+        age_at_guard = (guard - began).total_seconds()
+        late_probability = late / len(longer) if longer else age / max(age, age_at_guard)
     return Eta(
         stage=stage,
         known=len(history),

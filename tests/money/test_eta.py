@@ -94,6 +94,23 @@ def test_a_batch_that_exceeds_all_history_has_no_estimate() -> None:
 @pytest.mark.parametrize(
     ("age_h", "due_in_h", "risk", "late_probability"),
     [
+        pytest.param(11, 24, Risk.HIGH, 1 / 3, id="as long again is too long"),
+        pytest.param(11, 321, Risk.LOW, 1 / 30, id="thirty times as long is not"),
+        pytest.param(11, 13, Risk.HIGH, 0.5, id="near the guard"),
+        pytest.param(11, 2, Risk.PAST, 1.0, id="the guard fires now"),
+    ],
+)
+def test_the_risk_beyond_all_history_is_the_share_of_its_age(
+    age_h: float, due_in_h: float, risk: Risk, late_probability: float
+) -> None:
+    found = estimate_eta(a_batch(age_h=age_h, due_in_h=due_in_h), TEN, START)
+    assert found.exceeds_history
+    assert (found.risk, found.late_probability) == (risk, pytest.approx(late_probability))
+
+
+@pytest.mark.parametrize(
+    ("age_h", "due_in_h", "risk", "late_probability"),
+    [
         pytest.param(0, 13, Risk.LOW, 0.0, id="all had ended by T-2h"),
         pytest.param(0, 11, Risk.MEDIUM, 0.1, id="one of ten had not"),
         pytest.param(0, 8, Risk.HIGH, 0.4, id="four of ten had not"),

@@ -16,6 +16,7 @@ from state.db.opening import open_reader
 from state.files.folder import Folder
 from state.model.records import BatchKind, Outcome
 from state.queries.console_snapshot import take
+from state.queries.ended_batches import EndedBatch
 from state.queries.mean_costs import AnswerCosts
 from titan_console.session import batch_outlook, preferences
 from titan_console.session.batch_outlook import Outlook
@@ -23,9 +24,10 @@ from titan_console.text.lines import Total
 from titan_console.text.run_names import model_names, run_of
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.batch_detail import BatchDetail
-from titan_console.tui.screens.batch_rows import open_rows
+from titan_console.tui.screens.batch_rows import ended_row, open_rows
 from titan_console.tui.widgets.lines import total_widths
 from titan_console.tui.widgets.row_drawing import Column, fit
+from titan_console.tui.widgets.virtual_table import VirtualTable
 
 _WORKFLOW, _RUN = "titan-weekly-benchmark", "2026-05-02-live-003"
 
@@ -89,7 +91,7 @@ async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path
         await until_shown(pilot, "Problem")
         await until_shown(pilot, " ≥ 10m  ")
         header = row_with(pilot, "Problem")
-        for name in ("Est. saved", "ETA", "Deadline"):
+        for name in ("ETA", "Deadline"):
             assert name in header
 
 
@@ -136,6 +138,29 @@ async def test_canceled_requests_are_not_counted_as_errored(tmp_path: Path) -> N
         assert heads == ["errored", "canceled"]
         await until_shown(pilot, " Succeeded  Errored  Canceled ")
         assert row_with(pilot, "collected  feed").split()[4:7] == ["4", "1", "4"]
+
+
+def test_a_replay_is_named_where_it_is_listed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.accept(made.submit("feed-1", workflow="feed"))
+    with open_reader(Folder(tmp_path)) as reader:
+        snapshot = take(reader, NOW)
+    for is_replay, name in ((False, "1"), (True, "1 (replay)")):
+        outlook = Outlook(replays=frozenset([batch.id] if is_replay else []))
+        (row,) = open_rows(snapshot, NOW, outlook)
+        assert row.cells["run"].text == name
+        assert ended_row(EndedBatch(batch, (), is_replay), NOW).cells["run"].text == name
+    made.close()
+
+
+async def test_the_first_ended_batches_get_all_of_their_columns(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed", 2)
+    async with opened(made) as pilot:
+        ended = table(pilot, "ended")
+        assert isinstance(ended, VirtualTable)
+        # The rows that it begins with are of the snapshot, which has no models of answers.
+        await until(pilot, lambda: bool(ended.record_under_cursor().models))
 
 
 async def test_a_synchronous_run_is_told_from_a_batch(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ async def test_the_name_and_the_accent_of_a_ledger_are_on_each_screen(tmp_path: 
 
 
 async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
-    toml = '[console]\ntheme = "light"\n[console.keys]\n"app.freeze" = "m"\n"no.such" = "x"\n'
+    toml = '[console]\ntheme = "light"\n[console.keys]\n"app.freeze" = "u"\n"no.such" = "x"\n'
     (tmp_path / "titan.toml").write_text(toml)
     made = LedgerBuilder(tmp_path)
     made.submit("one")
@@ -107,10 +107,10 @@ async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
         await until(pilot, lambda: any("no.such" in told.message for told in notices))
         await pilot.press("p")
         assert "FROZEN" not in shown(pilot)
-        await pilot.press("m")
+        await pilot.press("u")
         await until_shown(pilot, "‖ FROZEN")
         await pilot.press("question_mark", *"freeze")
-        await until_shown(pilot, "m                Freeze view")
+        await until_shown(pilot, "u                Freeze view")
 
 
 async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(

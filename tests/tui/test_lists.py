@@ -141,6 +141,21 @@ async def test_s_and_a_letter_sort_and_i_turns_the_order_round(tmp_path: Path) -
         assert "⇅" not in shown(pilot)
 
 
+async def test_another_order_is_shown_from_its_top(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for name, cents in (("b", 3), ("c", 1), ("a", 2)):
+        made.collected(name, [name], cost_nano=cents * CENT)
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot, 3)
+        await pilot.press("j", "j", "s", "c")
+        await until_shown(pilot, "⇅ highest cost first")
+        await until(pilot, lambda: page.table.cursor_row == 0)
+        # With a selection the cursor stays on its row.
+        await pilot.press("j", "space", "s", "t")
+        await until(pilot, lambda: [int(key) for key in page.table.keys] == [3, 1, 2])
+        assert page.table.cursor_row != 0
+
+
 def read_there(pilot: Pilot[None]) -> list[tuple[int, str]]:
     """What is read, and on which line of the screen."""
     return [(y, line[:50]) for y, line in enumerate(lines(pilot)) if "first-0" in line]

@@ -217,13 +217,13 @@ async def test_an_empty_home_shows_the_first_steps(tmp_path: Path, size: tuple[i
     (tmp_path / "home").mkdir()
     made = LedgerBuilder(tmp_path)
     home = tmp_path / "home"
-    app = TitanApp(home, made.clock, access=_WITHOUT)
+    app = TitanApp(home, made.clock, access=_WITHOUT, scheduler=lambda: "systemd")
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "No ledger yet")
         screen = shown(pilot)
         for command in (
             "export ANTHROPIC_API_KEY",
-            "titan-console schedule --install",
+            "titan-console schedule --install systemd",
             "titan-console jobs init",
             "titan-console submit requests.jsonl",
             "titan-console demo",
@@ -243,7 +243,12 @@ async def test_steps_are_ticked_as_they_are_done_until_the_first_batch(tmp_path:
         await until_shown(pilot, "First steps")
         screen = shown(pilot)
         assert "✓ API key     ANTHROPIC_API_KEY is set" in screen
-        assert "✓ poller      last poll 0s ago" in screen
+        # One poll by hand is no schedule.
+        assert "◦ poller      titan-console schedule --install cron (last poll 0s ago)" in screen
+        for _ in range(2):
+            made.clock.advance(900)
+            made.poll()
+        await until_shown(pilot, "✓ poller      last poll 0s ago")
         assert "◦ first batch titan-console submit" in screen
         made.submit("feed-1")
         await until_shown(pilot, "Open batches 1")

@@ -54,6 +54,8 @@ class ConsoleState:
         self.is_frozen = False
         # What the polls of this console reach the API with; None where they are not its own.
         self.access: Access | None = None
+        # The usual one of this machine.
+        self.scheduler: Callable[[], str] = lambda: "cron"
         # The longest time without a successful poll.
         self.silent_after = SILENT_AFTER
         # Of this ledger in titan.toml; empty for none, where its folder names it.
@@ -107,6 +109,8 @@ class ConsoleState:
             has_ledger=snapshot is not None,
             access=self.access,
             last_poll=now - from_text(started) if started else None,
+            scheduler=self.scheduler(),
+            has_schedule=snapshot is not None and snapshot.poll_interval is not None,
             jobs=self._count_jobs(),
             batches=snapshot.totals.batches if snapshot else 0,
         )

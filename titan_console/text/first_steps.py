@@ -16,12 +16,17 @@ _WIDEST = 76
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """`access` is None where it is not known; `last_poll` where none ran, `jobs` without a file."""
+    """`access` is None where it is not known; `last_poll` where none ran, `jobs` without a file.
+
+    `has_schedule`: polls run again and again. `scheduler` is the usual one of this machine.
+    """
 
     ledger: str
     has_ledger: bool
     access: Access | None
     last_poll: timedelta | None
+    has_schedule: bool = False
+    scheduler: str = "cron"
     jobs: int | None
     batches: int
 
@@ -44,10 +49,8 @@ def steps(facts: Facts) -> list[Step]:
         ),
         Step(
             "poller",
-            facts.last_poll is not None,
-            f"last poll {fmt.span(facts.last_poll)} ago"
-            if facts.last_poll is not None
-            else "titan-console schedule --install",
+            facts.has_schedule,
+            _poller(facts),
         ),
         Step(
             "jobs",
@@ -69,6 +72,15 @@ def steps(facts: Facts) -> list[Step]:
         key = f"{credential} is set" if credential else "export ANTHROPIC_API_KEY=… and restart"
         found.insert(1, Step("API key", bool(credential), key))
     return found
+
+
+def _poller(facts: Facts) -> str:
+    """One poll by hand is no schedule."""
+    command = f"titan-console schedule --install {facts.scheduler}"
+    if facts.last_poll is None:
+        return command
+    last = f"last poll {fmt.span(facts.last_poll)} ago"
+    return last if facts.has_schedule else f"{command} ({last})"
 
 
 def guide(found: Sequence[Step], width: int) -> str:

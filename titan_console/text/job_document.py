@@ -58,12 +58,13 @@ def _next_run(builder: DocumentBuilder, report: JobReport, now: datetime) -> Non
         builder.field("Next run", "no deadline" if report.runs else "not run yet")
         return
     builder.field("Next submit", job_labels.local(window.submit_from, now))
-    builder.field("Next due", job_labels.local(window.due, now))
+    builder.field("Next run due", job_labels.local(window.due, now))
     if sync_run_at is not None:
         # A daily job submits its next run just when the open one would run synchronously.
         is_next = sync_run_at == window.sync_run_at
-        of_open = ", of the next run" if is_next else ", of the open run"
-        builder.field("Sync run", job_labels.local(sync_run_at, now) + of_open)
+        which = "the next run" if is_next else "the open run"
+        at = job_labels.local(sync_run_at, now)
+        builder.field("Sync fallback", f"{at}, of {which} if it has not ended by then")
 
 
 def _budget(budget: BudgetUse) -> str:

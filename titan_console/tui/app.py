@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -159,13 +159,15 @@ class TitanApp(App[None]):
         ascii_only: bool = False,
         access: Access | None = None,
         ledger_url: LedgerUrl | None = None,
+        scheduler: Callable[[], str] = lambda: "cron",
     ) -> None:
         """`home` is TITAN_HOME; it may not exist yet. Read-only, no commands are accepted.
 
         `ledger_url` is the address of a ledger in PostgreSQL; without one it is in `home`.
 
         `poll_runner` runs the polls for commands; without it they wait for the scheduler's.
-        `access` is what these polls reach the API with.
+        `access` is what these polls reach the API with, `scheduler` names the usual one
+        of this machine.
         """
         super().__init__()
         folder = Folder(home, ledger_url)
@@ -174,7 +176,7 @@ class TitanApp(App[None]):
         self._clock = clock = OffsetClock(clock)
         self._watcher = LedgerWatcher(folder, clock)
         self.state = ConsoleState(self._watcher, clock, TABS, read_only=read_only)
-        self.state.access = access
+        self.state.access, self.state.scheduler = access, scheduler
         self._commands = PendingCommands(
             self, self.state, CommandWorker(folder, clock), poll_runner
         )
@@ -513,6 +515,7 @@ def run(
     ascii_only: bool = False,
     access: Access | None = None,
     ledger_url: LedgerUrl | None = None,
+    scheduler: Callable[[], str] = lambda: "cron",
 ) -> int:
     """Open the console on the ledger; the exit code."""
     app = TitanApp(
@@ -523,6 +526,7 @@ def run(
         ascii_only=ascii_only,
         access=access,
         ledger_url=ledger_url,
+        scheduler=scheduler,
     )
     app.run(mouse=titan_file.read(Folder(home)).console.mouse)
     return app.return_code or 0

@@ -86,7 +86,7 @@ def _figures(found: BatchesReport) -> str:
         ("total spent", _dollars(status.totals.cost_usd)),
         ("saved", _dollars(status.savings_usd)),
         ("saved (30 d)", _dollars(saved.savings_usd)),
-        ("projected this month", _dollars(saved.month.projected_usd)),
+        ("projected savings this month", _dollars(saved.month.projected_usd)),
     )
     shown = "".join(f"<div><b>{value}</b>{label}</div>" for label, value in figures)
     return f'<div class="figures">{shown}</div>'

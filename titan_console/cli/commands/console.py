@@ -42,10 +42,17 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
             ascii_only=ascii_only,
             access=access_,
             ledger_url=folder.ledger_url,
+            scheduler=_usual_scheduler,
         )
     finally:
         if helper is not None:
             helper.close()
+
+
+def _usual_scheduler() -> str:
+    from titan_console.schedule.installers import usual  # noqa: PLC0415 - only for the first steps
+
+    return usual()
 
 
 def _access(settings: Settings) -> Access:

@@ -32,7 +32,7 @@ OPEN_COLUMNS = (
     Column("ends", "ETA", 20, 6, grow=1, widest=24, right=True, keeps_room=True),
     Column("due", "Deadline", 10, 4, grow=1, widest=12, right=True, keeps_room=True),
     Column("risk", "Risk", 10, 3, usual=eta_labels.USUAL_RISKS, keeps_room=True),
-    Column("problem", "Problem", 12, 5, grow=8, keeps_room=True),
+    Column("problem", "Problem", 18, 5, grow=8, keeps_room=True),
     Column("key", "Batch", 14, 12, grow=1, widest=24, is_extra=True),
     Column("sent", "Sent", 7, 13, right=True, is_extra=True),
 )
@@ -123,15 +123,20 @@ def _sort_key(sort: str, batch: Batch, eta: Eta, outlook: Outlook) -> tuple[str 
 
 def _identity(batch: Batch, models: Sequence[str], *, is_replay: bool) -> dict[str, Cell]:
     """The cells that open and ended batches have in common."""
-    label = fmt.status(batch)
+    label, run = fmt.status(batch), run_of(batch.tag, batch.workflow)
     return {
         "status": Cell(str(label), label.tone),
         "workflow": Cell(batch.workflow),
-        "run": Cell(run_of(batch.tag, batch.workflow)),
+        "run": Cell(_replay_of(run) if is_replay else run),
         "mode": Cell(fmt.mode(batch.kind, is_replay=is_replay), Tone.DIM),
         "model": Cell(model_names(models or (batch.model,)), Tone.DIM),
         "key": Cell(batch.key, Tone.DIM),
     }
+
+
+def _replay_of(run: str) -> str:
+    """The batch of a replay has the run of the one that its requests errored in."""
+    return "replay" if run == fmt.NOTHING else f"{run} (replay)"
 
 
 def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: str | None) -> Row:

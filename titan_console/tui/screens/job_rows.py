@@ -21,7 +21,7 @@ JOB_COLUMNS = (
     Column("mode", "Mode", 8, 5, usual=("· batch",)),
     Column("schedule", "Schedule", 9, 4),
     Column("submit", "Next submit", 13, 3),
-    Column("sync_run", "Sync run", 14, 6),
+    Column("sync_run", "Sync fallback", 14, 6),
     Column("delivery", "Delivery", 16, 7),
     Column("hook", "Hook", 11, 8),
     Column("workload", "Workload", 8, 9, grow=1, widest=14, is_extra=True),
@@ -187,7 +187,7 @@ def _about(line: JobStatus, now: datetime) -> str:
     parts = [
         line.name,
         ledger_messages.in_details(line.pause.text) if line.pause else "",
-        f"next results due {fmt.local_moment(line.window.due)}" if line.window else "",
+        f"next run due {fmt.local_moment(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
         f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
         if last and last.failed

@@ -31,7 +31,7 @@ _MONEY = (
 BATCH_COLUMNS = (
     Column("tag", "Tag", 16, 0, grow=4, widest=40, keeps_end=True),
     Column("key", "Batch", 14, 6, grow=1, widest=24),
-    Column("mode", "Mode", 5, 7),
+    Column("mode", "Mode", 6, 7),
     *(column for column in _MONEY if column.key != "tokens"),
     Column("collected", "Collected", 9, 8, right=True),
 )
@@ -212,7 +212,7 @@ def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
             cells={
                 "tag": Cell(row.tag),
                 "key": Cell(row.key, Tone.DIM),
-                "mode": Cell(row.kind.value, Tone.DIM),
+                "mode": Cell(fmt.mode(row.kind, is_replay=row.is_replay), Tone.DIM),
                 **_money(
                     attempts=fmt.count(row.attempts),
                     sync=row.sync_cost_nano,

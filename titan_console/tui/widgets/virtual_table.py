@@ -89,12 +89,13 @@ class VirtualTable(RecordTable, Generic[Record]):
         )
 
     def list(self, listing: Listing[Record]) -> None:
-        """Show another listing; a slow query of the former is interrupted.
+        """Show another listing from its top; a slow query of the former is interrupted.
 
-        Loaded rows stay until the new ones arrive.
+        Loaded rows stay until the new ones arrive. While rows are selected, the cursor stays.
         """
         self.listing = listing
         self.is_loaded = False
+        self._starts_at_top = not self.selection
         self.measure_again()
         self._key_answers.ask(self._list_keys)
 
@@ -215,7 +216,8 @@ class VirtualTable(RecordTable, Generic[Record]):
         self._newest, self.newer = listed.newest, listed.newer
         if is_first or self.scroll_offset.y == 0:
             self._see_all()
-        self._load(only_missing=True)
+        # Rows that it began with lack what only the listing reads.
+        self._load(only_missing=not is_first)
         self.post_message(self.SelectionChanged())
 
     def _see_all(self) -> None:
