@@ -138,3 +138,18 @@ def test_a_deadline_needs_a_time_zone(tmp_path: Path) -> None:
     done = terminal.run("submit", "-", *given, stdin=LINES)
     assert (done.code, "has no time zone" in done.err) == (2, True)
     assert not (tmp_path / "home" / "titan.db").exists()
+
+
+def test_a_lost_response_says_what_is_not_known_and_what_not_to_do(
+    shell: tuple[Terminal, Sandbox],
+) -> None:
+    terminal, sandbox = shell
+    sandbox.faults.add("create:drop")
+    done = terminal.run("submit", "-", "--tag", "t", stdin=LINES)
+    first, second = done.err.splitlines()
+    assert first.startswith("Stored 2 requests. The connection to the API failed:")
+    assert second == (
+        "1 batch is unconfirmed: the API may have accepted it, and the next poll looks for it"
+        " there. Do not submit these requests again."
+    )
+    assert done.code == 1

@@ -31,6 +31,7 @@ from titan_console.session.poll_helper import PollResult
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewDialog
 from titan_console.tui.widgets.command_bar import CommandBar
+from titan_console.tui.widgets.record_table import RecordTable
 
 
 @pytest.fixture
@@ -258,6 +259,19 @@ async def test_the_buttons_that_fit_are_reached_by_tab(bench: Bench) -> None:
         await pilot.press("tab", "right", "enter")
         await to_preview(pilot, "Sync 1 request ")
         assert "synchronously at most $0.0" in shown(pilot)
+
+
+@pytest.mark.parametrize("keys", [("escape",), ("3",), ("1", "3")])
+async def test_the_list_gets_the_focus_back_from_the_buttons(
+    bench: Bench, keys: tuple[str, ...]
+) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("tab")
+        assert isinstance(pilot.app.focused, CommandBar)
+        await pilot.press(*keys)
+        await until(pilot, lambda: isinstance(pilot.app.focused, RecordTable))
 
 
 async def test_without_room_for_buttons_the_line_of_keys_has_the_commands(bench: Bench) -> None:

@@ -332,9 +332,11 @@ class TitanApp(App[None]):
 
     def action_go(self, mode: str) -> None:
         """Go to a numbered screen as it was left; from there, to its list."""
-        if not isinstance(self.screen, Page):
+        page = self.screen
+        if not isinstance(page, Page):
             return
         if mode == self.current_mode:
+            page.leave_buttons()
             self._close_pages()
         else:
             self._switch(mode)
@@ -381,7 +383,7 @@ class TitanApp(App[None]):
         page = self.page()
         if self._commands.dismiss_message():
             self.show()
-        if page is None or page.step_back():
+        if page is None or page.leave_buttons() or page.step_back():
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()

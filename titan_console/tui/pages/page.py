@@ -201,8 +201,10 @@ class Page(Screen[None]):
     def leave(self) -> None:
         """Another screen is shown: at the next visit the columns are fitted anew.
 
-        Lists that the operator has not moved in show their newest rows then.
+        Lists that the operator has not moved in show their newest rows then, and a list has the
+        focus.
         """
+        self.leave_buttons()
         for table in self.query(RecordTable):
             table.measure_again()
         for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
@@ -225,6 +227,13 @@ class Page(Screen[None]):
     def step_back(self) -> bool:
         """Drop one thing that the page holds, such as its selection; whether there was one."""
         return self.clear_selected_rows()
+
+    def leave_buttons(self) -> bool:
+        """Give the focus back to the list in use; whether a button had it."""
+        if self.focused is not self._command_bar or self._list_in_use is None:
+            return False
+        self._list_in_use.focus()
+        return True
 
     def clear_selected_rows(self) -> bool:
         """Clear what is selected in its lists; whether anything was."""
