@@ -1,6 +1,7 @@
 """The Batches screen: whose batches they are, all of them, in any order and with any columns."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,10 +158,14 @@ async def test_the_first_ended_batches_get_all_of_their_columns(tmp_path: Path) 
     made = LedgerBuilder(tmp_path)
     made.collected("feed", 2)
     async with opened(made) as pilot:
-        ended = table(pilot, "ended")
-        assert isinstance(ended, VirtualTable)
+        ended: VirtualTable[EndedBatch] = pilot.app.screen.query_one("#ended-table", VirtualTable)
+
+        def models() -> Sequence[str]:
+            record = ended.record_under_cursor()
+            return record.models if record else ()
+
         # The rows that it begins with are of the snapshot, which has no models of answers.
-        await until(pilot, lambda: bool(ended.record_under_cursor().models))
+        await until(pilot, lambda: bool(models()))
 
 
 async def test_a_synchronous_run_is_told_from_a_batch(tmp_path: Path) -> None:
