@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -158,7 +159,7 @@ async def test_the_first_ended_batches_get_all_of_their_columns(tmp_path: Path) 
     made = LedgerBuilder(tmp_path)
     made.collected("feed", 2)
     async with opened(made) as pilot:
-        ended: VirtualTable[EndedBatch] = pilot.app.screen.query_one("#ended-table", VirtualTable)
+        ended = cast("VirtualTable[EndedBatch]", table(pilot, "ended"))
 
         def models() -> Sequence[str]:
             record = ended.record_under_cursor()
