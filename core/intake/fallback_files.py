@@ -13,7 +13,7 @@ from core.batches import account_check
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
-from core.batches.synchronous.parallel_calls import MOST_UNWRITTEN, ParallelCalls
+from core.batches.synchronous.parallel_calls import ParallelCalls, unwritten_calls
 from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
 from core.clock import Clock
 from core.config import titan_file
@@ -114,7 +114,7 @@ def run_sync(
         if _was_imported(folder, file):
             return "A poll has imported its requests."
         header = file.header()
-        unwritten, betas = _unwritten(file, header), _betas(header)
+        unwritten, betas = unwritten_calls(file), _betas(header)
         try:
             admit_run(folder, file, betas, clock.now())
         except (OverBudget, SettingsError) as error:
@@ -189,7 +189,7 @@ def _import(context: Context, file: FallbackFile, rules: TitanToml) -> int:
     unwritten = 0
     if file.is_there and not fallback_import.is_imported(context.ledger, file.key):
         header = file.header()
-        unwritten = _unwritten(file, header)
+        unwritten = unwritten_calls(file)
         answers = {key: found.outcome for key, (found, _) in decoded_answers(file).items()}
         copy = _copy_answers(context, file) if answers else None
 
@@ -277,11 +277,6 @@ def _counts(outcomes: Iterable[Outcome]) -> Counts:
     found = list(outcomes)
     succeeded = found.count(Outcome.SUCCEEDED)
     return Counts(succeeded=succeeded, errored=len(found) - succeeded)
-
-
-def _unwritten(file: FallbackFile, header: Header) -> int:
-    """How many calls at most were paid for by processes that died before writing the answers."""
-    return file.interrupted_runs() * min(MOST_UNWRITTEN, header.requests)
 
 
 def _betas(header: Header) -> tuple[str, ...]:

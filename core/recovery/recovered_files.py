@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from core.api.result_schema import BadLineError, decode
+from core.batches.synchronous.parallel_calls import unwritten_calls
 from core.requests.supported_schema import schema_of_line
 from core.text import unreadable_lines
 from state.batches import request_ranges
@@ -105,20 +106,22 @@ def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
     return betas.pop() if len(betas) == 1 else ""
 
 
-def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> list[str]:
+def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> dict[str, int]:
     """The keys of the fallback files that were imported into the submission of the batches.
 
     Also a file that is still there and whose answers a synchronous run has: where the mirror is
-    lost, only they show that a poll had begun to import it.
+    lost, only they show that a poll had begun to import it. With each key, how many calls may have
+    been paid for without an answer; 0 where lines of the mirror name the key, which tell it too.
     """
     batches = list(batches)
     named = {key for found in batches for key in found.fallback_imports}
+    imported = dict.fromkeys(sorted(named), 0)
     pending = [file for file in fallback_file.pending(folder) if file.key not in named]
     if pending:
         runs = [results_of(folder, found) for found in batches if not found.remote_id]
         copied = {_digest(archive.lines(run)) for run in runs if run is not None}
-        named |= {file.key for file in pending if _answers(file) in copied}
-    return sorted(named)
+        imported |= {f.key: unwritten_calls(f) for f in pending if _answers(f) in copied}
+    return imported
 
 
 def _answers(file: FallbackFile) -> bytes | None:

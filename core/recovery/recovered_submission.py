@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.batches.engine_context import Context
+from core.batches.synchronous.parallel_calls import unwritten_calls
 from core.config import titan_file
 from core.recovery import recovered_files
 from core.requests.payload import workflow_and_date
@@ -68,7 +69,8 @@ def add_submission(
         if same is not None and (is_unsent or same.tag in (pending_tag, same.key)):
             if is_unsent and tag in (None, same.tag):
                 # A job may have this key: two ledgers, of which one was lost, gave it one each.
-                fallback_import.add_known(context.ledger, same, [spool.stem])
+                unwritten = _unwritten(context, spool.stem, warnings)
+                fallback_import.add_known(context.ledger, same, {spool.stem: unwritten})
             raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
         tag = tag_of(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
@@ -76,7 +78,7 @@ def add_submission(
     imported = recovered_files.fallback_imports(context.folder, batches)
     if batches and fallback_file.find(context.folder, spool.stem) and spool.stem not in imported:
         # The answers in that file are those in the results.
-        imported.append(spool.stem)
+        imported[spool.stem] = _unwritten(context, spool.stem, warnings)
     fallback_import.add_known(context.ledger, submission, imported)
     if tag is None:
         warnings.append(
@@ -85,6 +87,16 @@ def add_submission(
             " sent."
         )
     return submission
+
+
+def _unwritten(context: Context, key: str, warnings: list[str]) -> int:
+    """How many calls of a fallback file may have been paid for without an answer in it."""
+    file = fallback_file.find(context.folder, key)
+    try:
+        return unwritten_calls(file) if file else 0
+    except LedgerError as error:
+        warnings.append(f"{error} Calls of its interrupted runs may have been paid for.")
+        return 0
 
 
 def _pending_tag(context: Context, spool: Path, batches: list[RecoveredBatch]) -> str | None:

@@ -1,6 +1,6 @@
 """Records the import of a fallback file, with the answers that it paid for."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 
 from state.batches import batch_planning, sync_runs
 from state.db.dialect import LISTED_TEXTS, as_list
@@ -29,19 +29,29 @@ def is_named(source: Source, key: str) -> bool:
     )
 
 
-def add_known(ledger: Ledger, submission: Submission, keys: Sequence[str]) -> None:
-    """Mark files as imported whose requests a rebuild brought back."""
-    if not keys:
+def add_known(
+    ledger: Ledger,
+    submission: Submission,
+    known: Mapping[str, int],
+) -> None:
+    """Mark files as imported whose requests a rebuild brought back.
+
+    `known` has, by key, how many calls may have been paid for without an answer in the file, where
+    no line of the mirror tells: nothing imports it any more.
+    """
+    if not known:
         return
     with ledger.transaction("rebuild") as tx:
-        for key in keys:
+        for key, unwritten in known.items():
+            if is_imported(ledger, key):
+                continue
             ledger.execute(
-                "INSERT INTO fallback_imports (key, submission_id, imported_ts)"
-                " VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO fallback_imports (key, submission_id, imported_ts) VALUES (?, ?, ?)",
                 key,
                 submission.id,
                 tx.at,
             )
+            _record_unwritten(ledger, tx, submission, unwritten)
 
 
 def record(
@@ -80,6 +90,13 @@ def record(
         submission=submission.key,
         answers=counts.total(),
     )
+    _record_unwritten(ledger, tx, submission, unwritten)
+    return run
+
+
+def _record_unwritten(
+    ledger: Ledger, tx: Transaction, submission: Submission, unwritten: int
+) -> None:
     if unwritten:
         ledger.event(
             tx,
@@ -88,7 +105,6 @@ def record(
             subject=submission.key,
             requests=unwritten,
         )
-    return run
 
 
 def _newest_batch(ledger: Ledger, submission: Submission) -> int | None:

@@ -248,9 +248,17 @@ def test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(used: Bench) -> 
 
 
 def _killed_import(
-    bench: Bench, point: str, *, count: int = 3, on_failure: OnFailure | None = OnFailure.SYNC
+    bench: Bench,
+    point: str,
+    *,
+    count: int = 3,
+    on_failure: OnFailure | None = OnFailure.SYNC,
+    is_interrupted: bool = False,
 ) -> FallbackFile:
-    """A poll is killed that imports a fallback file, whose answers it has if they ran."""
+    """A poll is killed that imports a fallback file, whose answers it has if they ran.
+
+    `is_interrupted`: an earlier process died while it ran them.
+    """
     file = fallback_files.save(
         bench.folder,
         some_requests(count),
@@ -259,8 +267,12 @@ def _killed_import(
         actor="job",
         error=LedgerError("The ledger is locked."),
     )
+    if is_interrupted:
+        with file.path.open("ab") as opened:
+            opened.write(b'{"asking": true}\n')
     if on_failure == OnFailure.SYNC:
-        assert fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock) is None
+        problem = fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock)
+        assert (problem is None) != is_interrupted
     killed_at(bench, point, bench.engine.poll)
     return file
 
@@ -296,6 +308,24 @@ def test_answers_of_a_fallback_file_whose_import_was_killed_count_once(
     )
     assert tuple(known) == (3, 0)
     assert not fallback_file.pending(used.folder)
+
+
+@pytest.mark.parametrize("point", ["spool:rename", "submit:commit", "submit:done", "mirror:begin"])
+@pytest.mark.parametrize("has_mirror", [True, False])
+def test_calls_that_a_fallback_file_warned_of_are_warned_of_after_a_rebuild(
+    used: Bench, point: str, *, has_mirror: bool
+) -> None:
+    _killed_import(used, point, is_interrupted=True)
+    if not has_mirror:
+        used.folder.jobs_mirror.unlink()
+    for _ in range(2):
+        rebuilt(used)
+        poll_until_done(used)
+    assert not fallback_file.pending(used.folder)
+    (warned,) = used.engine.context.ledger.rows(
+        "SELECT sum(detail ->> 'requests') FROM events WHERE kind LIKE '%possible_duplicate_charge'"
+    )
+    assert warned[0] == 3
 
 
 @pytest.mark.parametrize("point", ["spool:rename", "submit:commit"])

@@ -281,5 +281,5 @@ def test_a_file_that_is_known_is_marked_once(made: LedgerBuilder) -> None:
     made.submit("tag", 1)
     (submission,) = batch_list.submissions_of(made.ledger, "tag")
     for keys in (["tb_1", "tb_2"], ["tb_2"], []):
-        fallback_import.add_known(made.ledger, submission, keys)
+        fallback_import.add_known(made.ledger, submission, dict.fromkeys(keys, 0))
     assert fallback_import.is_imported(made.ledger, "tb_2")

@@ -32,6 +32,7 @@ from core.errors import (
     Unreachable,
 )
 from core.text import pluralize
+from state.files.fallback_file import FallbackFile
 
 _log = logging.getLogger(__name__)
 _STOPPING = (
@@ -77,6 +78,11 @@ class _Failed(Struct):
 
 
 _Done = bytes | _Failed | Rejection | _TurnedAway | _StopMark | None
+
+
+def unwritten_calls(file: FallbackFile) -> int:
+    """How many calls at most were paid for by processes that died before writing the answers."""
+    return file.interrupted_runs() * min(MOST_UNWRITTEN, file.header().requests)
 
 
 class ParallelCalls:

@@ -14,6 +14,8 @@ import core.batches.unresolved.unconfirmed_creates
 import core.commands.executor
 import core.intake.existing_submission
 import core.intake.fallback_files
+import core.recovery.recovered_files
+import core.recovery.recovered_submission
 import state.batches.stuck_batches
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
@@ -59,7 +61,9 @@ def unwarned_sync_calls() -> Generator[None, None, None]:
     """Calls of an interrupted run that may be paid for are not recorded."""
     with (
         patched(state.batches.sync_runs, "_record_unwritten", nothing),
-        patched(core.intake.fallback_files, "_unwritten", _zero),
+        patched(core.intake.fallback_files, "unwritten_calls", _zero),
+        patched(core.recovery.recovered_submission, "unwritten_calls", _zero),
+        patched(core.recovery.recovered_files, "unwritten_calls", _zero),
     ):
         yield
 
