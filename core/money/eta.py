@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.config.durations import DEADLINE_LEAD
 from core.money.kpis import percentile
@@ -49,7 +50,8 @@ class Eta(Struct, frozen=True, kw_only=True):
     so far; `p50` and `p95` are their 50th and 95th percentile, None without any. `late` of them
     would end after the guard; `late_probability` is that share, None without a deadline. Of a batch
     that has run longer than all of them, it is the share of its age in the time until the guard:
-    nothing else tells, and what has run for a minute is not late in a day.
+    nothing else tells, and what has run for a minute is not late in a day. `is_late`: the deadline
+    itself has passed, as that of a replay of old errors.
     """
 
     stage: Stage
@@ -60,6 +62,7 @@ class Eta(Struct, frozen=True, kw_only=True):
     late: int = 0
     late_probability: float | None = None
     risk: Risk = Risk.NONE
+    is_late: bool = False
 
     @property
     def exceeds_history(self) -> bool:
@@ -69,6 +72,12 @@ class Eta(Struct, frozen=True, kw_only=True):
 
 def estimate_eta(batch: Batch, history: Sequence[float], now: datetime) -> Eta:
     """Estimate an open batch. `history`: seconds from acceptance to end, in any order."""
+    found = _estimate(batch, history, now)
+    is_late = batch.deadline_ts is not None and from_text(batch.deadline_ts) <= now
+    return replace(found, is_late=True) if is_late else found
+
+
+def _estimate(batch: Batch, history: Sequence[float], now: datetime) -> Eta:
     stage = _stage(batch)
     guard = from_text(batch.deadline_ts) - DEADLINE_LEAD if batch.deadline_ts else None
     if stage == Stage.ENDING:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from state.db.connection import FIRST_SAFE_SQLITE, connect_read_only, sqlite3
 from state.db.marks import refusal
 from state.db.reader import Reader
-from state.db.schema import create, mark_of
+from state.db.schema import NEWEST, mark_of
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerError, LedgerUnusable
@@ -101,7 +101,7 @@ def _missing(reader: Reader) -> str | None:
     Without its triggers and unique indexes, the rules of the ledger would not be enforced.
     """
     with closing(sqlite3.connect(":memory:")) as expected:
-        create(expected)
+        expected.executescript(NEWEST)
         parts = {(row[0], row[1]) for row in expected.execute(_PARTS)}
     lacking = sorted(parts - {(row[0], row[1]) for row in reader.rows(_PARTS)})
     if not lacking:

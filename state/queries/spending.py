@@ -10,7 +10,6 @@ from msgspec import Struct
 from state.db.dialect import THEN_JOIN, array_of, items, number_in
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import IS_REPLAY
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
 from state.model.records import BatchKind, Outcome
 from state.model.usage import TOKENS, USAGE_COLUMNS, Usage, usage_in
@@ -225,11 +224,9 @@ class SumFilter(Struct, frozen=True):
 
 
 class BatchSum(Struct, frozen=True, kw_only=True):
-    """One batch with its answers in the sum, and their models. Money in nano-dollars.
+    """One batch with its answers in the sum, and their models. Money in nano-dollars."""
 
-    `is_replay`: its requests have ended in an earlier batch.
-    """
-
+    id: int
     key: str
     tag: str
     workflow: str
@@ -241,7 +238,6 @@ class BatchSum(Struct, frozen=True, kw_only=True):
     sync_cost_nano: int
     duplicate_nano: int
     unpriced: int
-    is_replay: bool
 
     @property
     def savings_nano(self) -> int:
@@ -269,7 +265,7 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
     condition = _OF_TOTALS.get(wanted.what)
     sums = _SUMS_OF_TOTALS if condition else _SUMS_OF_ATTEMPTS
     rows = source.rows(
-        f"SELECT b.key, b.tag, b.workflow, b.kind, b.collected_ts, {IS_REPLAY} AS is_replay, {sums}"
+        f"SELECT b.id, b.key, b.tag, b.workflow, b.kind, b.collected_ts, {sums}"
         f" WHERE b.collected_ts >= ? AND {condition or _FILTERS[wanted.what]}"
         " GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
         wanted.since_day,
@@ -281,7 +277,6 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
                 **dict(row),
                 "models": tuple(sorted(json.loads(row["models"]))),
                 "kind": BatchKind(row["kind"]),
-                "is_replay": bool(row["is_replay"]),
             }
         )
         for row in rows

@@ -1,5 +1,6 @@
 """ETA and deadline risk of a batch, from how long earlier batches took."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -124,6 +125,13 @@ def test_the_risk_is_the_share_that_ended_after_the_guard(
 ) -> None:
     found = estimate_eta(a_batch(age_h=age_h, due_in_h=due_in_h), TEN, START)
     assert (found.risk, found.late_probability) == (risk, late_probability)
+
+
+@pytest.mark.parametrize("history", [TEN, TEN[:4]])
+def test_a_passed_deadline_is_late(history: Sequence[float]) -> None:
+    assert not estimate_eta(a_batch(due_in_h=1), history, START).is_late
+    assert not estimate_eta(a_batch(), history, START).is_late
+    assert estimate_eta(a_batch(due_in_h=0), history, START).is_late
 
 
 def test_too_little_history_says_so() -> None:

@@ -63,6 +63,12 @@ def test_the_reason_counts_the_earlier_batches_and_the_late_ones() -> None:
     assert reason(found(comparable=0)) == "longer than all 9 earlier batches"
 
 
+def test_a_batch_whose_deadline_has_passed_is_late_and_not_about_to_be_run() -> None:
+    late = found(late_probability=1.0, late=1, risk=Risk.PAST, is_late=True)
+    assert str(risk(late)) == "✗ late"
+    assert reason(late) == "estimated from 9 earlier batches; its deadline has passed"
+
+
 def a_ledger_with_history(home: Path) -> LedgerBuilder:
     """Ten batches of `feed` took one to ten hours; three more are open."""
     made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=60)))

@@ -76,7 +76,7 @@ async def test_enter_opens_a_job_then_a_run_and_esc_goes_back(tmp_path: Path) ->
         page = shown(pilot)
         for text in (
             "batch  ·  daily",
-            f"Next run due    {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
+            f"Next deadline   {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
             f"Sync fallback   {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h),",
             "of $1.00 used today",
             "overloaded_error: Overloaded: try later",

@@ -87,7 +87,7 @@ async def test_jobs_show_mode_runs_windows_pause_and_delivery(tmp_path: Path) ->
         assert talk.cells["sync_run"].text == "-"
         assert feed.cells["submit"].text == "in 1d 00h"
         due = (NOW + timedelta(hours=26 + 24)).astimezone()
-        assert f"next run due {due:%a %d %b %Y, %H:%M:%S %z}" in feed.about
+        assert f"next deadline {due:%a %d %b %Y, %H:%M:%S %z}" in feed.about
         assert feed.cells["hook"].text == "◔ due"
         assert feed.cells["mode"].text == "· batch"
         assert talk.cells["mode"].text == "· sync"

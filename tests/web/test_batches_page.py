@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 from msgspec import to_builtins
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from support.console.console_builders import Failure, LedgerBuilder
@@ -15,8 +16,10 @@ from support.console.example_ledgers import a_busy_ledger
 from support.processes.web_server import served
 
 from core.reporting import status_report
+from state.files.folder import Folder
 from state.operations import alerts
 from titan_console.cli.main import cli
+from titan_console.web import batches_html, batches_report
 from titan_console.web.batches import App, batches_app
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[2J"
@@ -62,6 +65,19 @@ async def test_the_page_has_no_script_and_shows_texts_as_texts(tmp_path: Path) -
     made.close()
 
 
+def test_a_replay_and_small_sums_are_named_as_in_the_console(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed", 1, cost_nano=20_000)
+    found = batches_report.read(Folder(tmp_path), made.clock)
+    made.close()
+    assert found.replays == []
+    html = batches_html.page(found, "", "batches.json")
+    assert ">batch<" in html
+    assert "&lt;$0.0001" in html
+    again = replace(found, replays=[found.ended[0].batch_id])
+    assert ">replay<" in batches_html.page(again, "", "batches.json")
+
+
 async def test_the_json_is_that_of_the_commands(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
     app = Starlette(routes=[Mount("/batches", batches_app(tmp_path, made.clock))])
@@ -72,7 +88,7 @@ async def test_the_json_is_that_of_the_commands(tmp_path: Path) -> None:
     assert found["status"] == json.loads(
         json.dumps(to_builtins(status_report.status(made.ledger, now_ts=now_ts)))
     )
-    assert set(found) == {"at", "status", "ended", "errors", "savings", "kpis"}
+    assert set(found) == {"at", "status", "ended", "replays", "errors", "savings", "kpis"}
     assert len(found["kpis"]) == 6
     assert [one["tag"] for one in found["ended"]][:2] == ["alt-texts-1", "entities-backfill"]
     made.close()

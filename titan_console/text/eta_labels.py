@@ -17,6 +17,7 @@ _RISK: Mapping[Risk, Label] = {
     Risk.LOW: Label("✓", "low", Tone.GOOD),
     Risk.NONE: Label("·", "no deadline", Tone.DIM),
 }
+_LATE = Label("✗", "late", Tone.BAD)
 # What needs no attention, as cells.
 USUAL_RISKS = (str(_RISK[Risk.LOW]), str(_RISK[Risk.UNKNOWN]))
 
@@ -41,7 +42,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
 
 def risk(found: Eta) -> Label:
     """How likely the deadline guard runs requests synchronously before the batch ends."""
-    return _RISK[found.risk]
+    return _LATE if found.is_late else _RISK[found.risk]
 
 
 def reason(found: Eta) -> str:
@@ -58,6 +59,8 @@ def reason(found: Eta) -> str:
         runs += ", counted from sending"
     if found.late_probability is None:
         return runs
+    if found.is_late:
+        return f"{runs}; its deadline has passed"
     if not found.late:
         return f"{runs}; in time for its deadline"
     return f"{runs}; {found.late_probability:.0%} risk of a sync run at full price"

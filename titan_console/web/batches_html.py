@@ -1,6 +1,6 @@
 """The page of the batches as HTML: no scripts, all text escaped, reloaded each minute. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 
@@ -46,8 +46,6 @@ _ENDED = (
 )
 _ERRORS = ("Error", "Request", "Message", "Tag", "Ended ago\t")
 _KPIS = ("KPI", "Value\t", "Target\t", "Status")
-# Smaller amounts have four decimals.
-_SMALL = 0.1
 
 
 def page(found: BatchesReport, name: str, json_path: str) -> str:
@@ -66,7 +64,7 @@ def page(found: BatchesReport, name: str, json_path: str) -> str:
         f"<p>Read-only, as of {_text(at[:19].replace('T', ' '))} UTC ·"
         f' <a href="{_text(json_path)}">the same as JSON</a></p>{alerts}{_figures(found)}'
         + _table("Open batches", _OPEN, [_open(one, at) for one in found.status.open])
-        + _table("Ended", _ENDED, [_ended(one, at) for one in found.ended])
+        + _table("Ended", _ENDED, [_ended(one, at, found.replays) for one in found.ended])
         + _table(f"Errors{of_all}", _ERRORS, [_error(one, at) for one in found.errors])
         + _table("KPIs, 30 days", _KPIS, _kpis(found.kpis))
         + "</body></html>\n"
@@ -115,10 +113,11 @@ def _open(batch: BatchReport, at: str) -> tuple[str, ...]:
     )
 
 
-def _ended(batch: BatchReport, at: str) -> tuple[str, ...]:
+def _ended(batch: BatchReport, at: str, replays: Collection[str]) -> tuple[str, ...]:
     good = batch.counts.succeeded
+    mode = fmt.mode(batch.kind, is_replay=batch.batch_id in replays)
     return (
-        *(batch.workflow, batch.tag, batch.kind, f"{good:,}", f"{batch.request_count - good:,}"),
+        *(batch.workflow, batch.tag, mode, f"{good:,}", f"{batch.request_count - good:,}"),
         *(_dollars(batch.cost_usd), _dollars(batch.savings_usd), _ago(batch.completed_ts, at)),
     )
 
@@ -163,7 +162,7 @@ def _value(name: str, value: float | None) -> str:
 def _dollars(value: float | None) -> str:
     if value is None:
         return fmt.NOTHING
-    return f"${value:,.2f}" if value >= _SMALL or not value else f"${value:,.4f}"
+    return fmt.money(round(value * 10**9))
 
 
 def _text(text: object) -> str:

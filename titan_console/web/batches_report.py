@@ -17,6 +17,7 @@ from state.db.opening import open_reader
 from state.files.folder import Folder
 from state.model.timestamps import to_text
 from state.queries import batch_list, error_list
+from state.queries.batch_replays import replays_in
 
 _LISTED = 50
 
@@ -26,11 +27,13 @@ class BatchesReport(Struct, frozen=True, kw_only=True):
 
     `status` as `status --json`, `ended` the latest ended batches, `errors` the latest errored
     requests as `errors --json`, `savings` as `savings --month --json`, `kpis` as `kpis --json`.
+    `replays` are the ids of those ended batches that are replays.
     """
 
     at: str
     status: StatusReport
     ended: list[BatchReport]
+    replays: list[str]
     errors: list[ErrorReport]
     savings: SavingsReport
     kpis: dict[str, KpiReport]
@@ -41,14 +44,15 @@ def read(folder: Folder, clock: Clock) -> BatchesReport:
     toml = titan_file.read(folder)
     with open_reader(folder) as reader, reader.read_transaction():
         now = reader.server_now() or clock.now()
+        ended = batch_list.closed_batches(reader, limit=_LISTED)
+        replays = replays_in(reader, (row.id for row in ended))
         return BatchesReport(
             at=to_text(now),
             status=status_report.status(
                 reader, now_ts=to_text(now), silent_after=silent_after(toml.alerts)
             ),
-            ended=[
-                json_reports.batch(row) for row in batch_list.closed_batches(reader, limit=_LISTED)
-            ],
+            ended=[json_reports.batch(row) for row in ended],
+            replays=[row.key for row in ended if row.id in replays],
             errors=[error_reports.error(row) for row in error_list.errors(reader, limit=_LISTED)],
             savings=savings.report(savings.read(reader, PriceBook.of_rules(toml), now.date())),
             kpis=kpis.report(

@@ -187,7 +187,7 @@ def _about(line: JobStatus, now: datetime) -> str:
     parts = [
         line.name,
         ledger_messages.in_details(line.pause.text) if line.pause else "",
-        f"next run due {fmt.local_moment(line.window.due)}" if line.window else "",
+        f"next deadline {fmt.local_moment(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
         f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
         if last and last.failed

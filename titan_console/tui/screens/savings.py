@@ -16,6 +16,7 @@ from core.reporting.savings import Savings
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.queries import batch_detail, spending
+from state.queries.batch_replays import replays_in
 from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, Spending, SumFilter
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import links
@@ -38,6 +39,7 @@ class SavingsBatches(QueryPage):
         self._sum_filter = sum_filter
         self._sum_name = name
         self._found: list[BatchSum] | None = None
+        self._replays = frozenset[int]()
         self._list = Section("No batches.", rows.BATCH_COLUMNS, id="behind")
         self._list.add_class("content")
         self.add_query(self._read, self._take)
@@ -58,7 +60,7 @@ class SavingsBatches(QueryPage):
         """Fill it."""
         if self._found is not None:
             title = rows.batches_title(self._found)
-            self._list.show(rows.batch_rows(self._found, now), title)
+            self._list.show(rows.batch_rows(self._found, self._replays, now), title)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Open the answers of that batch."""
@@ -73,11 +75,12 @@ class SavingsBatches(QueryPage):
             batch for key in keys if (batch := batch_detail.batch(source, str(key)))
         )
 
-    def _read(self, source: Source) -> list[BatchSum]:
-        return spending.batches_in_sum(source, self._sum_filter)
+    def _read(self, source: Source) -> tuple[list[BatchSum], frozenset[int]]:
+        found = spending.batches_in_sum(source, self._sum_filter)
+        return found, replays_in(source, (one.id for one in found))
 
-    def _take(self, found: list[BatchSum]) -> None:
-        self._found = found
+    def _take(self, found: tuple[list[BatchSum], frozenset[int]]) -> None:
+        self._found, self._replays = found
 
 
 class SavingsAnswers(QueryPage):

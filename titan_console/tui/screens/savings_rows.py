@@ -1,6 +1,6 @@
 """The rows of the Savings screen and the pages behind it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from core.reporting.savings import Savings
@@ -204,15 +204,15 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
     ]
 
 
-def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
-    """The batches behind a sum."""
+def batch_rows(batches: Sequence[BatchSum], replays: Collection[int], now: datetime) -> list[Row]:
+    """The batches behind a sum; `replays` are the ids of those that are replays."""
     return [
         Row(
             key=row.key,
             cells={
                 "tag": Cell(row.tag),
                 "key": Cell(row.key, Tone.DIM),
-                "mode": Cell(fmt.mode(row.kind, is_replay=row.is_replay), Tone.DIM),
+                "mode": Cell(fmt.mode(row.kind, is_replay=row.id in replays), Tone.DIM),
                 **_money(
                     attempts=fmt.count(row.attempts),
                     sync=row.sync_cost_nano,
