@@ -135,6 +135,24 @@ async def test_an_editor_left_without_a_change_replays_nothing(bench: Bench, lea
     assert given(bench) == []
 
 
+@pytest.mark.parametrize("leaves", ["escape", "enter"])
+async def test_a_preview_left_after_an_edit_says_that_nothing_is_replayed(
+    bench: Bench, leaves: str
+) -> None:
+    failed(bench, 1, "row:invalid:p=1")
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "invalid_request_error")
+        await pilot.press("E")
+        await edited(pilot, '"max_tokens": ', '"max_tokens": 9')
+        await until_shown(pilot, "Replay 1 request ")
+        await pilot.press(leaves)
+        await until(pilot, lambda: not isinstance(pilot.app.screen, TextEditor | PreviewDialog))
+        told = [one.message for one in pilot.app._notifications]
+        assert told == ["The edit is dropped: nothing is replayed."]
+    assert given(bench) == []
+
+
 async def test_a_row_without_a_failed_request_has_nothing_to_edit(bench: Bench) -> None:
     async with console(bench, SMALL) as pilot:
         await pilot.press("3")

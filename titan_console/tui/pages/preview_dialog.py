@@ -158,6 +158,8 @@ class PreviewDialog(Dialog["Plan | None"]):
         """Leave without a command."""
         if self._plan is not None:
             self._worker.discard(self._plan)
+        if self._editable is not None and self.is_current:
+            self.notify("The edit is dropped: nothing is replayed.", markup=False)
         self._leave(None)
 
     def action_confirm(self) -> None:
