@@ -171,7 +171,10 @@ def test_a_batch_in_a_sum_has_the_models_of_its_answers_in_the_sum(bench: Bench)
     source = bench.engine.context.ledger
     [found] = spending.batches_in_sum(source, SumFilter("all", "", ""))
     assert found.models == ("claude-haiku-5-5", "claude-opus-5", "claude-sonnet-4-6")
-    [row] = batch_rows([found], bench.clock.now())
+    [row] = batch_rows([found], frozenset(), bench.clock.now())
+    assert row.cells["mode"].text == "batch"
+    [row] = batch_rows([found], {found.id}, bench.clock.now())
+    assert row.cells["mode"].text == "replay"
     assert "3 models: claude-haiku-5-5, claude-opus-5, claude-sonnet-4-6" in row.about
     [found] = spending.batches_in_sum(source, SumFilter("model", "claude-opus-5", ""))
     assert found.models == ("claude-opus-5",)
