@@ -106,12 +106,15 @@ def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
     return betas.pop() if len(betas) == 1 else ""
 
 
-def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> dict[str, int]:
+def fallback_imports(
+    folder: Folder, batches: Iterable[RecoveredBatch], warnings: list[str]
+) -> dict[str, int]:
     """The keys of the fallback files that were imported into the submission of the batches.
 
     Also a file that is still there and whose answers a synchronous run has: where the mirror is
     lost, only they show that a poll had begun to import it. With each key, how many calls may have
     been paid for without an answer; 0 where lines of the mirror name the key, which tell it too.
+    `warnings` gets what could not be read.
     """
     batches = list(batches)
     named = {key for found in batches for key in found.fallback_imports}
@@ -120,8 +123,17 @@ def fallback_imports(folder: Folder, batches: Iterable[RecoveredBatch]) -> dict[
     if pending:
         runs = [results_of(folder, found) for found in batches if not found.remote_id]
         copied = {_digest(archive.lines(run)) for run in runs if run is not None}
-        imported |= {f.key: unwritten_calls(f) for f in pending if _answers(f) in copied}
+        imported |= {f.key: unwritten(f, warnings) for f in pending if _answers(f) in copied}
     return imported
+
+
+def unwritten(file: FallbackFile, warnings: list[str]) -> int:
+    """How many calls may have been paid for without an answer in it; 0 where it is unreadable."""
+    try:
+        return unwritten_calls(file)
+    except LedgerError as error:
+        warnings.append(f"{error} Calls of its interrupted runs may have been paid for.")
+        return 0
 
 
 def _answers(file: FallbackFile) -> bytes | None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.batches.engine_context import Context
-from core.batches.synchronous.parallel_calls import unwritten_calls
 from core.config import titan_file
 from core.recovery import recovered_files
 from core.requests.payload import workflow_and_date
@@ -69,16 +68,18 @@ def add_submission(
         if same is not None and (is_unsent or same.tag in (pending_tag, same.key)):
             if is_unsent and tag in (None, same.tag):
                 # A job may have this key: two ledgers, of which one was lost, gave it one each.
-                unwritten = _unwritten(context, spool.stem, warnings)
+                file = fallback_file.find(context.folder, spool.stem)
+                unwritten = recovered_files.unwritten(file, warnings) if file else 0
                 fallback_import.add_known(context.ledger, same, {spool.stem: unwritten})
             raise AlreadySubmitted(f"{same.key} has the same requests, and these were not sent.")
         tag = tag_of(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
-    imported = recovered_files.fallback_imports(context.folder, batches)
-    if batches and fallback_file.find(context.folder, spool.stem) and spool.stem not in imported:
+    imported = recovered_files.fallback_imports(context.folder, batches, warnings)
+    left = fallback_file.find(context.folder, spool.stem) if batches else None
+    if left is not None and left.key not in imported:
         # The answers in that file are those in the results.
-        imported[spool.stem] = _unwritten(context, spool.stem, warnings)
+        imported[left.key] = recovered_files.unwritten(left, warnings)
     fallback_import.add_known(context.ledger, submission, imported)
     if tag is None:
         warnings.append(
@@ -87,16 +88,6 @@ def add_submission(
             " sent."
         )
     return submission
-
-
-def _unwritten(context: Context, key: str, warnings: list[str]) -> int:
-    """How many calls of a fallback file may have been paid for without an answer in it."""
-    file = fallback_file.find(context.folder, key)
-    try:
-        return unwritten_calls(file) if file else 0
-    except LedgerError as error:
-        warnings.append(f"{error} Calls of its interrupted runs may have been paid for.")
-        return 0
 
 
 def _pending_tag(context: Context, spool: Path, batches: list[RecoveredBatch]) -> str | None:

@@ -82,7 +82,7 @@ def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     for submission in restored.submissions(context.ledger):
         mirrored = known.get(submission.key)
         _import_newer_batches(context, submission, mirrored, reason, done)
-        imported = recovered_files.fallback_imports(context.folder, mirrored or ())
+        imported = recovered_files.fallback_imports(context.folder, mirrored or (), done.warnings)
         fallback_import.add_known(context.ledger, submission, imported)
     imported = rebuild(context)
     for name in imported.__struct_fields__:

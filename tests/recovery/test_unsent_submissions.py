@@ -328,6 +328,20 @@ def test_calls_that_a_fallback_file_warned_of_are_warned_of_after_a_rebuild(
     assert warned[0] == 3
 
 
+def test_a_fallback_file_whose_header_is_damaged_stops_no_rebuild_and_is_named(
+    used: Bench,
+) -> None:
+    file = _killed_import(used, "submit:done", is_interrupted=True)
+    lines = file.path.read_bytes().splitlines(keepends=True)
+    file.path.write_bytes(b"".join([b"damaged\n", *lines[1:]]))
+    used.folder.jobs_mirror.unlink()
+    _, done = rebuilt(used)
+    assert any(
+        str(file.path) in line and "interrupted runs may have been paid for" in line
+        for line in done.warnings
+    )
+
+
 @pytest.mark.parametrize("point", ["spool:rename", "submit:commit"])
 @pytest.mark.parametrize("is_backup", [True, False])
 def test_what_a_killed_import_left_is_no_submission_beside_the_one_that_got_the_file(

@@ -81,8 +81,11 @@ _Done = bytes | _Failed | Rejection | _TurnedAway | _StopMark | None
 
 
 def unwritten_calls(file: FallbackFile) -> int:
-    """How many calls at most were paid for by processes that died before writing the answers."""
-    return file.interrupted_runs() * min(MOST_UNWRITTEN, file.header().requests)
+    """How many calls at most were paid for by processes that died before writing the answers.
+
+    Raises FileUnusable where the file cannot be read.
+    """
+    return min(MOST_UNWRITTEN, file.header().requests) * file.interrupted_runs()
 
 
 class ParallelCalls:

@@ -15,7 +15,6 @@ import core.commands.executor
 import core.intake.existing_submission
 import core.intake.fallback_files
 import core.recovery.recovered_files
-import core.recovery.recovered_submission
 import state.batches.stuck_batches
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
@@ -62,7 +61,6 @@ def unwarned_sync_calls() -> Generator[None, None, None]:
     with (
         patched(state.batches.sync_runs, "_record_unwritten", nothing),
         patched(core.intake.fallback_files, "unwritten_calls", _zero),
-        patched(core.recovery.recovered_submission, "unwritten_calls", _zero),
         patched(core.recovery.recovered_files, "unwritten_calls", _zero),
     ):
         yield
