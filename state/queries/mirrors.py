@@ -187,7 +187,8 @@ def _batches_after(
 
 
 def _job_lines(ledger: Ledger, _folder: Folder, events: range) -> Iterator[dict[str, object]]:
-    for batch, line in _lines_of_batches(ledger, events):
+    for _at, batch in _batches_after(ledger, events, None):
+        line = _job_line(ledger, batch)
         before = possible_duplicate_charges.count_before(ledger, batch.id)
         line["possible_duplicate_charges"] += before
         line["fallback_imports"] = _fallback_imports(ledger, batch.key)
@@ -197,41 +198,34 @@ def _job_lines(ledger: Ledger, _folder: Folder, events: range) -> Iterator[dict[
 def _job_lines_without_imports(
     ledger: Ledger, _folder: Folder, events: range
 ) -> Iterator[dict[str, object]]:
-    yield from (line for _, line in _lines_of_batches(ledger, events))
+    yield from (_job_line(ledger, batch) for _at, batch in _batches_after(ledger, events, None))
 
 
-def _lines_of_batches(ledger: Ledger, events: range) -> Iterator[tuple[Batch, dict[str, Any]]]:
-    for _at, batch in _batches_after(ledger, events, None):
-        results = f"/v1/messages/batches/{batch.remote_id}/results"
-        yield (
-            batch,
-            {
-                "batch_id": batch.key,
-                "tag": batch.tag,
-                "submitted_ts": batch.created_ts,
-                "request_count": batch.request_count,
-                "status": batch.status,
-                "results_url": results if batch.remote_id and batch.status == "ended" else None,
-                "completed_ts": batch.ended_ts,
-                "remote_id": batch.remote_id,
-                "workflow": batch.workflow,
-                "kind": batch.kind,
-                "collection": batch.collection,
-                "results_file": (
-                    f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
-                ),
-                "error": batch.last_error,
-                # For `rebuild`: with these, what is still at the API is found again, with its
-                # requests.
-                "nonce": batch.nonce,
-                "account": batch.account,
-                "lane": batch.lane,
-                "requests": request_ranges.of_batch(ledger, batch),
-                "edits": edits.files_of(ledger, batch),
-                "betas": ",".join(batch.betas),
-                "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
-            },
-        )
+def _job_line(ledger: Ledger, batch: Batch) -> dict[str, Any]:
+    results = f"/v1/messages/batches/{batch.remote_id}/results"
+    return {
+        "batch_id": batch.key,
+        "tag": batch.tag,
+        "submitted_ts": batch.created_ts,
+        "request_count": batch.request_count,
+        "status": batch.status,
+        "results_url": results if batch.remote_id and batch.status == "ended" else None,
+        "completed_ts": batch.ended_ts,
+        "remote_id": batch.remote_id,
+        "workflow": batch.workflow,
+        "kind": batch.kind,
+        "collection": batch.collection,
+        "results_file": f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None,
+        "error": batch.last_error,
+        # For `rebuild`: with these, what is still at the API is found again, with its requests.
+        "nonce": batch.nonce,
+        "account": batch.account,
+        "lane": batch.lane,
+        "requests": request_ranges.of_batch(ledger, batch),
+        "edits": edits.files_of(ledger, batch),
+        "betas": ",".join(batch.betas),
+        "possible_duplicate_charges": possible_duplicate_charges.count_of(ledger, batch.id),
+    }
 
 
 def _fallback_imports(ledger: Ledger, batch_key: str) -> list[str]:
