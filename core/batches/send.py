@@ -38,7 +38,8 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
     a whole was rejected. `replacements`: the queued batches that replace this one. `is_accepted`:
-    the API has the batch. `held`: the budget that it exceeds.
+    the API has the batch. `held`: the budget that it exceeds. `is_unconfirmed`: whether the API has
+    it is not known.
     """
 
     problem: str | None = None
@@ -47,6 +48,18 @@ class Sent(Struct, frozen=True, kw_only=True):
     replacements: tuple[Batch, ...] = ()
     is_accepted: bool = False
     held: str | None = None
+    is_unconfirmed: bool = False
+
+    @property
+    def message(self) -> str | None:
+        """The problem, and what becomes of a batch that the API may have."""
+        return f"{self.problem} {_UNCONFIRMED}" if self.is_unconfirmed else self.problem
+
+
+_UNCONFIRMED = (
+    "The batch is unconfirmed: the API may have accepted it, and the next poll looks for it there."
+    " Do not submit its requests again."
+)
 
 
 def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> str | None:
@@ -73,7 +86,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         batch = pending.popleft()
         sent = _send_isolated(context, batch, pending, problems)
         pending.extendleft(reversed(sent.replacements))
-        problem = sent.problem or problem
+        problem = sent.message or problem
         problems += [sent.held] if sent.held else []
         if sent.is_accepted and before:
             _end_hold(context, ACCOUNT_HOLD, "a batch was accepted")
@@ -230,7 +243,11 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
     # A split is no problem: both halves are sent at once.
     problem = None if decision.action == CreateAction.SPLIT and replacements else str(error)
     return Sent(
-        problem=problem, stop=decision.stop, rejected=rejected, replacements=tuple(replacements)
+        problem=problem,
+        stop=decision.stop,
+        rejected=rejected,
+        replacements=tuple(replacements),
+        is_unconfirmed=decision.action == CreateAction.UNCONFIRMED,
     )
 
 

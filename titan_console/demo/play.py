@@ -83,7 +83,6 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
         say(f"submitted  {job.name}: {pluralize(len(requests), 'request')} ({job.what})")
         if submitted.problem:
             say(f"           {submitted.problem}")
-            say("           The next poll looks for the batch at the API before it sends again.")
 
 
 def _poll_until_done(engine: Engine, say: Say) -> None:

@@ -21,7 +21,7 @@ from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.model.errors import COMMIT_UNKNOWN, AlreadySubmitted, LedgerError, LedgerUnusable
-from state.model.records import Batch, BatchKind, BatchStatus, OnFailure, OnMaxTokens, of_lane
+from state.model.records import Batch, BatchKind, OnFailure, OnMaxTokens, of_lane
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.dry_run import show_plan
@@ -232,13 +232,6 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
         print_stderr(f"These requests were already submitted as {known}; nothing was sent.")
     elif submitted.problem:
         print_stderr(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
-        if unconfirmed := sum(batch.status == BatchStatus.UNCONFIRMED for batch in batches):
-            one = unconfirmed == 1
-            print_stderr(
-                f"{pluralize(unconfirmed, 'batch is', 'batches are')} unconfirmed: the API may have"
-                f" accepted {'it' if one else 'them'}, and the next poll looks for"
-                f" {'it' if one else 'them'} there. Do not submit these requests again."
-            )
         return Exit.ATTENTION
     else:
         return _print_outcome(batches)
