@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from state.db.connection import FIRST_SAFE_SQLITE, connect_read_only, sqlite3
 from state.db.marks import refusal
-from state.db.reader import Reader
+from state.db.reader import PARTS, Reader
 from state.db.schema import NEWEST, mark_of
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.files.lost_ledger import ledger_exists
@@ -84,7 +84,7 @@ def damage(path: Path, *, thorough: bool) -> str | None:
         try:
             found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
             violations = reader.rows("PRAGMA foreign_key_check")
-            missing = _missing(reader)
+            missing = dropped(reader)
         except LedgerUnusable as error:
             return damage_text(error)
     if found != ["ok"]:
@@ -92,18 +92,15 @@ def damage(path: Path, *, thorough: bool) -> str | None:
     return f"{len(violations)} foreign key violations" if violations else missing
 
 
-_PARTS = "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'"
-
-
-def _missing(reader: Reader) -> str | None:
-    """The first trigger, index or view of this version that the ledger does not have.
+def dropped(reader: Reader) -> str | None:
+    """The first trigger, index or view of this version that the ledger, in any database, has not.
 
     Without its triggers and unique indexes, the rules of the ledger would not be enforced.
     """
     with closing(sqlite3.connect(":memory:")) as expected:
         expected.executescript(NEWEST)
-        parts = {(row[0], row[1]) for row in expected.execute(_PARTS)}
-    lacking = sorted(parts - {(row[0], row[1]) for row in reader.rows(_PARTS)})
+        parts = {(row[0], row[1]) for row in expected.execute(PARTS)}
+    lacking = sorted(parts - reader.parts())
     if not lacking:
         return None
     kind, name = lacking[0]

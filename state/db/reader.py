@@ -55,6 +55,10 @@ def listed(source: Source, sql: str, *parameters: str | float | bytes | None) ->
     return IdList(row[0], row[1])
 
 
+# The triggers, indexes and views.
+PARTS = "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'"
+
+
 class Reader:
     """A read-only connection, for the thread that opened it. Keep it open while it is needed.
 
@@ -91,6 +95,10 @@ class Reader:
     def _errors(self) -> AbstractContextManager[None]:
         """Raises the ledger's error for what the database raises inside."""
         return ledger_errors(self.path, did="read")
+
+    def parts(self) -> set[tuple[str, str]]:
+        """The kind and the name of each trigger, index and view."""
+        return {(row[0], row[1]) for row in self.rows(PARTS)}
 
     def _run(self, sql: str, parameters: "Parameters") -> "sqlite3.Cursor":
         return self.connection.execute(sql, parameters)

@@ -145,3 +145,24 @@ def test_a_ledger_that_returns_to_a_file_is_of_one_machine(
     )
     back = run("ledger", "copy", url, str(tmp_path / "back"), "--yes").out
     assert "Set TITAN_HOME to its folder and remove TITAN_LEDGER, on this machine only." in back
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("DROP VIEW v_batches", "the view v_batches is missing"),
+        ("DROP TRIGGER requests_success_is_final ON requests", "requests_success_is_final is"),
+        ("DROP INDEX one_active_attempt", "the index one_active_attempt is missing"),
+    ],
+)
+@pytest.mark.usefixtures("home", "sandbox")
+def test_doctor_says_what_another_program_has_dropped_on_a_server(
+    run: Run, database: str, monkeypatch: pytest.MonkeyPatch, sql: str, said: str
+) -> None:
+    monkeypatch.setenv("TITAN_LEDGER", the_server().url(database))
+    assert run("--poll").code == 0
+    assert "restore it from a backup" not in run("doctor").out
+    the_server().run(database, sql)
+    found = " ".join(run("doctor").out.split())
+    assert said in found
+    assert "restore it from a backup of its server" in found

@@ -116,11 +116,16 @@ def _ledger_of_server(folder: Folder) -> Iterator[Finding]:
                 detail = f"none yet; the first submission or poll creates it in {name}"
                 yield Finding(Health.OK, "ledger", detail)
                 return
+            dropped = integrity.dropped(reader)
             recorded += _recorded_files(reader, folder)
     except LedgerError as error:
         yield Finding(Health.BAD, "ledger", str(error))
         return
-    yield Finding(Health.OK, "ledger", f"{name}: connected")
+    if dropped:
+        detail = f"{name}: {dropped}; restore it from a backup of its server"
+        yield Finding(Health.BAD, "ledger", detail)
+    else:
+        yield Finding(Health.OK, "ledger", f"{name}: connected")
     yield from recorded
     yield from isolated("mirror", lambda: _mirrors(folder))
     detail = "that of its server, such as a daily pg_dump: none is made in TITAN_HOME"

@@ -34,6 +34,13 @@ _CANCEL_S = 5.0
 # The server may hang that is to cancel it.
 
 
+_PARTS = """
+SELECT 'index', indexname::text FROM pg_indexes WHERE schemaname = current_schema()
+UNION ALL SELECT 'view', viewname::text FROM pg_views WHERE schemaname = current_schema()
+UNION ALL SELECT 'trigger', tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace"""
+
+
 class PostgresReader(Reader):
     """A connection whose transactions only read, for the thread that opened it."""
 
@@ -69,6 +76,10 @@ class PostgresReader(Reader):
 
     def _run(self, sql: str, parameters: "Parameters") -> "Cursor[Row]":  # pyright: ignore[reportIncompatibleMethodOverride] - as in PostgresLedger
         return self._live().execute(query(sql), parameters)
+
+    def parts(self) -> set[tuple[str, str]]:
+        """The kind and the name of each trigger, index and view."""
+        return {(row[0], row[1]) for row in self.rows(_PARTS)}
 
     def tuples(
         self, sql: str, *parameters: str | float | bytes | None
