@@ -1,4 +1,4 @@
-"""The savings of thirty days and of this month: for the Savings screen and `savings --month`."""
+"""The savings of the last thirty days: for the Savings screen and `savings --month`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -19,19 +19,19 @@ BY = ("workflow", "model", "day")
 
 
 class Savings(Struct, frozen=True, kw_only=True):
-    """Sums `by` workflow, model and day since `since_day`, and what they come to.
-
-    `by_in_month` are those since `month_day`, the first of this UTC month.
-    """
+    """Sums `by` workflow, model and day since `since_day`, and what they come to."""
 
     today: date
     since_day: str
     by: Mapping[str, Sequence[Spending]]
-    month_day: str
-    by_in_month: Mapping[str, Sequence[Spending]]
     month: Month
     cache: CacheEffect
     unpriced_reasons: Sequence[UnpricedReason]
+
+    @property
+    def month_day(self) -> str:
+        """The first of this UTC month."""
+        return str(self.today.replace(day=1))
 
     @property
     def saved_nano(self) -> int:
@@ -65,22 +65,21 @@ class Savings(Struct, frozen=True, kw_only=True):
 
 
 def read(source: Source, prices: PriceBook, today: date) -> Savings:
-    """The answers collected in the last thirty UTC days and in this month, today included."""
-    since_day, month_day = str(today - timedelta(days=MONTH_DAYS - 1)), str(today.replace(day=1))
+    """The answers collected in the last thirty UTC days, today included."""
+    since_day = str(today - timedelta(days=MONTH_DAYS - 1))
     needed = spending.by_day_column(source, "day", since_day=str(first_day_needed(today)))
     return Savings(
         today=today,
         since_day=since_day,
-        by=_sums(source, since_day),
-        month_day=month_day,
-        by_in_month=_sums(source, month_day),
+        by=sums(source, since_day),
         month=month({row.name: row.savings_nano for row in needed}, today),
         cache=cache_report.effect(source, prices, since_day),
         unpriced_reasons=unpriced.reasons(source, since_ts=since_day),
     )
 
 
-def _sums(source: Source, since_day: str) -> Mapping[str, Sequence[Spending]]:
+def sums(source: Source, since_day: str) -> Mapping[str, Sequence[Spending]]:
+    """By workflow, model and day, of the answers collected since that UTC day."""
     return {name: spending.by_day_column(source, name, since_day=since_day) for name in BY}
 
 

@@ -1,6 +1,6 @@
 """Savings by day, workflow and model, the projected month, and the batches behind each sum."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -164,6 +164,7 @@ class SavingsScreen(QueryPage):
         self._by = savings.BY[0]
         self._is_month = False
         self._found: Savings | None = None
+        self._in_month: Mapping[str, Sequence[Spending]] = {}
         self._money = Section("Calculating…", rows.FIGURE_COLUMNS, id="money")
         self._chart = Chart(id="by-day")
         self._groups = Section(
@@ -237,18 +238,19 @@ class SavingsScreen(QueryPage):
     def _period(self, found: Savings) -> tuple[str, Sequence[Spending]]:
         """The first day of the groups, and their sums."""
         if self._is_month:
-            return found.month_day, found.by_in_month[self._by]
+            return found.month_day, self._in_month[self._by]
         return found.since_day, found.by[self._by]
 
     def _next(self) -> str:
         return savings.BY[(savings.BY.index(self._by) + 1) % len(savings.BY)]
 
-    def _read(self, source: Source) -> Savings:
+    def _read(self, source: Source) -> tuple[Savings, Mapping[str, Sequence[Spending]]]:
         prices = _prices(self.state.folder)
-        return savings.read(source, prices, self.state.now().date())
+        found = savings.read(source, prices, self.state.now().date())
+        return found, savings.sums(source, found.month_day)
 
-    def _take(self, found: Savings) -> None:
-        self._found = found
+    def _take(self, found: tuple[Savings, Mapping[str, Sequence[Spending]]]) -> None:
+        self._found, self._in_month = found
 
 
 def _prices(folder: Folder) -> PriceBook:
