@@ -58,6 +58,7 @@ def test_what_spends_asks_and_yes_answers(failed: Shell) -> None:
     done = terminal.run("replay", "feed", "--yes", "--reason", "outage over", "--json")
     assert done.code == 0
     assert done.json()["outcome"] == "3 requests queued for replay"
+    assert " feed (replay) " in terminal.run("status").out
     assert terminal.run("--poll").code == 0
     assert terminal.run("errors", "--json").out == ""
     (command,) = terminal.run("commands", "--json").lines()

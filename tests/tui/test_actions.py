@@ -263,6 +263,16 @@ async def test_the_colon_line_says_calmly_that_it_knows_no_such_thing(tmp_path: 
         await until(pilot, lambda: not app_of(pilot).is_running)
 
 
+async def test_a_long_path_in_a_notice_is_in_one_line(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    path = f"exports/{'a-long-name-' * 4}2026-12-01.jsonl"
+    app = TitanApp(tmp_path, made.clock)
+    async with app.run_test(size=(120, 30), notifications=True) as pilot:
+        app.notify(f"5 requests exported to {path}", markup=False)
+        await until_shown(pilot, path)
+    made.close()
+
+
 async def test_where_the_terminal_cannot_be_lent_o_is_not_offered(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.submit("one")

@@ -80,7 +80,10 @@ async def test_a_menu_is_also_used_with_arrows_and_enter(tmp_path: Path) -> None
         assert highlighted(pilot) == "a oldest first"
         await pilot.press("enter")
         await until(pilot, lambda: "⇅ oldest first" in shown(pilot))
-        await pilot.press("s", "up", "enter")
+        await pilot.press("s")
+        await until(pilot, lambda: highlighted(pilot) == "a oldest first current")
+        # Over the first to the last.
+        await pilot.press("up", "up", "enter")
         await until(pilot, lambda: "⇅ most attempts first" in shown(pilot))
 
 

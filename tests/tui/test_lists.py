@@ -141,6 +141,22 @@ async def test_s_and_a_letter_sort_and_i_turns_the_order_round(tmp_path: Path) -
         assert "⇅" not in shown(pilot)
 
 
+async def test_enter_in_the_menu_of_orders_keeps_the_current_one(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for name, cents in (("b", 3), ("c", 1), ("a", 2)):
+        made.collected(name, [name], cost_nano=cents * CENT)
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot, 3)
+        await pilot.press("s", "c")
+        await until_shown(pilot, "⇅ highest cost first")
+        await pilot.press("s")
+        await until_shown(pilot, "Sort by")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Sort by" not in shown(pilot))
+        assert [int(key) for key in page.table.keys] == [1, 3, 2]
+        assert "⇅ highest cost first" in shown(pilot)
+
+
 async def test_another_order_is_shown_from_its_top(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     for name, cents in (("b", 3), ("c", 1), ("a", 2)):

@@ -23,6 +23,7 @@ from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.alerts import Alert
 from state.queries import batch_list, ledger_status, queued_requests
+from state.queries.batch_replays import replays_in
 from titan_console.cli.output import (
     echo,
     json_option,
@@ -82,10 +83,11 @@ def _print(source: Source, now: datetime, limit: timedelta) -> None:
 
 def _open_batches(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
     batches, reasons = batch_list.open_batches(source), QueuedReasons(source, to_text(now))
-    found = etas(source, batches, now)
+    found, replays = etas(source, batches, now), replays_in(source, (b.id for b in batches))
     for batch in batches:
+        tag = f"{batch.tag} (replay)" if batch.id in replays else batch.tag
         yield (
-            *(str(cells.status(batch)), batch.key, batch.tag, cells.count(batch.request_count)),
+            *(str(cells.status(batch)), batch.key, tag, cells.count(batch.request_count)),
             cells.age(batch, now),
             eta_labels.ends(found[batch.key], now)[0],
             cells.due(batch, now)[0],

@@ -70,12 +70,12 @@ class Menu(Dialog[str | None]):
         Binding("escape,backspace", "dismiss", "Back", id="menu.back"),
     ]
 
-    def __init__(self, title: str, entries: Sequence[Entry]) -> None:
-        """`entries` from top to bottom."""
+    def __init__(self, title: str, entries: Sequence[Entry], *, start: int = 0) -> None:
+        """`entries` from top to bottom; the one at `start` is highlighted at first."""
         super().__init__()
         self._title = title
         self._entries = entries
-        self._cursor = 0
+        self._cursor = start
 
     def compose(self) -> ComposeResult:
         """One line for each entry."""
@@ -88,7 +88,7 @@ class Menu(Dialog[str | None]):
                 yield _Line(entry, width)
 
     def on_key(self, event: Key) -> None:
-        """A letter chooses its entry, and Enter the highlighted one: at first the first."""
+        """A letter chooses its entry, and Enter the highlighted one."""
         if event.key in ("up", "down"):
             event.stop()
             self._move(1 if event.key == "down" else -1)
@@ -101,7 +101,7 @@ class Menu(Dialog[str | None]):
                 self.dismiss(entry.letter)
 
     def on_mount(self) -> None:
-        """Highlight the first entry."""
+        """Highlight the entry to start at."""
         self._move(0)
 
     def _move(self, lines: int) -> None:

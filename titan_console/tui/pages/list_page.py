@@ -222,7 +222,8 @@ class FilteredPage(QueryPage):
             Entry(sort.letter, sort.label, "current" if sort == self.sort else "")
             for sort in self.sorts()
         ]
-        self.app.push_screen(Menu(self.SORTS_WHAT, entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
+        menu = Menu(self.SORTS_WHAT, entries, start=self.sorts().index(self.sort))
+        self.app.push_screen(menu, self._take_sort)  # pyright: ignore[reportUnknownMemberType]
 
     def action_invert(self) -> None:
         """Reverse the order."""
