@@ -57,7 +57,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         bench.poll_after(60)
         await until_shown(pilot, "No errors.")
         await pilot.press("escape")
-        assert "queued for replay" not in shown(pilot)
+        await until(pilot, lambda: "queued for replay" not in shown(pilot))
     (command,) = given(bench)
     assert command.state == CommandState.DONE
     assert command.who.startswith("console@")

@@ -45,6 +45,8 @@ async def test_a_commit_draws_the_line_of_what_it_changed_and_no_other(
     async with opened(made) as pilot:
         await until_shown(pilot, "third")
         await until_shown(pilot, "lost sight of him")
+        # The last column to come: it is read after the rest.
+        await until_shown(pilot, " ETA ")
         monkeypatch.setattr(RowDrawing, "_draw", noted)
         for _ in range(50):
             drawn.clear()
