@@ -98,7 +98,7 @@ def rebuild(context: Context) -> RebuildSummary:
         rebuilding.finish_if_settled(context.ledger, submission)
     known = there | {spool.stem for spool in spools}
     done.warnings += _without_requests(context, files, known)
-    done.warnings += _without_edits(context)
+    done.warnings += _without_edits(context, files)
     return done
 
 
@@ -137,13 +137,16 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
                 )
 
 
-def _without_edits(context: Context) -> Iterator[str]:
-    """What follows from edits whose bodies are there, and that no line of the mirror names."""
-    names = recovered_batches.edit_files(context.folder)
-    lost = sorted(names - rebuilding.edit_files(context.ledger))
+def _without_edits(context: Context, files: RecoveredFiles) -> Iterator[str]:
+    """What follows from edits that no line of the mirror names, or whose bodies are not there."""
+    there = recovered_batches.edit_files(context.folder)
+    keys = rebuilding.submission_keys(context.ledger)
+    named = recovered_files.edits_named(files.batches[key] for key in keys & files.batches.keys())
+    lost = (there | named) - rebuilding.edit_files(context.ledger)
     if lost:
+        example = min(lost, key=lambda name: (name not in there, name))
         yield (
-            f"The edits of {pluralize(len(lost), 'replay')} are lost (spool/{lost[0]}"
+            f"The edits of {pluralize(len(lost), 'replay')} are lost (spool/{example}"
             f"{' and so on' if len(lost) > 1 else ''}). Where such a replay had replaced an answer,"
             " the earlier answer counts and is delivered again, and the later one is a duplicate"
             " charge; `titan-console show CUSTOM_ID` lists both."

@@ -78,6 +78,17 @@ def edits_of(folder: Folder, batch: RecoveredBatch) -> list[tuple[str, Bodies]] 
     ]
 
 
+def edits_named(submissions: Iterable[Iterable[RecoveredBatch]]) -> set[str]:
+    """The names of the files with edited bodies that the lines of these submissions name."""
+    return {
+        name
+        for batches in submissions
+        for found in batches
+        for name, _first, _last in found.edits or ()
+        if _EDIT_FILE.fullmatch(name)
+    }
+
+
 def _edited_bodies(spool: Path, offsets: range, betas: str) -> Bodies:
     return {
         custom_id: EditedBody(

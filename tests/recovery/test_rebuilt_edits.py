@@ -167,3 +167,16 @@ def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) 
     assert results(bench, key) == before
     assert f"spool/{edits}" in done.warnings[-1]
     assert "duplicate charge" in done.warnings[-1]
+
+
+def test_so_are_edits_whose_file_is_missing(bench: Bench) -> None:
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    before = results(bench, key)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    (edits,) = bench.folder.spool.glob("edit_*.jsonl")
+    edits.unlink()
+    _, done = rebuilt(bench)
+    assert results(bench, key) == before
+    assert done.warnings[-1].startswith(f"The edits of 1 replay are lost (spool/{edits.name})")
