@@ -133,6 +133,15 @@ async def test_hostile_ids_and_errors_are_copied_harmlessly(tmp_path: Path) -> N
         assert not hidden("".join(lines(pilot)))
 
 
+async def test_an_empty_list_is_not_exported(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed"))
+    async with opened(made) as pilot:
+        await until_shown(pilot, "▸ in progress")
+        await pilot.press("tab", "e")
+        await until_told(pilot, "This list is empty. Tab goes to another one.")
+
+
 async def test_e_exports_the_selected_rows_else_all(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from support.console.console_builders import LedgerBuilder
+from support.console.console_builders import Failure, LedgerBuilder
 from support.console.console_pilot import (
     app_of,
     in_another_process,
@@ -223,7 +223,7 @@ async def test_columns_that_were_shown_stay_until_the_screen_is_left(tmp_path: P
     def header() -> str:
         return next((line for line in lines(pilot) if " ETA " in line), "")
 
-    async with opened(made) as pilot:
+    async with opened(made, (140, 40)) as pilot:
         await until(pilot, lambda: "Problem" in header())
         made.collect(batch)
         await until_shown(pilot, "Open batches 1")
@@ -249,6 +249,64 @@ async def test_a_column_that_stays_empty_is_left_out_after_a_while(
         assert "Problem" in header()
         made.collect(batch)
         await until(pilot, lambda: " ETA " in header() and "Problem" not in header())
+
+
+async def test_a_column_kept_although_it_is_empty_displaces_no_other(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API" * 4)
+    made.accept(made.submit("other"))
+
+    def header() -> str:
+        return next((line for line in lines(pilot) if " ETA " in line), "")
+
+    async with opened(made, (90, 40)) as pilot:
+        await until(pilot, lambda: "Problem" in header())
+        assert "Model" not in header()
+        made.collect(batch)
+        await until(pilot, lambda: "Model" in header())
+
+
+async def test_a_list_that_was_left_for_another_shows_new_rows_at_its_top(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for number in range(3):
+        made.collected(f"feed-{number}", 2, [Failure()])
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Latest errors 3")
+        for name in ("ended", "errors"):
+            await until(pilot, lambda name=name: table(pilot, name).has_focus)
+            await pilot.press("j", "tab")
+            await until(pilot, lambda name=name: not table(pilot, name).has_focus)
+            assert table(pilot, name).cursor_row == 1
+        made.clock.advance(60)
+        made.collected("later", 2, [Failure()])
+        await until_shown(pilot, "Latest errors 4")
+        for name in ("ended", "errors"):
+            await until(pilot, lambda name=name: table(pilot, name).row_count == 4)
+            shown_list = table(pilot, name)
+            assert (shown_list.cursor_row, shown_list.scroll_offset.y) == (0, 0)
+
+
+async def test_a_list_with_a_selection_stays_where_it_was_left(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for number in range(3):
+        made.collected(f"feed-{number}", 2, [Failure()])
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Latest errors 3")
+        await pilot.press("space", "tab")
+        made.collected("later", 2, [Failure()])
+        await until_shown(pilot, "Ended 4")
+        assert table(pilot, "ended").cursor_row == 2
+
+
+async def test_the_key_of_the_screen_that_is_shown_leads_to_its_first_list(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("feed", 2, [Failure()])
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Latest errors 1")
+        await pilot.press("tab")
+        await until(pilot, lambda: table(pilot, "errors").has_focus)
+        await pilot.press("1")
+        await until(pilot, lambda: table(pilot, "ended").has_focus)
 
 
 async def test_an_untouched_list_shows_new_rows_at_its_top(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from support.console.command_pilot import (
     to_errors,
     to_preview,
 )
-from support.console.console_pilot import app_of, shown, until, until_seen, until_shown
+from support.console.console_pilot import app_of, shown, table, until, until_seen, until_shown
 
 from core.api.client import AnthropicApi
 from core.commands import planner
@@ -31,7 +31,6 @@ from titan_console.session.poll_helper import PollResult
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewDialog
 from titan_console.tui.widgets.command_bar import CommandBar
-from titan_console.tui.widgets.record_table import RecordTable
 
 
 @pytest.fixture
@@ -252,26 +251,14 @@ async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
             await until_shown(pilot, "⊘ canceling")
 
 
-async def test_the_buttons_that_fit_are_reached_by_tab(bench: Bench) -> None:
+async def test_tab_goes_from_list_to_list_and_past_the_buttons(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench) as pilot:
-        await to_errors(pilot)
-        await pilot.press("tab", "right", "enter")
-        await to_preview(pilot, "Sync 1 request ")
-        assert "synchronously at most $0.0" in shown(pilot)
-
-
-@pytest.mark.parametrize("keys", [("escape",), ("3",), ("1", "3")])
-async def test_the_list_gets_the_focus_back_from_the_buttons(
-    bench: Bench, keys: tuple[str, ...]
-) -> None:
-    failed(bench, 1)
-    async with console(bench) as pilot:
-        await to_errors(pilot)
-        await pilot.press("tab")
-        assert isinstance(pilot.app.focused, CommandBar)
-        await pilot.press(*keys)
-        await until(pilot, lambda: isinstance(pilot.app.focused, RecordTable))
+        await until(pilot, lambda: table(pilot, "ended").has_focus)
+        walk = (("tab", "errors"), ("tab", "open"), ("shift+tab", "errors"), ("tab", "open"))
+        for key, name in walk:
+            await pilot.press(key)
+            await until(pilot, lambda name=name: table(pilot, name).has_focus)
 
 
 async def test_without_room_for_buttons_the_line_of_keys_has_the_commands(bench: Bench) -> None:

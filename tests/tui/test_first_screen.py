@@ -275,6 +275,17 @@ async def test_columns_without_room_are_marked(tmp_path: Path) -> None:
         await until(pilot, lambda: "◐ no room" not in shown(pilot))
 
 
+async def test_a_chosen_column_without_content_is_marked_as_empty(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed"))
+    async with opened(made) as pilot:
+        await until_shown(pilot, "feed")
+        await pilot.press("c")
+        await until_shown(pilot, "Space shows or hides")
+        assert "(empty now)" in row_with(pilot, "● Risk")
+        assert "(empty now)" not in row_with(pilot, "● Status")
+
+
 async def test_filters_are_saved_applied_and_deleted(tmp_path: Path) -> None:
     made = a_named_ledger(tmp_path)
     async with opened(made) as pilot:

@@ -331,12 +331,13 @@ class TitanApp(App[None]):
             page.show()
 
     def action_go(self, mode: str) -> None:
-        """Go to a numbered screen as it was left; from there, to its list."""
+        """Go to a numbered screen as it was left; from there, to its list, and then to its top."""
         page = self.screen
         if not isinstance(page, Page):
             return
         if mode == self.current_mode:
-            page.leave_buttons()
+            if len(self.screen_stack) == 1:
+                page.focus_first_list()
             self._close_pages()
         else:
             self._switch(mode)
@@ -383,7 +384,7 @@ class TitanApp(App[None]):
         page = self.page()
         if self._commands.dismiss_message():
             self.show()
-        if page is None or page.leave_buttons() or page.step_back():
+        if page is None or page.step_back():
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()

@@ -39,9 +39,6 @@ RENAMED = {
     "verb.replay": "command.replay",
     "verb.sync": "command.sync",
     "verb.withdraw": "command.withdraw",
-    "verbs.left": "commands.left",
-    "verbs.press": "commands.press",
-    "verbs.right": "commands.right",
 }
 _KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.events import Click
+from textual.events import Click, DescendantFocus
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
@@ -201,10 +201,8 @@ class Page(Screen[None]):
     def leave(self) -> None:
         """Another screen is shown: at the next visit the columns are fitted anew.
 
-        Lists that the operator has not moved in show their newest rows then, and a list has the
-        focus.
+        Lists that the operator has not moved in show their newest rows then.
         """
-        self.leave_buttons()
         for table in self.query(RecordTable):
             table.measure_again()
         for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
@@ -228,12 +226,12 @@ class Page(Screen[None]):
         """Drop one thing that the page holds, such as its selection; whether there was one."""
         return self.clear_selected_rows()
 
-    def leave_buttons(self) -> bool:
-        """Give the focus back to the list in use; whether a button had it."""
-        if self.focused is not self._command_bar or self._list_in_use is None:
-            return False
-        self._list_in_use.focus()
-        return True
+    def focus_first_list(self) -> None:
+        """Focus the first list with rows."""
+        lists = (table for table in self.query(RecordTable) if table.row_count and table.focusable)
+        first = next(lists, None)
+        if first is not None:
+            first.focus()
 
     def clear_selected_rows(self) -> bool:
         """Clear what is selected in its lists; whether anything was."""
@@ -311,8 +309,11 @@ class Page(Screen[None]):
         self._show_lines(self.state.now())
         self._show_commands()
 
-    def on_descendant_focus(self) -> None:
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Another list has the focus."""
+        if isinstance(event.widget, RecordTable):
+            for table in self.query(RecordTable):
+                table.was_left = table is not event.widget and table.cursor_row > 0
         self.show_about()
         self._show_commands()
 

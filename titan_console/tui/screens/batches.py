@@ -108,7 +108,7 @@ class BatchesScreen(SplitPage):
             id="ended-table",
         )
         # New ones appear at its top until the operator moves down.
-        self._ended_table.is_following = True
+        self._ended_table.follows_at_top = True
         self._ended = Section("No batch has ended yet.", (), id="ended", table=self._ended_table)
         self._errors = Section("No errors.", batch_rows.ERROR_COLUMNS, id="errors")
         self._is_focused = False

@@ -17,7 +17,8 @@ from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 # So long a mark may be that of an earlier list.
 _REDRAW_S = 0.5
-_CHOICES = (Column("name", "Column", 20, 0, grow=1), Column("room", "", 9, 1))
+_CHOICES = (Column("name", "Column", 20, 0, grow=1), Column("room", "", 11, 1))
+_NO_ROOM, _EMPTY = Cell("◐ no room", Tone.WARN), Cell("(empty now)", Tone.DIM)
 
 
 def start(page: Page) -> None:
@@ -95,9 +96,10 @@ class ColumnsDialog(Dialog[None]):
         self._mark()
 
     def _draw(self) -> None:
-        """The names, and which columns have no room now."""
-        narrow = self._list.columns_without_room()
-        self._choices.show([_choice(c, has_room=c.key not in narrow) for c in self._list.columns])
+        """The names, and which columns have no room or nothing to say now."""
+        notes = dict.fromkeys(self._list.columns_without_room(), _NO_ROOM)
+        notes |= dict.fromkeys(self._list.empty_columns(), _EMPTY)
+        self._choices.show([_choice(c, notes.get(c.key, Cell(""))) for c in self._list.columns])
 
     def _mark(self) -> None:
         self._choices.selection.clear()
@@ -111,7 +113,5 @@ class ColumnsDialog(Dialog[None]):
         self._page.save_preferences()
 
 
-def _choice(column: Column, *, has_room: bool) -> Row:
-    name = column.label or column.key
-    cells = {"name": Cell(f" {name}"), "room": Cell("" if has_room else "◐ no room", Tone.WARN)}
-    return Row(column.key, cells)
+def _choice(column: Column, note: Cell) -> Row:
+    return Row(column.key, {"name": Cell(f" {column.label or column.key}"), "room": note})

@@ -40,9 +40,17 @@ def start(page: Page) -> None:
     """Ask in which format."""
     table = current_record.list_of(page) or _only_list(page)
     if table is None or not table.row_count:
-        current_record.notify(page, "No list to export here.")
+        current_record.notify(page, _nothing(page))
         return
     page.run_worker(_export(page, table), exit_on_error=True)
+
+
+def _nothing(page: Page) -> str:
+    lists = [table for table in page.query(RecordTable) if table.focusable]
+    if not lists:
+        return "No list to export here."
+    other = " Tab goes to another one." if any(table.row_count for table in lists) else ""
+    return f"This list is empty.{other}"
 
 
 def _only_list(page: Page) -> RecordTable | None:

@@ -86,6 +86,8 @@ class RecordTable(ScrollView, can_focus=True):
         """`columns` from left to right."""
         super().__init__(id=id)
         self.cursor_row = 0
+        # Whether the operator has moved in it, and then to another list.
+        self.was_left = False
         self.show_header = True
         self.selection: Selection = NameSelection()
         self._drawing = RowDrawing(self, columns)
@@ -99,15 +101,22 @@ class RecordTable(ScrollView, can_focus=True):
     # What is shown
 
     def show(self, records: Sequence[Row]) -> None:
-        """Show these rows; without focus and at the top, the cursor stays at the top."""
+        """Show these rows; without focus, the cursor stays at the top, or returns to it."""
         self.measure(records)
         before, self._rows = self._rows, {row.key: row for row in records}
         keys = list(self._rows)
         if keys == self._keys:
             self._show_changes(before)
             return
+        if self.returns_to_top:
+            self.cursor_row = 0
         at_the_top = not self.has_focus and self.cursor_row == 0
         self.show_keys(keys, follow=at_the_top)
+
+    @property
+    def returns_to_top(self) -> bool:
+        """Whether other rows are shown from the top: else those above would not be noticed."""
+        return self.was_left and not self.selection
 
     def _show_changes(self, before: Mapping[Key, Row]) -> None:
         """Redraw the rows that have changed."""
@@ -173,6 +182,10 @@ class RecordTable(ScrollView, can_focus=True):
     def columns_without_room(self) -> set[str]:
         """The keys of columns that would be shown in a wider terminal."""
         return self._drawing.without_room(self.scrollable_content_region.width)
+
+    def empty_columns(self) -> set[str]:
+        """The keys of columns that are left out until they have something to say."""
+        return self._drawing.empty(self.scrollable_content_region.width)
 
     def choose_columns(self, choice: Mapping[str, bool]) -> None:
         """Show or hide these; the others as by default."""

@@ -53,6 +53,8 @@ class Column(Struct, frozen=True):
 # The widest text of each column, by its key; 0 for an empty one.
 Content = Mapping[str, int]
 _CHOSEN = 2
+# Added to the priority of a column that is kept although it is empty.
+_LAST = 1000
 # Names take at most that share of the width; so many cells of it they leave to no other column.
 _NAMES_OF_FIVE = 4
 _NAMES_KEEP = 48
@@ -112,6 +114,11 @@ def _sized(column: Column, content: Content) -> Column:
     return replace(
         column, width=min(column.width, needed), widest=max(1, min(column.widest, needed))
     )
+
+
+def _last(column: Column) -> Column:
+    """The column, for what the others leave."""
+    return replace(column, priority=column.priority + _LAST, keeps_room=False, is_name=False)
 
 
 def _with_names(columns: Sequence[Column], width: int) -> list[Column]:
@@ -200,6 +207,8 @@ class RowDrawing:
         # The column that the rows are sorted by, and whether the order is reversed.
         self.order: tuple[str, bool] | None = None
         self._content: dict[str, int] | None = None
+        # Columns with something to say in the rows of now.
+        self._full: set[str] = set()
         # Columns that were empty when that was last looked at.
         self._empty: set[str] = set()
         # By column, the most characters after the point of dollars.
@@ -248,15 +257,19 @@ class RowDrawing:
         before = self._content
         content = dict(before) if is_more and before else {}
         decimals = dict(self._decimals) if is_more else {}
+        full_before, full = self._full, set[str]()
         for column, text in self._filled(rows):
+            full.add(column.key)
             content[column.key] = max(content.get(column.key, 0), cells(text))
             if column.right and (own := _decimals(text)):
                 decimals[column.key] = max(decimals.get(column.key, 0), own)
-        if not content or (content == before and decimals == self._decimals):
+        self._full = full
+        is_same = content == before and full == full_before
+        if not content or (is_same and decimals == self._decimals):
             return False
         is_aligned_anew, self._decimals = decimals != self._decimals, decimals
         self._content = content
-        is_fitted = self._width < 0 or self._fitted == fit(self.shown(), self._width, content)
+        is_fitted = self._width < 0 or self._fitted == self._fit_to(self._width)
         if is_fitted and not is_aligned_anew:
             return False
         self._width = -1
@@ -288,9 +301,16 @@ class RowDrawing:
         """The columns to show that have something to say, but no room in a line of that width."""
         self._fit(width)
         drawn = {column.key for column, _ in self._fitted}
-        content = self._content
-        filled = {c.key for c in self.shown() if content is None or content.get(c.key)}
-        return filled - drawn
+        return {c.key for c in self.shown() if self._is_full(c)} - drawn
+
+    def empty(self, width: int) -> set[str]:
+        """The columns to show that are left out of such a line, because they are empty now."""
+        self._fit(width)
+        drawn = {column.key for column, _ in self._fitted}
+        return {c.key for c in self.shown() if not self._is_full(c)} - drawn
+
+    def _is_full(self, column: Column) -> bool:
+        return self._content is None or column.key in self._full
 
     def column_at(self, x: int, width: int) -> str | None:
         """The key of the column at that cell of a line."""
@@ -333,8 +353,15 @@ class RowDrawing:
 
     def _fit(self, width: int) -> None:
         if width != self._width:
-            self._width, self._fitted = width, fit(self.shown(), width, self._content)
+            self._width, self._fitted = width, self._fit_to(width)
             self._strips.clear()
+
+    def _fit_to(self, width: int) -> list[tuple[Column, int]]:
+        """The columns that fit; one that is kept although it is empty takes no other's room."""
+        found = self.shown()
+        if self._content is not None and self._full:
+            found = [c if c.key in self._full or c.is_sorted else _last(c) for c in found]
+        return fit(found, width, self._content)
 
     def _draw(self, state: RowState, width: int, row: Row | None) -> Strip:
         table = self._table

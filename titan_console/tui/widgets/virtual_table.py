@@ -205,7 +205,11 @@ class VirtualTable(RecordTable, Generic[Record]):
     def _take_keys(self, listed: _Listed) -> None:
         is_first = not self.is_loaded
         self._is_taking = True
-        at_top, self._starts_at_top = self.is_following or self._starts_at_top, False
+        returns = self.returns_to_top and listed.keys != self._keys
+        if returns:
+            self.is_following, self._was_moved = self.follows_at_top, False
+        at_top = self.is_following or self._starts_at_top or returns
+        self._starts_at_top = False
         self._was_moved = self._was_moved or self.scroll_offset.y != self._own_scroll
         if at_top:
             self.cursor_row = 0
