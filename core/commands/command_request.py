@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -10,8 +10,8 @@ from core.commands.body_edits import Params
 from state.operations.commands import Action
 from state.operations.selection import Filter
 
-# A longer list of names is cut: such a command line is not readable.
-MOST_NAMES = 8
+# A longer list of names is not readable.
+_MOST_SHOWN = 8
 _NAMES_SHOWN = 3
 
 
@@ -32,31 +32,37 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
     bodies: Mapping[str, Params] = field(default_factory=dict[str, Params])
 
 
-def command_line(request: CommandRequest, chosen: Sequence[str] = ()) -> str:
-    """The same request as a command line, quoted for a shell, with `--yes`.
+def command_line(request: CommandRequest, *, asks: bool = False) -> str:
+    """The same request as a command line, quoted for a shell; with `--yes` unless it `asks`.
 
-    `chosen` names the items of a frozen selection; of a long one only the first, then `...`.
+    A frozen selection is named first: see `core.commands.equivalent_filter`.
     """
-    names = _shortened(request.wanted.names)
-    if request.wanted.is_frozen:
-        names += _shortened(chosen)
-    parts = ["titan-console", request.action.value, "--yes", *_options(request)]
+    names = request.wanted.names
+    parts = ["titan-console", request.action.value, *([] if asks else ["--yes"])]
+    parts += _options(request)
     if any(name.startswith("-") for name in names):
         parts.append("--")
     return shlex.join([*parts, *names])
 
 
-def _shortened(names: Sequence[str]) -> list[str]:
-    return list(names) if len(names) <= MOST_NAMES else [*names[:_NAMES_SHOWN], "..."]
+def shortened(line: str) -> str:
+    """The command line as it is shown: of many names only the first, and how many there are."""
+    words = shlex.split(line)
+    named = [at for at, word in enumerate(words) if at > 1 and not word.startswith("-")]
+    after = words.index("--") + 1 if "--" in words else next(iter(named), len(words))
+    names = words[after:]
+    if len(names) <= _MOST_SHOWN:
+        return line
+    shown = shlex.join([*words[:after], *names[:_NAMES_SHOWN]])
+    return f"{shown} … ({len(names) - _NAMES_SHOWN:,} more names)"
 
 
 def with_option(line: str, option: str, value: str) -> str:
-    """The same command line with that option, unless its value is empty."""
-    if not value:
+    """The same command line with that option, unless its value or the line is empty."""
+    if not value or not line:
         return line
-    words = shlex.split(line)
-    after = words.index("--yes") + 1
-    return shlex.join([*words[:after], f"{option}={value}", *words[after:]])
+    before, yes, after = line.partition(" --yes")
+    return f"{before}{yes} {shlex.quote(f'{option}={value}')}{after}"
 
 
 def _options(request: CommandRequest) -> Iterator[str]:
@@ -82,8 +88,8 @@ def _options(request: CommandRequest) -> Iterator[str]:
 
 
 def _setting(value: object) -> str:
-    """The value as `--set` parses it: a string is quoted only where it would parse as JSON."""
-    if not isinstance(value, str):
+    """The value as `--set` parses it: a string with line ends, or that would parse, is JSON."""
+    if not isinstance(value, str) or not value.isprintable():
         return json.dumps(value)
     try:
         json.loads(value)

@@ -5,15 +5,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.batches import budget_admission
 from core.batches.engine_context import Context
-from core.commands import body_edits, params_edit, preview, skipped_text
-from core.commands.command_request import MOST_NAMES, CommandRequest, command_line
-from core.commands.eligibility import check_eligibility, choose_workflows
+from core.commands import body_edits, equivalent_filter, params_edit, preview, skipped_text
+from core.commands.command_request import CommandRequest, command_line
+from core.commands.eligibility import Eligibility, check_eligibility, choose_workflows
 from core.commands.params_edit import EditableParams, EditSample
 from core.commands.preview import Preview
 from core.errors import PayloadError
@@ -143,7 +143,16 @@ def _plan_batches(context: Context, request: CommandRequest) -> Plan:
     batches = selection.cancelable_batches(context.ledger, request.wanted)
     if not batches:
         raise PayloadError("Nothing to cancel: no open batch matches.", code="nothing_to_do")
-    cli = command_line(request, previews.batch_keys(context.ledger, batches))
+    cli = command_line(request)
+    if request.wanted.is_frozen:
+        cli = _line_of(
+            request,
+            equivalent_filter.of_batches(
+                context.ledger,
+                batches,
+                lambda wanted: selection.cancelable_batches(context.ledger, wanted),
+            ),
+        )
     return Plan(
         request=request,
         items=IdList.of(batches),
@@ -153,13 +162,7 @@ def _plan_batches(context: Context, request: CommandRequest) -> Plan:
 
 def _plan_requests(context: Context, request: CommandRequest) -> Plan:
     edited = bool(request.changes or request.bodies)
-    found = check_eligibility(
-        context.ledger,
-        request.action,
-        _selected(context, request),
-        edited=edited,
-        force=request.force,
-    )
+    found = _eligible(context, request)
     if not found.ids:
         raise PayloadError(_nothing_left(request.action, found.skipped), code="nothing_to_do")
     edits = _edits(context, request, found.ids) if edited else ()
@@ -175,7 +178,7 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
             context,
             request.action,
             found,
-            cli=command_line(request, _names(context, request, found.ids)),
+            cli=_line_of_requests(context, request, found.ids),
             edits=edits,
             numbers=numbers,
         ),
@@ -188,6 +191,16 @@ def _budget_numbers(
 ) -> tuple[str, ...]:
     """What the command takes of each budget. Raises OverBudget, SettingsError."""
     return budget_admission.plan(context, ids, _KINDS[action], edits) if action in _KINDS else ()
+
+
+def _eligible(context: Context, request: CommandRequest) -> Eligibility:
+    return check_eligibility(
+        context.ledger,
+        request.action,
+        _selected(context, request),
+        edited=bool(request.changes or request.bodies),
+        force=request.force,
+    )
 
 
 def _selected(context: Context, request: CommandRequest) -> list[SelectedGroup]:
@@ -213,11 +226,24 @@ def _edits(context: Context, request: CommandRequest, chosen: IdList) -> tuple[E
     )
 
 
-def _names(context: Context, request: CommandRequest, chosen: IdList) -> list[str]:
-    """Names for a frozen selection on a command line: its batches, else the first requests."""
-    if request.wanted.batch_ids and not request.wanted.request_ids:
-        return previews.batch_keys(context.ledger, request.wanted.batch_ids)
-    return previews.custom_ids(context.ledger, list(islice(chosen, MOST_NAMES + 1)))
+def _line_of_requests(context: Context, request: CommandRequest, chosen: IdList) -> str:
+    """The command line for exactly these requests; empty where there is none."""
+    if not request.wanted.is_frozen:
+        return command_line(request)
+    wanted = request.wanted
+    return _line_of(
+        request,
+        equivalent_filter.of_requests(
+            context.ledger,
+            chosen,
+            lambda one: _eligible(context, replace(request, wanted=one)).ids,
+            batch_ids=() if wanted.request_ids else wanted.batch_ids,
+        ),
+    )
+
+
+def _line_of(request: CommandRequest, wanted: Filter | None) -> str:
+    return "" if wanted is None else command_line(replace(request, wanted=wanted))
 
 
 def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:

@@ -38,7 +38,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     requests; `canceled_batches` are those that it cancels, and `stopped_requests` the other
     requests in them, which return to the queue.
     `deadlines` are those of the submissions concerned, earliest first. `cli` is the command line
-    that makes the same request, `notes` are warnings.
+    that makes exactly the same request, empty where there is none; `notes` are warnings.
     """
 
     action: Action

@@ -4,8 +4,13 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
+from state.db import effective_attempt
 from state.db.dialect import LISTED, THEN_JOIN, as_list
 from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.sql_conditions import REVIEW_REASON
+from state.model.records import REVIEW_REASONS, Outcome
+from state.operations.selection import Filter
 
 
 class ModelGroup(Struct, frozen=True, kw_only=True):
@@ -64,6 +69,42 @@ def custom_ids(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     return _texts(ledger, sql, request_ids)
 
 
+def full_names(source: Source, request_ids: Collection[int]) -> list[str]:
+    """TAG/CUSTOM_ID of the requests, oldest first: a custom_id is unique only within its tag."""
+    sql = f"SELECT tag || '/' || custom_id FROM requests WHERE id IN {LISTED} ORDER BY id"  # noqa: S608 - our own words
+    return _texts(source, sql, request_ids)
+
+
+def submission_keys(source: Source, request_ids: Collection[int], *, limit: int) -> list[str]:
+    """The keys of the submissions of the requests, at most so many, oldest first."""
+    return _texts(
+        source,
+        "SELECT s.key FROM submissions s WHERE s.id IN (SELECT r.submission_id FROM requests r"  # noqa: S608 - our own words
+        f" WHERE r.id IN {LISTED}) ORDER BY s.id LIMIT {limit:d}",
+        request_ids,
+    )
+
+
+def common_filter(source: Source, request_ids: Collection[int], names: tuple[str, ...]) -> Filter:
+    """These names, with the outcome, error type and review reason that all requests have."""
+    parts = (("outcome", "a.outcome"), ("error_type", "a.error_type"), ("reason", REVIEW_REASON))
+    columns = ", ".join(
+        f"CASE WHEN count({sql}) = count(*) AND min({sql}) = max({sql}) THEN min({sql}) END"
+        f" AS {name}"
+        for name, sql in parts
+    )
+    (row,) = source.rows(
+        f"SELECT {columns} FROM requests r {effective_attempt.JOIN} WHERE r.id IN {LISTED}",  # noqa: S608 - our own words
+        as_list(request_ids),
+    )
+    return Filter(
+        names=names,
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        error_type=row["error_type"],
+        stop_reason=row["reason"] if row["reason"] in REVIEW_REASONS else None,
+    )
+
+
 def deadlines(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     """The deadlines of the requests, earliest first."""
     return _texts(
@@ -85,10 +126,10 @@ def deadlines_of_batches(ledger: Ledger, batch_ids: Collection[int]) -> list[str
     )
 
 
-def batch_keys(ledger: Ledger, batch_ids: Collection[int]) -> list[str]:
+def batch_keys(source: Source, batch_ids: Collection[int]) -> list[str]:
     """The keys of the batches."""
     sql = f"SELECT key FROM batches WHERE id IN {LISTED} ORDER BY id"  # noqa: S608 - our own words
-    return _texts(ledger, sql, batch_ids)
+    return _texts(source, sql, batch_ids)
 
 
 def counts(ledger: Ledger, batch_ids: Collection[int]) -> tuple[int, int]:
@@ -119,5 +160,5 @@ def paused_workflows(ledger: Ledger, request_ids: Collection[int]) -> list[str]:
     )
 
 
-def _texts(ledger: Ledger, sql: str, ids: Collection[int]) -> list[str]:
-    return [str(row[0]) for row in ledger.rows(sql, as_list(ids))]
+def _texts(source: Source, sql: str, ids: Collection[int]) -> list[str]:
+    return [str(row[0]) for row in source.rows(sql, as_list(ids))]

@@ -221,7 +221,7 @@ def test_a_frozen_selection_has_exactly_the_selected_items(bench: Bench) -> None
     assert tuple(planned.items) == (ids[1], ids[5])
     assert shlex.split(planned.preview.cli) == [
         *("titan-console", "replay", "--yes"),
-        *("feed-classify-2026-11-22-00002", "feed-classify-2026-11-22-00003"),
+        *("first/feed-classify-2026-11-22-00002", "second/feed-classify-2026-11-22-00003"),
     ]
     (batch,) = (b for b in batch_list.closed_batches(context.ledger, limit=9) if b.tag == "second")
     whole = planner.plan(
@@ -255,7 +255,8 @@ def test_a_million_selected_rows_are_one_selection(bench: Bench) -> None:
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=wanted)
     )
     assert planned.preview.count == 20
-    assert planned.preview.cli.endswith("-00002 feed-classify-2026-11-22-00003 ...")
+    names = shlex.split(planned.preview.cli)[3:]
+    assert names == [f"daily-feed/{request['custom_id']}" for request in some_requests(20)]
 
 
 def test_the_command_line_has_every_part_of_the_request(bench: Bench) -> None:
@@ -267,12 +268,19 @@ def test_the_command_line_has_every_part_of_the_request(bench: Bench) -> None:
         wanted=Filter(names=(key,), workflow=FEED),
         reason="it's over; go",
         canary=True,
-        changes={"max_tokens": 99, "system": "12", "model": "claude-opus-5"},
+        changes={"max_tokens": 99, "system": "12", "user": "a\nb", "model": "claude-opus-5"},
     )
     planned = planner.plan(bench.engine.context, request)
     assert shlex.split(planned.preview.cli) == [
         *("titan-console", "replay", "--yes", f"--workflow={FEED}", "--reason=it's over; go"),
-        *("--set=max_tokens=99", '--set=system="12"', "--model=claude-opus-5", "--canary", key),
+        *(
+            "--set=max_tokens=99",
+            '--set=system="12"',
+            r'--set=user="a\nb"',
+            "--model=claude-opus-5",
+            "--canary",
+            key,
+        ),
     ]
 
 

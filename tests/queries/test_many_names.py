@@ -8,7 +8,7 @@ from support.builders import some_requests
 from support.console.console_builders import Failure, LedgerBuilder
 from support.processes.terminal import Terminal
 
-from core.commands.command_request import CommandRequest, command_line
+from core.commands.command_request import CommandRequest, command_line, shortened
 from state.model.filter_terms import Field, Term
 from state.operations.commands import Action
 from state.operations.selection import Filter
@@ -36,9 +36,12 @@ def test_every_command_takes_them(tmp_path: Path) -> None:
     assert "no open batch matches" in canceled.err
 
 
-def test_a_long_list_of_names_is_cut_on_the_command_line_that_is_shown() -> None:
+def test_a_long_list_of_names_is_cut_only_where_the_command_line_is_shown() -> None:
     request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=NAMES))
-    assert command_line(request) == f"titan-console replay --yes {' '.join(NAMES[:3])} ..."
+    line = command_line(request)
+    assert line == f"titan-console replay --yes {' '.join(NAMES)}"
+    first = f"titan-console replay --yes {' '.join(NAMES[:3])}"
+    assert shortened(line) == f"{first} … (1,497 more names)"
 
 
 _Lister = Callable[[LedgerBuilder, tuple[Term, ...]], object]

@@ -89,7 +89,7 @@ async def test_y_and_a_letter_copies_a_part_of_the_request(tmp_path: Path) -> No
             assert json.loads(await copied(pilot, "p"))["max_tokens"] == 64
             assert await copied(pilot, "r") in ("news", "blog")
             assert json.loads(await copied(pilot, "w"))["type"] == "succeeded"
-            line = "titan-console show feed-classify-2026-11-22-00003"
+            line = "titan-console show daily-feed/feed-classify-2026-11-22-00003"
             assert await copied(pilot, "c") == line
             link = "titan://request/daily-feed/feed-classify-2026-11-22-00003"
             assert await copied(pilot, "l") == link

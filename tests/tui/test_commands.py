@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, a_bench
+from support.builders import Bench, a_bench, some_requests
 from support.console.command_pilot import (
     LARGE,
     SMALL,
@@ -23,6 +23,7 @@ from core.api.client import AnthropicApi
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import SettingsError
+from core.intake.options import SubmitOptions
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
 from titan_console.cli.exit_codes import Exit
@@ -62,14 +63,44 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
     assert command.who.startswith("console@")
     for text in (
         "3 requests: 3 selected (requests added later are not included)",
-        "titan-console replay --yes feed-classify-2026-11-22-00001",
-        "feed-classify-2026-11-22-00002",
-        "feed-classify-2026-11-22-00003",
+        "titan-console replay --yes",
+        "daily-feed/feed-classify-2026-11-22-00001",
+        "daily-feed/feed-classify-2026-11-22-00002",
+        "daily-feed/feed-classify-2026-11-22-00003",
         "batch at most $0.0",
         " · synchronously at most $0.0",
         "optional, for the event log",
     ):
         assert text in preview
+
+
+async def test_the_copied_command_line_names_each_request_with_its_tag(bench: Bench) -> None:
+    failed(bench, 12)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("A", "R")
+        await to_preview(pilot, "Replay 12 requests")
+        assert "(9 more names)" in shown(pilot)
+        await pilot.press("l")
+        await until_shown(pilot, "(copied)")
+    names = [f"daily-feed/{request['custom_id']}" for request in some_requests(12)]
+    assert pilot.app.clipboard.split() == ["titan-console", "replay", "--yes", *names]
+
+
+async def test_where_no_command_line_does_the_same_the_console_says_so(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    hidden = f"feed{chr(0x3164)}"
+    bench.engine.submit(some_requests(1), SubmitOptions(tag=hidden))
+    bench.poll_after(60)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("A", "R")
+        await to_preview(pilot, "Replay 1 request")
+        assert "none: a name of these requests" in shown(pilot)
+        await pilot.press("l")
+        notices = pilot.app._notifications
+        await until(pilot, lambda: any("Nothing to copy: a name" in one.message for one in notices))
+        assert pilot.app.clipboard == ""
 
 
 async def test_a_confirmed_command_clears_the_selection_and_a_canceled_one_keeps_it(

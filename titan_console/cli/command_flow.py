@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from core.bootstrap import open_engine
 from core.commands import executor, planner
-from core.commands.command_request import with_option
+from core.commands.command_request import shortened, with_option
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
 from core.commands.waiting_reason import waits_for
@@ -174,7 +174,7 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
         ("deadline", ", ".join(preview.deadlines)),
         *(("skipped", sentence) for sentence in preview.skipped_sentences()),
         *(("note", note) for note in preview.notes),
-        ("command", preview.cli),
+        ("command", shortened(preview.cli)),
     ]
 
 

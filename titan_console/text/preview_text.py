@@ -14,6 +14,7 @@ from titan_console.text import format as fmt
 from titan_console.text import ledger_messages
 from titan_console.text.command_labels import counted, noun
 from titan_console.text.format import Tone
+from titan_console.text.safe_text import clean
 
 if TYPE_CHECKING:
     from core.commands.preview import Preview
@@ -72,9 +73,20 @@ def _samples(preview: "Preview", label: str) -> list[Fact]:
     """The first names, unless the label is the only one, or the command line has them."""
     if preview.count == 1 and preview.samples[0] in label:
         return []
-    if set(preview.samples) <= set(shlex.split(preview.cli)):
+    named = {word.rpartition("/")[2] for word in shlex.split(preview.cli)}
+    if set(preview.samples) <= named:
         return []
     return [Fact(samples_label(preview), names(preview), Tone.DIM)]
+
+
+def command_line(preview: "Preview") -> tuple[str, str]:
+    """The command line that is copied, and why there is none."""
+    many = noun(preview.action, 2)
+    if not preview.cli:
+        return "", f"none: no short one selects exactly these {many}"
+    if clean(preview.cli) != preview.cli:
+        return "", f"none: a name of these {many} has characters that cannot be shown"
+    return preview.cli, ""
 
 
 def samples_label(preview: "Preview") -> str:

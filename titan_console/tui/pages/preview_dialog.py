@@ -178,7 +178,9 @@ class PreviewDialog(Dialog["Plan | None"]):
 
     def action_copy(self) -> None:
         """Copy the command line to the clipboard."""
-        line = self._command_line()
+        line, why_none = self._command_line()
+        if why_none:
+            self.notify(f"Nothing to copy: {why_none.removeprefix('none: ')}.", markup=False)
         if line:
             self.app.copy_to_clipboard(line)  # pyright: ignore[reportUnknownMemberType]
             self._show_command_line(aside="copied")
@@ -373,18 +375,22 @@ class PreviewDialog(Dialog["Plan | None"]):
         line.display = bool(problem)
 
     def _show_command_line(self, aside: str = "l copies it") -> None:
-        line = self._command_line()
-        facts = [preview_text.Fact("command", f"{line}  ({aside})", Tone.DIM)]
-        self.query_one("#command-line", Static).update(self._table(facts) if line else "")
+        line, why_none = self._command_line()
+        from core.commands.command_request import shortened  # noqa: PLC0415 - the plan has loaded it
 
-    def _command_line(self) -> str:
-        """The command line that does the same, cleaned of control characters."""
+        text = f"{shortened(line)}  ({aside})" if line else why_none
+        facts = [preview_text.Fact("command", text, Tone.DIM)]
+        self.query_one("#command-line", Static).update(self._table(facts) if text else "")
+
+    def _command_line(self) -> tuple[str, str]:
+        """The command line that does the same, and why there is none; both empty without a plan."""
         if self._plan is None:
-            return ""
+            return "", ""
         from core.commands.command_request import with_option  # noqa: PLC0415 - the plan has loaded it
 
-        reason = self.query_one("#reason", Input).value.strip()
-        return clean(with_option(self._plan.preview.cli, "--reason", reason))
+        reason = clean(self.query_one("#reason", Input).value.strip())
+        line, why_none = preview_text.command_line(self._plan.preview)
+        return with_option(line, "--reason", reason), why_none
 
     def _must_type(self, plan: "Plan") -> str:
         return preview_text.must_type(plan.preview)

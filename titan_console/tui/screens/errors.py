@@ -1,6 +1,5 @@
 """Errors grouped by workflow, kind and message; Enter opens the requests of a group."""
 
-import shlex
 from array import array
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from core.reporting.error_groups import ErrorGroup, GroupKey
 from state.db.reader import Source
 from state.model.filter_terms import Field, Term, ValuesTerm
 from state.model.timestamps import to_text
+from state.operations import selection
 from state.operations.commands import Action
 from state.queries import error_list, replays, request_list
 from state.queries.error_list import FailureGroups
@@ -29,6 +29,7 @@ from titan_console.session.console_state import ConsoleState
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
+from titan_console.text.safe_text import clean
 from titan_console.tui.pages import targets
 from titan_console.tui.pages.list_page import FilteredPage, Sort
 from titan_console.tui.pages.page import Parts, Records
@@ -301,15 +302,15 @@ class ErrorsScreen(FilteredPage):
         terms, now = self.filter.terms, self.state.now()
 
         def read(source: Source) -> dict[str, str]:
-            ids = list(error_groups.ids_of(source, group.key, terms, now))
-            rows = request_list.rows(source, ids[:_MOST_COPIED]).values()
+            ids = error_groups.ids_of(source, group.key, terms, now)
+            rows = request_list.rows(source, list(ids[:_MOST_COPIED])).values()
             names = [f"{row.tag}/{row.custom_id}" for row in rows]
             return {
                 "error": group.sample or group.key.fingerprint,
                 "fingerprint": group.key.fingerprint,
                 "requests": " ".join(names),
                 "tags": " ".join(group.tags),
-                "command line": shlex.join(["titan-console", "replay", *names]),
+                "command line": _replay_line(source, ids),
             }
 
         return read
@@ -340,6 +341,20 @@ class ErrorsScreen(FilteredPage):
             error_rows.arranged(groups, order, is_inverted=self.is_inverted),
             is_nested=order == GroupOrder.NESTED and not self.is_inverted,
         )
+
+
+def _replay_line(source: Source, ids: Sequence[int]) -> str:
+    """The command line that replays exactly these requests; empty where there is none."""
+    from core.commands import equivalent_filter  # noqa: PLC0415 - only for a copy
+    from core.commands.command_request import CommandRequest, command_line  # noqa: PLC0415 - as above
+
+    wanted = equivalent_filter.of_requests(
+        source, ids, lambda one: selection.request_ids(source, one)
+    )
+    if wanted is None:
+        return ""
+    line = command_line(CommandRequest(action=Action.REPLAY, wanted=wanted), asks=True)
+    return line if clean(line) == line else ""
 
 
 def _actions_of(groups: Sequence[ErrorGroup]) -> frozenset[Action]:

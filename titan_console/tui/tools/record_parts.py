@@ -97,7 +97,7 @@ def _of_request(source: Source, request: RequestRecord, bodies: BodyReader) -> l
         _part("body", payload(request, bodies), "json"),
         *_response(best, bodies),
         _part("error", _error(best)),
-        _part("command line", _command("show", request.custom_id)),
+        _part("command line", _command("show", f"{request.tag}/{request.custom_id}")),
         _part("link", links.to_request(request.tag, request.custom_id)),
         *(_json(to_builtins(record)) for record in exported),
     )
@@ -138,8 +138,9 @@ def _error(attempt: AttemptRecord | None) -> str:
 
 
 def _command(action: str, name: str) -> str:
-    """A command line with quoted names."""
-    return shlex.join(["titan-console", action, *(["--"] if name.startswith("-") else []), name])
+    """A command line with a quoted name; empty where a part of it cannot be shown."""
+    line = shlex.join(["titan-console", action, *(["--"] if name.startswith("-") else []), name])
+    return line if clean(line) == line else ""
 
 
 def whole_attempt(attempt: AttemptRecord, bodies: BodyReader) -> str:
