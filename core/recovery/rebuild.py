@@ -165,9 +165,10 @@ def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[Rec
         if found.status in NEVER_SENT:
             # The results are those of a batch with the same key.
             return 5 if has_results else -1
+        # In the order in which they were planned: the newest body of a request counts.
         if has_results:
             return 0
-        return 3 if found.requests is None else 1 + found.is_duplicate
+        return 3 if found.requests is None else int(found.is_duplicate)
 
     known: dict[str, RecoveredBatch] = {}
     for found in sorted(batches, key=order):

@@ -27,13 +27,13 @@ _STAGED = (
 _COLUMNS: Columns = {name: str if name in _TEXT else int for name in _STAGED}
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
 
-# Of a staged result `s`: its request `r` has an answer; or it is asked again, and the body of this
-# attempt had its answer before.
+# Of a staged result `s`: the body that this attempt sent has another answer. A request `r` that has
+# no edit and no answer is the usual one, and needs no search.
 _IS_DUPLICATE = (
-    "s.outcome = 'succeeded' AND (r.status = 'succeeded' OR (r.edit_id IS NOT NULL"
-    " AND coalesce(attempts.edit_id, 0) <> r.edit_id AND EXISTS (SELECT 1 FROM attempts o"
-    " WHERE o.request_id = r.id AND o.outcome = 'succeeded' AND o.batch_id <> attempts.batch_id"
-    " AND coalesce(o.edit_id, 0) = coalesce(attempts.edit_id, 0))))"
+    "s.outcome = 'succeeded' AND (r.status = 'succeeded' OR r.edit_id IS NOT NULL)"
+    " AND EXISTS (SELECT 1 FROM attempts o WHERE o.request_id = r.id AND o.outcome = 'succeeded'"
+    " AND o.batch_id <> attempts.batch_id"
+    " AND coalesce(o.edit_id, 0) = coalesce(attempts.edit_id, 0))"
 )
 
 
@@ -129,8 +129,9 @@ def commit(
 
     - Each staged result is the outcome of exactly one attempt. An attempt that had an outcome keeps
       it; only `missing` is replaced.
-    - A request is settled by its first success and by no later one. A later success is stored with
-      its cost as a duplicate.
+    - A request is settled by the first success of its newest body. A later success of the same body
+      is stored with its cost as a duplicate; one of an earlier body counts only where the newest
+      body has none.
     - A failure changes the status of a request only if no other attempt of it is active and no
       attempt succeeded.
     - The sums of the batch equal the sums of its attempts: they are counted again, not added to.
@@ -211,7 +212,7 @@ def _store_places(ledger: Ledger, staged: Staged, batch: Batch) -> None:
 
 
 def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
-    """Store outcome, usage and cost of each staged result; a second success is a duplicate."""
+    """Store outcome, usage and cost of each result; a second success of a body is a duplicate."""
     copied = ", ".join(f"{name} = s.{name}" for name in _COPIED)
     return ledger.execute(
         f"UPDATE attempts SET {copied}, active = 0,"  # noqa: S608 - our own column names
@@ -240,14 +241,15 @@ def _has_all_outcomes(ledger: Ledger, batch: Batch) -> bool:
 
 
 def _settle_requests(ledger: Ledger, batch: Batch) -> None:
-    """Settle requests by their first success; a failure only ends requests in flight here.
+    """Settle requests by the first success of their newest body; a failure ends those in flight here.
 
     A request that had succeeded, was sent again and failed, is settled by its earlier success.
     """
     ledger.execute(
         "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome = 'succeeded'"
-        " AND requests.status <> 'succeeded' AND a.duplicate = 0",
+        " AND requests.status <> 'succeeded' AND a.duplicate = 0"
+        " AND coalesce(a.edit_id, 0) = coalesce(requests.edit_id, 0)",
         batch.id,
     )
     ledger.execute(

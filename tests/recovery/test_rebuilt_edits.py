@@ -180,3 +180,55 @@ def test_so_are_edits_whose_file_is_missing(bench: Bench) -> None:
     _, done = rebuilt(bench)
     assert results(bench, key) == before
     assert done.warnings[-1].startswith(f"The edits of 1 replay are lost (spool/{edits.name})")
+
+
+@pytest.mark.parametrize("lost", ["-2", "-3", "*"])
+def test_results_that_are_downloaded_again_change_nothing(bench: Bench, lost: str) -> None:
+    """The newest body counts, whichever answer comes last, and each body was meant to be paid."""
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    for max_tokens in (9, 11):
+        _replay(bench, key, max_tokens=max_tokens)
+        poll_until_done(bench)
+    answers, figures = results(bench, key), _figures(bench)
+    for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
+        path.unlink()
+    _, done = rebuilt(bench)
+    assert done.warnings == []
+    poll_until_done(bench)
+    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    check_billing(bench)
+
+
+def test_nor_do_answers_that_are_collected_again_beside_an_edited_replay(bench: Bench) -> None:
+    bench.faults.add("results:cut:times=1")
+    key = bench.submit(6).submission.key
+    bench.poll_after(900)
+    _replay(bench, key, max_tokens=9)
+    poll_until_done(bench)
+    answers, figures = results(bench, key), _figures(bench)
+    assert not any(row[5] for row in figures)
+    _, done = rebuilt(bench)
+    assert done.warnings == []
+    poll_until_done(bench)
+    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    check_billing(bench)
+
+
+@pytest.mark.parametrize("lost", ["-2", "-3", "-?"])
+def test_nor_does_it_after_a_restore(bench: Bench, lost: str) -> None:
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    backup = bench.folder.root / "backup.db"
+    assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
+    for max_tokens in (9, 11):
+        _replay(bench, key, max_tokens=max_tokens)
+        poll_until_done(bench)
+    answers, figures = results(bench, key), _figures(bench)
+    for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
+        path.unlink()
+    _, done = restored(bench, backup)
+    assert done.warnings == []
+    poll_until_done(bench)
+    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    check_billing(bench)
