@@ -89,6 +89,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
                     results=results,
                     stats=stats,
                     rejected=rejected,
+                    keeps_foreign=_has_local_results(context, batch),
                 )
                 staged.add_rows(reader.results(pieces))
                 new, unlisted = reader.new, reader.unlisted

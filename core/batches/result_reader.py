@@ -41,14 +41,20 @@ class ResultReader:
         results: ResultsFile,
         stats: CollectStats,
         rejected: RejectedLines,
+        keeps_foreign: bool = False,
     ) -> None:
-        """`to_custom_id` maps an id in the response to the caller's."""
+        """`to_custom_id` maps an id in the response to the caller's.
+
+        `keeps_foreign`: lines of unknown requests stay in the file of results. Where it is the only
+        copy, a rebuild with a complete spool file finds them there.
+        """
         self._context = context
         self._batch = batch
         self._to_custom_id = to_custom_id
         self._file = results
         self._stats = stats
         self._rejected = rejected
+        self._keeps_foreign = keeps_foreign
         self._at = from_text(batch.accepted_ts or batch.created_ts)
         self._check = AnswerCheck(context.ledger, batch)
         # By custom_id: the request while its result is awaited, then the checksum of its line as a
@@ -115,6 +121,8 @@ class ResultReader:
         if request_id is None:
             self._stats.foreign += 1
             self._rejected.add(line)
+            if self._keeps_foreign:
+                self._file.write(line)
         return request_id
 
     def _unlisted_id(self, custom_id: str) -> int | None:

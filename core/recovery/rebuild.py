@@ -86,6 +86,7 @@ def rebuild(context: Context) -> RebuildSummary:
         if files.names_all_sent and not batches:
             done.queued += submission.request_count
             continue
+        done.warnings += _incomplete_spool(context, submission, batches)
         for found in known_first(context, batches):
             add_recovered_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
@@ -125,9 +126,7 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
             if results is not None:
                 yield (
                     f"{results.parent.name}/{results.name} is not in the ledger: the file with its"
-                    f" requests, spool/{key}.jsonl, is missing. Restore it and run `titan-console"
-                    " rebuild` again. If the job submits these requests first, they are charged a"
-                    " second time."
+                    f" requests, spool/{key}.jsonl, is missing. {recovered_files.RESTORE_SPOOL}"
                 )
             elif batch.remote_id and not batch.completed_ts:
                 yield (
@@ -137,12 +136,45 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
                 )
 
 
+def _incomplete_spool(
+    context: Context, submission: Submission, batches: list[RecoveredBatch]
+) -> Iterator[str]:
+    """The first batch that had requests which the spool file has no more."""
+    for found in batches:
+        there, count = _requests_there(context, submission, found)
+        if there < count:
+            yield (
+                f"spool/{submission.key}.jsonl has {there:,} of the {count:,} requests of"
+                f" {found.key}. {recovered_files.RESTORE_SPOOL}"
+            )
+            return
+
+
+def _requests_there(
+    context: Context, submission: Submission, found: RecoveredBatch
+) -> tuple[int, int]:
+    """How many requests of the batch are in the ledger, and how many it had, as its files say."""
+    ledger, count = context.ledger, found.request_count
+    if found.requests is not None:
+        bounds = [offset for run in found.requests for offset in run]
+        if rebuilding.has_bodies_at(ledger, submission.id, bounds):
+            return count, count
+        return len(request_ranges.request_ids(ledger, submission.id, found.requests)), count
+    if found.tag:
+        return submission.request_count, count
+    results = recovered_files.results_of(context.folder, found)
+    ids = recovered_files.custom_ids(results) if results else set[str]()
+    return len(rebuilding.answered(ledger, submission.id, ids)), len(ids)
+
+
 def _without_edits(context: Context, files: RecoveredFiles) -> Iterator[str]:
-    """What follows from edits that no line of the mirror names, or whose bodies are not there."""
+    """What follows from edits that no line of the mirror names, or of which a body is not there."""
     there = recovered_batches.edit_files(context.folder)
     keys = rebuilding.submission_keys(context.ledger)
-    named = recovered_files.edits_named(files.batches[key] for key in keys & files.batches.keys())
-    lost = (there | named) - rebuilding.edit_files(context.ledger)
+    batches = [found for key in keys & files.batches.keys() for found in files.batches[key]]
+    named = recovered_files.edits_named(batches)
+    lost = (there | named.keys()) - rebuilding.edit_files(context.ledger)
+    lost |= recovered_files.incomplete_edits(context.folder, named)
     if lost:
         example = min(lost, key=lambda name: (name not in there, name))
         yield (

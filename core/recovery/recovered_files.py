@@ -6,7 +6,7 @@ lines have the requests.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,12 @@ from state.model.timestamps import to_text
 from state.recovery import recovered_batches, results_on_disk
 from state.recovery.recovered_batches import RecoveredBatch, submission_key
 
+# What helps where a spool file lacks requests that were sent.
+RESTORE_SPOOL = (
+    "Restore that file from a backup, move titan.db to another folder and run"
+    " `titan-console rebuild --yes` again. If the job submits these requests first, they are"
+    " charged a second time."
+)
 _EDIT_FILE = re.compile(r"edit_[0-9a-z]+\.jsonl")
 
 
@@ -78,15 +84,26 @@ def edits_of(folder: Folder, batch: RecoveredBatch) -> list[tuple[str, Bodies]] 
     ]
 
 
-def edits_named(submissions: Iterable[Iterable[RecoveredBatch]]) -> set[str]:
-    """The names of the files with edited bodies that the lines of these submissions name."""
-    return {
-        name
-        for batches in submissions
-        for found in batches
-        for name, _first, _last in found.edits or ()
-        if _EDIT_FILE.fullmatch(name)
-    }
+def edits_named(batches: Iterable[RecoveredBatch]) -> dict[str, set[int]]:
+    """The files with edited bodies that the lines of these batches name, with offsets in each."""
+    found: dict[str, set[int]] = {}
+    for batch in batches:
+        for name, first, last in batch.edits or ():
+            if _EDIT_FILE.fullmatch(name):
+                found.setdefault(name, set()).update((first, last))
+    return found
+
+
+def incomplete_edits(folder: Folder, named: Mapping[str, Collection[int]]) -> set[str]:
+    """Those of the files that have no body at one of these offsets, or an unreadable line."""
+    found = set[str]()
+    for name, offsets in named.items():
+        if archive.exists(folder.spool / name):
+            unreadable: list[int] = []
+            bodies = recovered_batches.bodies(folder.spool / name, unreadable)
+            if not {at for _, _, at, _ in bodies}.issuperset(offsets) or unreadable:
+                found.add(name)
+    return found
 
 
 def _edited_bodies(spool: Path, offsets: range, betas: str) -> Bodies:

@@ -54,9 +54,10 @@ def add_submission(
     unreadable: list[int] = []
     with submissions.staged(context.ledger, _spooled(spool, batches, seen, unreadable)) as staged:
         if unreadable:
+            what_helps = recovered_files.RESTORE_SPOOL if batches else "Submit them again."
             warnings.append(
                 f"spool/{spool.name}: {unreadable_lines(unreadable)}. These requests are"
-                " not in the ledger; submit them again."
+                f" not in the ledger. {what_helps}"
             )
         if not seen:
             raise EmptySpoolError("it has no request.")

@@ -241,7 +241,7 @@ def _has_all_outcomes(ledger: Ledger, batch: Batch) -> bool:
 
 
 def _settle_requests(ledger: Ledger, batch: Batch) -> None:
-    """Settle requests by the first success of their newest body; a failure ends those in flight here.
+    """Settle requests by the first success of their newest body; a failure ends them in flight.
 
     A request that had succeeded, was sent again and failed, is settled by its earlier success.
     """

@@ -8,7 +8,7 @@ from msgspec import Struct
 from state.batches import batch_planning
 from state.batches.leases import named
 from state.batches.sending import RemoteState, bind_remote
-from state.db.ledger import Ledger
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import DEFAULT_LANE, Batch
@@ -273,8 +273,9 @@ def batch_of_nonce(ledger: Ledger, nonce: str) -> Batch | None:
 def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
     """The nonce shows that the POST of `batch` made this orphan: its own batch, or a duplicate.
 
-    A row without an answer becomes the batch. A row that has its batch, or was released as not
-    sent, gets a duplicate batch: its results are collected, its cost is duplicate spend.
+    A row without an answer becomes the batch, and so does one whose results a rebuild found on
+    disk. A row that has its batch, or was released as not sent, gets a duplicate batch: its results
+    are collected, its cost is duplicate spend.
     """
     with ledger.transaction("claim") as tx:
         taken = ledger.execute(
@@ -288,6 +289,8 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
         # Another lane at the same API may list it, too.
         ledger.execute("UPDATE orphans SET verdict = 'own' WHERE remote_id = ?", orphan.remote_id)
         if bind_remote(ledger, tx, batch.id, remote, batch.account, identified_by="nonce"):
+            return
+        if _identify_collected(ledger, tx, batch, remote):
             return
         (number,) = ledger.rows(
             "SELECT count(*) + 1 FROM batches WHERE duplicate_of = ?", batch.id
@@ -319,6 +322,26 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
             remote_id=remote.remote_id,
             duplicate_of=batch.key,
         )
+
+
+def _identify_collected(ledger: Ledger, tx: Transaction, batch: Batch, remote: RemoteState) -> bool:
+    """Store the API's id in a batch with results that lacks it, where there is one."""
+    found = ledger.execute(
+        "UPDATE batches SET remote_id = ?, identified_by = 'nonce', expires_ts = ?"
+        " WHERE id = ? AND status = 'ended' AND remote_id IS NULL AND results_bytes > 0",
+        remote.remote_id,
+        remote.expires_ts,
+        batch.id,
+    )
+    if found:
+        ledger.event(
+            tx,
+            "batch.accepted",
+            batch_id=batch.id,
+            remote_id=remote.remote_id,
+            identified_by="nonce",
+        )
+    return bool(found)
 
 
 def sent_since(ledger: Ledger, lane: str, *, since_ts: str) -> list[Batch]:

@@ -131,6 +131,17 @@ def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) ->
     return [row[0] for row in rows]
 
 
+def has_bodies_at(ledger: Ledger, submission_id: int, offsets: Sequence[int]) -> bool:
+    """Whether the submission has a request with its body at each of these offsets."""
+    (count,) = ledger.rows(
+        "SELECT count(*) FROM requests WHERE submission_id = ?"  # noqa: S608 - our own words
+        f" AND body_offset IN {LISTED}",
+        submission_id,
+        as_list(offsets),
+    )[0]
+    return bool(count == len(set(offsets)))
+
+
 def guessed(ledger: Ledger, submission_id: int, count: int) -> list[int]:
     """The next `count` requests that no other batch is known to have."""
     rows = ledger.rows(

@@ -214,3 +214,68 @@ def test_a_ledger_that_is_restored_again_may_lose_requests_again(bench: Bench) -
     ledger = bench.engine.context.ledger
     names = [batch_planning.unused_key(ledger, "tb_x-lost", number) for number in (1, 2)]
     assert names == ["tb_x-lost", "tb_x-lost-2"]
+
+
+def test_a_batch_whose_later_lines_are_lost_is_one_with_that_at_the_api(bench: Bench) -> None:
+    bench.submit(4)
+    poll_until_done(bench)
+    mirror = bench.folder.jobs_mirror
+    first, *later = mirror.read_bytes().splitlines(keepends=True)
+    assert later
+    assert b'"remote_id": null' in first
+    mirror.write_bytes(first)
+    rebuilt(bench)
+    poll_until_done(bench)
+    (batch,) = batches(bench)
+    assert batch.remote_id is not None
+    check_billing(bench)
+
+
+def _first_half(spool: Path) -> None:
+    lines = spool.read_bytes().splitlines(keepends=True)
+    spool.write_bytes(b"".join(lines[:2]))
+
+
+def _torn_half(spool: Path) -> None:
+    lines = spool.read_bytes().splitlines(keepends=True)
+    spool.write_bytes(b"".join(lines[:2]) + lines[2][:20])
+
+
+def _last_line(spool: Path) -> None:
+    lines = spool.read_bytes().splitlines(keepends=True)
+    spool.write_bytes(b"".join([b" " * (len(line) - 1) + b"\n" for line in lines[:3]] + lines[3:]))
+
+
+@pytest.mark.parametrize("has_mirror", [True, False])
+@pytest.mark.parametrize(("damage", "left"), [(_first_half, 2), (_torn_half, 2), (_last_line, 1)])
+def test_requests_that_were_sent_and_are_not_in_the_spool_are_named(
+    bench: Bench, damage: Callable[[Path], None], left: int, has_mirror: bool
+) -> None:
+    key = bench.submit(4).submission.key
+    poll_until_done(bench)
+    damage(bench.folder.spool / f"{key}.jsonl")
+    if not has_mirror:
+        bench.folder.jobs_mirror.unlink()
+    _, done = rebuilt(bench)
+    said = "\n".join(done.warnings)
+    assert f"spool/{key}.jsonl has {left} of the 4 requests of {key}. Restore that file" in said
+    assert "charged a second time" in said
+    assert "ubmit them again" not in said
+
+
+def test_with_the_spool_restored_the_next_rebuild_finds_the_answers_again(bench: Bench) -> None:
+    key = bench.submit(4).submission.key
+    poll_until_done(bench)
+    before = results(bench, key)
+    spool = bench.folder.spool / f"{key}.jsonl"
+    whole = spool.read_bytes()
+    _first_half(spool)
+    bench.folder.jobs_mirror.unlink()
+    rebuilt(bench)
+    # The mirror has the batch with two requests then.
+    poll_until_done(bench)
+    spool.write_bytes(whole)
+    _, done = rebuilt(bench)
+    assert done.missing == 0
+    assert results(bench, key) == before
+    assert bench.sandbox.billing_log().creates == 1

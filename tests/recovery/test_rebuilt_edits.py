@@ -1,6 +1,7 @@
 """Edited replays after a rebuild or a restore: what counted before counts again."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -169,17 +170,33 @@ def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) 
     assert "duplicate charge" in done.warnings[-1]
 
 
-def test_so_are_edits_whose_file_is_missing(bench: Bench) -> None:
-    key = bench.submit(2).submission.key
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.unlink(), id="missing"),
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes().splitlines(keepends=True)[0]),
+            id="without its end",
+        ),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes().replace(b"{", b"\0", 1)),
+            id="damaged within",
+        ),
+    ],
+)
+def test_so_are_edits_whose_file_is_incomplete(
+    bench: Bench, damage: Callable[[Path], None]
+) -> None:
+    key = bench.submit(3).submission.key
     poll_until_done(bench)
-    before = results(bench, key)
     _replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     (edits,) = bench.folder.spool.glob("edit_*.jsonl")
-    edits.unlink()
+    damage(edits)
     _, done = rebuilt(bench)
-    assert results(bench, key) == before
-    assert done.warnings[-1].startswith(f"The edits of 1 replay are lost (spool/{edits.name})")
+    (warning,) = done.warnings
+    assert warning.startswith(f"The edits of 1 replay are lost (spool/{edits.name})")
 
 
 @pytest.mark.parametrize("lost", ["-2", "-3", "*"])
