@@ -54,14 +54,17 @@ def announce(context: Context, batch: Batch, problems: list[str]) -> None:
     """Write the mirror's line of a batch before a call is made for it, or its results arrive.
 
     So a rebuild looks at the API for whatever may be there, and takes what has no line for not
-    sent. Where the file cannot be written, a rebuild cannot read it either, and concludes nothing.
-    A ledger that hosts share is not rebuilt from files.
+    sent. Where the file cannot be written, another one says so, and a rebuild concludes nothing.
+    A ledger that hosts share is not rebuilt from files. Raises FileUnusable where neither file can
+    be written: no call may be made then.
     """
-    if context.ledger.is_shared:
+    ledger, folder = context.ledger, context.folder
+    if ledger.is_shared or mirrors.has_newest_line(ledger, folder, batch):
         return
-    with isolated(context, f"Cannot update {context.folder.jobs_mirror.name}", problems):
-        if not mirrors.has_newest_line(context.ledger, context.folder, batch):
-            mirrors.update_jobs(context.ledger, context.folder)
+    with isolated(context, f"Cannot update {folder.jobs_mirror.name}", problems):
+        mirrors.update_jobs(ledger, folder)
+    if not mirrors.has_newest_line(ledger, folder, batch):
+        mirrors.mark_incomplete(folder)
 
 
 def affects_all_items(error: Exception) -> bool:

@@ -301,7 +301,8 @@ def _send(context: Context, submission: Submission) -> str | None:
         queued = sending.queued_of(context.ledger, submission)
         problems: list[str] = []
         with context.lane_errors():
-            problem = send_queued(context, queued, problems) or next(iter(problems), None)
+            # The last one says what became of the batch.
+            problem = send_queued(context, queued, problems) or next(reversed(problems), None)
         if problem and submission.on_failure == OnFailure.SYNC:
             return run_synchronously(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:

@@ -51,7 +51,8 @@ class RecoveredFiles(Struct, frozen=True):
 def read(folder: Folder) -> RecoveredFiles:
     """Every batch that the mirror or a results file names."""
     mirror = recovered_batches.mirror(folder)
-    is_complete = bool(mirror.batches) and not (mirror.unreadable or mirror.partly_read)
+    is_damaged = bool(mirror.unreadable or mirror.partly_read or folder.incomplete_mirror.exists())
+    is_complete = bool(mirror.batches) and not is_damaged
     found = RecoveredFiles({}, [], is_complete)
     for batch in mirror.batches.values():
         found.batches.setdefault(batch.submission_key, []).append(batch)
@@ -66,6 +67,13 @@ def read(folder: Folder) -> RecoveredFiles:
             f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)} in part:"
             " which requests a batch has. The results on disk are used instead; for a batch that is"
             " still at the API, the requests are guessed until its results are downloaded."
+        )
+    if folder.incomplete_mirror.exists():
+        found.warnings.append(
+            f"{folder.jobs_mirror.name} could not be written for a while, and may lack batches that"
+            " were sent. Requests in no known batch are missing, and are not sent again unless you"
+            " replay them; a batch that is at the API only is listed by `titan-console orphans`"
+            " after a poll, and `titan-console adopt` imports it."
         )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:

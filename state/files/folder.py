@@ -121,6 +121,11 @@ class Folder(Struct, frozen=True):
         return self.root / "batch-jobs.jsonl"
 
     @property
+    def incomplete_mirror(self) -> Path:
+        """There while `jobs_mirror` lacks lines of batches that may have been sent."""
+        return self.root / "batch-jobs.incomplete"
+
+    @property
     def errors_mirror(self) -> Path:
         """A line for each failed request, with its body."""
         return self.root / "batch-errors.jsonl"

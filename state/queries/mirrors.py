@@ -20,7 +20,7 @@ from state.db.reader import Source
 from state.db.rows import to_batch
 from state.db.usage_sql import BILLED_IN, BILLED_OUT
 from state.files.file_errors import file_error
-from state.files.folder import Folder, make_private, open_private
+from state.files.folder import Folder, make_private, open_private, sync_folder
 from state.files.regular_file import require_regular
 from state.files.results_file import file_name
 from state.files.spool import LineReader
@@ -66,6 +66,27 @@ def update_jobs(ledger: Ledger, folder: Folder) -> None:
     """Append all new lines to the mirror of jobs. Raises FileUnusable, LedgerError."""
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
     _update_jobs(ledger, folder, newest)
+
+
+def mark_incomplete(folder: Folder) -> None:
+    """Keep a rebuild from taking what has no line in the mirror of jobs for not sent.
+
+    Until the mirror is written. Raises FileUnusable.
+    """
+    path = folder.incomplete_mirror
+    try:
+        with open_private(path) as mark:
+            mark.write(f"{folder.jobs_mirror.name} could not be written.\n".encode())
+            mark.flush()
+            os.fsync(mark.fileno())
+        sync_folder(path.parent)
+    except OSError as error:
+        raise file_error(
+            error,
+            f"Cannot write {path}: {cause(error, path).text}. Nothing is sent without that file"
+            f" while {folder.jobs_mirror.name} cannot be written.",
+            code="mirror_unwritable",
+        ) from error
 
 
 def _update_jobs(ledger: Ledger, folder: Folder, newest: int) -> None:
@@ -145,6 +166,8 @@ def _write(
                     " bytes = excluded.bytes",
                     *(_name(ledger, path), newest, mirror.tell()),
                 )
+            if path == folder.jobs_mirror:
+                folder.incomplete_mirror.unlink(missing_ok=True)
 
 
 @contextmanager

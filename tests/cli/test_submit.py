@@ -152,3 +152,13 @@ def test_a_lost_response_says_what_is_not_known_and_what_not_to_do(
         " there. Do not submit its requests again.\n"
     )
     assert done.code == 1
+
+
+def test_a_batch_that_was_sent_is_reported_beside_what_went_wrong(
+    shell: tuple[Terminal, Sandbox], tmp_path: Path
+) -> None:
+    terminal, sandbox = shell
+    (tmp_path / "home" / "batch-jobs.jsonl").mkdir(parents=True)
+    done = terminal.run("submit", "-", "--tag", "t", stdin=LINES)
+    assert done.err.startswith("Sent 2 requests in 1 batch.\nCannot update batch-jobs.jsonl: ")
+    assert (done.code, sandbox.billing_log().creates) == (1, 1)

@@ -1,7 +1,8 @@
 """What a rebuild makes of a submission whose process was killed: sent once, never lost."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -128,6 +129,55 @@ def test_without_a_complete_mirror_it_may_have_run(used: Bench) -> None:
     assert (done.queued, done.missing) == (0, 3)
     poll_until_done(used)
     assert used.sandbox.billing_log().creates == 1
+
+
+@contextmanager
+def _unwritable(path: Path) -> Generator[None]:
+    """With a folder in its place."""
+    aside = path.with_suffix(".aside")
+    if path.exists():
+        path.rename(aside)
+    path.mkdir()
+    yield
+    path.rmdir()
+    if aside.exists():
+        aside.rename(path)
+
+
+def test_what_was_sent_while_the_mirror_could_not_be_written_is_not_sent_again(
+    used: Bench,
+) -> None:
+    with _unwritable(used.folder.jobs_mirror):
+        used.submit(3)
+    assert used.sandbox.billing_log().creates == 2
+    _, done = rebuilt(used)
+    assert (done.queued, done.missing) == (0, 3)
+    assert done.warnings[0].startswith("batch-jobs.jsonl could not be written for a while")
+    poll_until_done(used)
+    assert used.sandbox.billing_log().creates == 2
+    assert not used.folder.incomplete_mirror.exists()
+
+
+def test_the_mirror_is_complete_again_once_it_is_written(used: Bench) -> None:
+    with _unwritable(used.folder.jobs_mirror):
+        used.submit(3)
+    assert used.folder.incomplete_mirror.exists()
+    poll_until_done(used)
+    assert not used.folder.incomplete_mirror.exists()
+    _, done = rebuilt(used)
+    assert (done.missing, done.warnings) == (0, [])
+    check_billing(used)
+
+
+def test_nothing_is_sent_where_no_file_can_tell_a_rebuild(used: Bench) -> None:
+    folder = used.folder
+    with _unwritable(folder.jobs_mirror), _unwritable(folder.incomplete_mirror):
+        assert "Nothing is sent without that file" in (used.submit(3).problem or "")
+        used.engine.poll()
+        assert used.sandbox.billing_log().creates == 1
+    poll_until_done(used)
+    assert used.sandbox.billing_log().creates == 2
+    check_billing(used)
 
 
 def test_a_batch_whose_requests_all_returned_to_the_queue_stays_with_its_submission(

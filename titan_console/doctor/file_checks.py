@@ -30,7 +30,8 @@ _LONG_WAL = 256 << 20
 
 _FOLDERS = attrgetter("spool", "results", "staging", "fallback", "backups")
 _FILES = attrgetter(
-    *("poll_lock", "crash_log", "hook_log", "jobs_mirror", "errors_mirror", "cost_mirror")
+    *("poll_lock", "crash_log", "hook_log"),
+    *("jobs_mirror", "incomplete_mirror", "errors_mirror", "cost_mirror"),
 )
 
 # The first poll of each day makes one.

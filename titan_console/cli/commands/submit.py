@@ -231,7 +231,11 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
         known = f"{taken.key}{of_lane(taken.lane)}"
         print_stderr(f"These requests were already submitted as {known}; nothing was sent.")
     elif submitted.problem:
-        print_stderr(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
+        if any(batch.remote_id for batch in batches):
+            _print_outcome(batches)
+            print_stderr(submitted.problem)
+        else:
+            print_stderr(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION
     else:
         return _print_outcome(batches)
