@@ -170,21 +170,23 @@ def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) 
     assert "duplicate charge" in done.warnings[-1]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param(lambda path: path.unlink(), id="missing"),
-        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
-        pytest.param(
-            lambda path: path.write_bytes(path.read_bytes().splitlines(keepends=True)[0]),
-            id="without its end",
-        ),
-        pytest.param(
-            lambda path: path.write_bytes(path.read_bytes().replace(b"{", b"\0", 1)),
-            id="damaged within",
-        ),
-    ],
-)
+def _missing(path: Path) -> None:
+    path.unlink()
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _without_its_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+
+
+def _damaged_within(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"{", b"\0", 1))
+
+
+@pytest.mark.parametrize("damage", [_missing, _empty, _without_its_end, _damaged_within])
 def test_so_are_edits_whose_file_is_incomplete(
     bench: Bench, damage: Callable[[Path], None]
 ) -> None:
