@@ -231,7 +231,7 @@ def test_a_batch_whose_later_lines_are_lost_is_one_with_that_at_the_api(bench: B
     check_billing(bench)
 
 
-def _first_half(spool: Path) -> None:
+def first_half(spool: Path) -> None:
     lines = spool.read_bytes().splitlines(keepends=True)
     spool.write_bytes(b"".join(lines[:2]))
 
@@ -247,7 +247,7 @@ def _last_line(spool: Path) -> None:
 
 
 @pytest.mark.parametrize("has_mirror", [True, False])
-@pytest.mark.parametrize(("damage", "left"), [(_first_half, 2), (_torn_half, 2), (_last_line, 1)])
+@pytest.mark.parametrize(("damage", "left"), [(first_half, 2), (_torn_half, 2), (_last_line, 1)])
 def test_requests_that_were_sent_and_are_not_in_the_spool_are_named(
     bench: Bench, damage: Callable[[Path], None], left: int, has_mirror: bool
 ) -> None:
@@ -269,7 +269,7 @@ def test_with_the_spool_restored_the_next_rebuild_finds_the_answers_again(bench:
     before = results(bench, key)
     spool = bench.folder.spool / f"{key}.jsonl"
     whole = spool.read_bytes()
-    _first_half(spool)
+    first_half(spool)
     bench.folder.jobs_mirror.unlink()
     rebuilt(bench)
     # The mirror has the batch with two requests then.

@@ -21,7 +21,7 @@ from simulation.mutants import (
     poll_rules,
     recovery_rules,
 )
-from simulation.mutants.patching import Rule, nothing, patched
+from simulation.mutants.patching import Rule, never, nothing, patched
 from support.builders import Bench, a_bench
 from support.ledgers.killed_submit import use
 
@@ -41,6 +41,7 @@ from state.batches import (
 from state.files import hook_log
 from state.model.records import Batch, BatchStatus, Submission
 from state.operations import affected_batches
+from state.queries import mirrors
 from state.recovery import fallback_import
 from state.recovery.recovered_batches import RecoveredBatch
 from titan_console.sandbox.model.timing import Plan as Timing
@@ -98,6 +99,22 @@ def _same_number(_ledger: object, base: str, number: int = 1) -> str:
 def _lost_mirror(bench: Bench) -> None:
     test_lost_mirror.test_results_without_a_mirror_line_are_collected_and_not_bought_again(
         bench, Path.unlink
+    )
+
+
+def _nothing_lacks(*_args: object) -> list[str]:
+    return []
+
+
+def _short_spool(bench: Bench) -> None:
+    test_lost_mirror.test_requests_that_were_sent_and_are_not_in_the_spool_are_named(
+        bench, test_lost_mirror.first_half, 2, has_mirror=True
+    )
+
+
+def _unwritable_mirror(bench: Bench) -> None:
+    test_unsent_submissions.test_what_was_sent_while_the_mirror_could_not_be_written_is_not_sent_again(
+        use(bench)
     )
 
 
@@ -201,6 +218,18 @@ RULES: dict[str, Rule] = {
     "results without mirror lines are used": (
         *(recovered_files.results_on_disk, "batch_keys", _no_keys),
         _lost_mirror,
+    ),
+    "requests that are lost from the spool are named": (
+        *(rebuild, "_incomplete_spool", _nothing_lacks),
+        _short_spool,
+    ),
+    "what was sent without a line in the mirror is not sent again": (
+        *(mirrors, "mark_incomplete", nothing),
+        _unwritable_mirror,
+    ),
+    "results on disk are those of the batch with their nonce": (
+        *(orphans, "_identify_collected", never),
+        test_lost_mirror.test_a_batch_whose_later_lines_are_lost_is_one_with_that_at_the_api,
     ),
     "a hook that is known to have succeeded is not run again": (
         *(hook_log, "last", nothing),
