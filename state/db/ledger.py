@@ -216,6 +216,10 @@ class Ledger:
         with self._errors():
             return self._run(sql, parameters).fetchall()
 
+    def fresh_rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """The same: a ledger reads in no transaction but its own."""
+        return self.rows(sql, *parameters)
+
     def row(self, sql: str, *parameters: str | float | bytes | None) -> "Row | None":
         """The first row of a query, if there is one."""
         found = self.rows(sql, *parameters)

@@ -8,13 +8,26 @@ a lease names the lock that its holder keeps.
 """
 
 import hashlib
+import os
 import socket
+import struct
+import sys
+import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from state.db.connection import sqlite3
 from state.files.folder import make_private_file
+
+# What a writer of SQLite locks.
+_RESERVED_BYTE = 0x40000001
+# The files that this process has locked, by device and inode.
+_held: set[tuple[int, int]] = set()
+_guard = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A child has none of them.
+    os.register_at_fork(after_in_child=_held.clear)
 
 
 def place_id(path: Path) -> str:
@@ -39,10 +52,65 @@ def try_lock(path: Path) -> Generator[bool | None, None, None]:
     except (OSError, sqlite3.Error):
         yield None
         return
-    with closing(connection):
+    # Nothing else opens the file: closing it would release the lock.
+    with _guard:
+        is_free = _begin(connection)
+        file = _identity(path) if is_free else None
+        if file:
+            _held.add(file)
+    try:
+        yield is_free
+    finally:
+        with _guard, closing(connection):
+            if file:
+                _held.discard(file)
+
+
+def _begin(connection: sqlite3.Connection) -> bool | None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return False if "locked" in str(error) else None
+    return True
+
+
+def is_free(path: Path) -> bool | None:
+    """Whether no process has the lock; None where that is not known.
+
+    It only looks: who tries to lock meanwhile is not disturbed.
+    """
+    if sys.platform not in ("linux", "darwin"):
+        return None
+    with _guard:
+        if _identity(path) in _held:
+            return False
         try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            yield False if "locked" in str(error) else None
-        else:
-            yield True
+            file = os.open(path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            return _is_unlocked(file)
+        except OSError:
+            return None
+        finally:
+            os.close(file)
+
+
+def _is_unlocked(file: int) -> bool:
+    import fcntl  # noqa: PLC0415 - not on every system
+
+    kind, origin = fcntl.F_RDLCK, os.SEEK_SET
+    # `struct flock`: the order of its fields differs.
+    if sys.platform == "darwin":
+        asked = struct.pack("qqihh", _RESERVED_BYTE, 1, 0, kind, origin)
+        return struct.unpack("qqihh", fcntl.fcntl(file, fcntl.F_GETLK, asked))[3] == fcntl.F_UNLCK
+    asked = struct.pack("hhqqi", kind, origin, _RESERVED_BYTE, 1, 0)
+    return struct.unpack("hhqqi", fcntl.fcntl(file, fcntl.F_GETLK, asked))[0] == fcntl.F_UNLCK
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -38,6 +38,10 @@ class Source(Protocol):
         """Every row of a query."""
         ...
 
+    def fresh_rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """Every row of a query as of now, also inside a `read_transaction`."""
+        ...
+
     def tuples(
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":
@@ -124,6 +128,14 @@ class Reader:
         """Every row of a query; no read transaction stays open afterwards."""
         with self._errors():
             return self._run(sql, parameters).fetchall()
+
+    def fresh_rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """Every row of a query as of now, also inside a `read_transaction`."""
+        with self._another() as other:
+            return other.rows(sql, *parameters)
+
+    def _another(self) -> "Reader":
+        return Reader(self.path)
 
     def tuples(
         self, sql: str, *parameters: str | float | bytes | None

@@ -2,14 +2,20 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from state.db import liveness_lock
+from state.db.liveness_lock import place_id
 from state.db.reader import Source
 from state.db.sql_conditions import ACKNOWLEDGED, STATUS, TO_DO, UNSENT
+from state.files.folder import Folder
 from state.files.system_errors import full_disk
+from state.model.errors import LedgerError
 from state.model.records import (
     FAILED_STATUSES,
     Batch,
@@ -20,6 +26,9 @@ from state.model.records import (
 from state.model.timestamps import from_text
 from state.operations import reviews
 from state.queries.batch_list import count_open
+
+if TYPE_CHECKING:
+    from state.db.reader import Row
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -57,7 +66,7 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """The last poll, its summary, and the current holder of the lease.
+    """The last poll, its summary, and the holder of the lease, unless its process has ended.
 
     `last_error` is why the last finished poll failed; `last_success_ts` is the end of the last one
     that did not. `blocked` is why no poll can be recorded now. `restored_ts` is when the ledger was
@@ -169,6 +178,8 @@ def poller(source: Source) -> Poller:
     )
     leases = {row["name"]: row for row in source.rows("SELECT * FROM leases")}
     lease, restored = leases.get("poll"), leases.get("restored")
+    if lease and _has_ended(source, lease):
+        lease = None
     return Poller(
         blocked=full_disk(source.path),
         last_started_ts=polls[0]["started_ts"] if polls else None,
@@ -180,6 +191,23 @@ def poller(source: Source) -> Poller:
         lease_expires_ts=lease["expires_ts"] if lease else None,
         restored_ts=restored["acquired_ts"] if restored else None,
     )
+
+
+def _has_ended(source: Source, lease: "Row") -> bool:
+    """Whether the process that has the lease has ended, as far as its lock tells.
+
+    The lock is this home's, and a poll keeps it for longer than the lease. So one that still has
+    the lease after its lock was free has ended; until the lock was free, it may have released both.
+    """
+    lock = Folder(source.path.parent).poll_lock
+    if not lease["lock_id"] or lease["lock_id"] not in (lock.name, place_id(lock)):
+        return False
+    if not liveness_lock.is_free(lock):
+        return False
+    with suppress(LedgerError):
+        same = "SELECT 1 FROM leases WHERE name = 'poll' AND holder = ? AND epoch = ?"
+        return bool(source.fresh_rows(same, lease["holder"], lease["epoch"]))
+    return False
 
 
 def holds(source: Source, *, now_ts: str) -> list[Hold]:

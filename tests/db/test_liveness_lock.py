@@ -61,3 +61,30 @@ def test_another_try_in_the_same_process_does_not_give_it_away(tmp_path: Path) -
 def test_where_there_can_be_none_nothing_is_known(tmp_path: Path) -> None:
     with liveness_lock.try_lock(tmp_path / "no folder" / "lock") as is_free:
         assert is_free is None
+
+
+def test_a_look_tells_whether_another_process_has_it_and_takes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert liveness_lock.is_free(path) is None
+    with killed_holder(_HOLDER, path, says="True"):
+        assert liveness_lock.is_free(path) is False
+    assert liveness_lock.is_free(path) is True
+    assert _is_free_elsewhere(path)
+
+
+def test_a_look_of_the_process_that_has_it_does_not_give_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with liveness_lock.try_lock(path):
+        assert liveness_lock.is_free(path) is False
+        assert not _is_free_elsewhere(path)
+    assert liveness_lock.is_free(path) is True
+
+
+def test_a_look_in_between_does_not_stop_one_that_tries_to_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with liveness_lock.try_lock(path):
+        pass
+    for _ in range(100):
+        assert liveness_lock.is_free(path) is True
+        with liveness_lock.try_lock(path) as is_free:
+            assert is_free

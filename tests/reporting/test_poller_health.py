@@ -1,6 +1,7 @@
 """One judgement of the poller, for every view and alert; a failed poll is recorded as failed."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,19 +9,26 @@ from pathlib import Path
 import pytest
 from support.broken_code import breaks
 from support.builders import START, Bench, a_bench
+from support.console.console_builders import LedgerBuilder
+from support.ledgers.lock_holder import killed_holder
 from support.processes.terminal import Terminal
 
 from core.batches import refresh
+from core.clock import SystemClock
 from core.errors import SettingsError
 from core.poll import poll_steps
 from core.poll.poll_summary import PollSummary
 from core.reporting import email_digest as digests
 from core.reporting import status_report
 from core.reporting.poller_health import PollerState, assess
+from state.batches import leases
+from state.db import liveness_lock
+from state.db.reader import Reader
+from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 from state.operations import alerts
-from state.queries import event_list, ledger_status
+from state.queries import console_snapshot, event_list, ledger_status
 from state.queries.ledger_status import Poller
 from titan_console.doctor.ledger_checks import findings as ledger_findings
 from titan_console.text.format import poller_line
@@ -204,3 +212,80 @@ def test_status_and_its_json_say_that_and_why_the_poll_failed(tmp_path: Path) ->
     poller = json.loads(terminal.run("status", "--json").out)["poller"]
     assert (poller["state"], poller["last_success"]) == ("failed", None)
     assert "ANTHROPIC_API_KEY" in poller["error"]
+
+
+_POLL = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from core.bootstrap import open_engine
+from core.config.settings import Settings
+from core.poll.poll_run import POLL_LEASE
+from state.batches import leases
+from state.db import liveness_lock
+home = Path(sys.argv[1])
+with (
+    open_engine(Settings(home=home), actor="poller") as engine,
+    liveness_lock.try_lock(engine.context.folder.poll_lock),
+):
+    ledger = engine.context.ledger
+    until = engine.context.clock.now() + timedelta(minutes=15)
+    name = engine.context.folder.poll_lock.name
+    leases.acquire(ledger, POLL_LEASE, "poller", until=until, lock_id=name)
+    leases.begin_poll(ledger)
+    print("polling", flush=True)
+    sys.stdin.read()
+"""
+
+
+def _shown(home: Path) -> list[str]:
+    """The state of the poller in status, metrics, doctor and the console."""
+    terminal = Terminal(home)
+    metrics = terminal.run("metrics").out
+    (state,) = re.findall(r'titan_poller_state\{state="(\w+)"\} 1', metrics)
+    with Reader(home / "titan.db") as reader:
+        now = SystemClock().now()
+        (doctor, *_) = (one for one in ledger_findings(reader, now) if one.what == "poller")
+        health = assess(console_snapshot.take(reader, now).poller, now)
+    status = terminal.run("status", "--json").json()["poller"]
+    return [status["state"], state, health.state.value, doctor.detail.split(":")[0]]
+
+
+def test_a_poll_whose_process_was_killed_is_interrupted_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with killed_holder(_POLL, home, says="polling"):
+        assert _shown(home) == [*["running"] * 3, "poll running"]
+    assert _shown(home)[:3] == ["interrupted"] * 3
+    assert _shown(home)[3].startswith("poll interrupted")
+    assert Terminal(home).run("status", "--json").json()["poller"]["lease"] is None
+    said = Terminal(home).run("status").out
+    assert "poll interrupted" in said
+    assert "running" not in said
+
+
+def test_a_lease_of_another_host_counts_until_it_expires(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    until = made.clock.now() + timedelta(minutes=15)
+    with liveness_lock.try_lock(Folder(tmp_path).poll_lock):
+        pass
+    for lock_id in ("1f00", ""):
+        assert leases.acquire(made.ledger, "poll", "x", until=until, lock_id=lock_id)
+        health = assess(ledger_status.poller(made.ledger), made.clock.now())
+        assert health.state == PollerState.RUNNING
+
+
+def test_a_poll_that_ends_while_its_lease_is_read_is_not_interrupted(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.poll()
+    lock = Folder(tmp_path).poll_lock
+    until = made.clock.now() + timedelta(minutes=15)
+    with Reader(made.path) as reader:
+        with liveness_lock.try_lock(lock):
+            leases.acquire(made.ledger, "poll", "x", until=until, lock_id=lock.name)
+            poll = leases.begin_poll(made.ledger)
+            reader.rows("BEGIN")
+            reader.rows("SELECT * FROM leases")
+            leases.end_poll(made.ledger, poll, {})
+            leases.release(made.ledger, "poll", "x")
+        health = assess(ledger_status.poller(reader), made.clock.now())
+    assert health.state == PollerState.RUNNING

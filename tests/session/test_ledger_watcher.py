@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from support.console.console_builders import LedgerBuilder
 from support.console.console_pilot import in_another_process
+from support.ledgers.lock_holder import killed_holder
 from textual.message import Message
 
 from core.clock import OffsetClock
+from state.batches import leases
 from state.files.folder import Folder
 from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader
 from titan_console.session.messages import LedgerChanged, LedgerLost
@@ -182,3 +184,29 @@ async def test_the_feed_follows_a_folder_that_comes_goes_and_comes(tmp_path: Pat
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following
+
+
+_LOCK = """
+import sys
+from pathlib import Path
+from state.db import liveness_lock
+with liveness_lock.try_lock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_poll_which_writes_nothing_is_a_change(tmp_path: Path) -> None:
+    made, lock = LedgerBuilder(tmp_path), Folder(tmp_path).poll_lock
+    snapshots = SnapshotReader(Folder(tmp_path), OffsetClock(made.clock))
+    until = made.clock.now() + timedelta(minutes=15)
+    with killed_holder(_LOCK, lock, says="locked"):
+        leases.acquire(made.ledger, "poll", "poller", until=until, lock_id=lock.name)
+        running = seen(snapshots.read())
+        assert running.snapshot.poller.lease_holder == "poller"
+        assert snapshots.read() is None
+    killed = seen(snapshots.read())
+    assert killed.snapshot.poller.lease_holder is None
+    assert snapshots.read() is None
+    snapshots.close()
+    made.close()

@@ -11,6 +11,7 @@ from textual.message import Message
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it knows trio too
 
 from core.clock import OffsetClock
+from state.db import liveness_lock
 from state.db.opening import commit_listener, ledger_name
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -49,7 +50,7 @@ class SnapshotReader:
         self._name = ledger_name(folder)
         self._clock = clock
         self._kept = ReopeningReader(folder)
-        self._version: tuple[object, int] | None = None
+        self._version: tuple[object, int, bool | None] | None = None
         self._newest: int | None = None
         self._taken_at: datetime | None = None
         self._posted: LedgerProblem | None = None
@@ -62,7 +63,9 @@ class SnapshotReader:
         try:
             reader = self._kept.get()
             self._compare_clock(reader)
-            version = (self._kept.file, reader.data_version())
+            # A poll that is killed changes only its lock.
+            polls = liveness_lock.is_free(self._folder.poll_lock)
+            version = (self._kept.file, reader.data_version(), polls)
             if version == self._version and not force:
                 return None
             snapshot = console_snapshot.take(reader, self._clock.now(), reasons.of)

@@ -67,6 +67,9 @@ class PostgresReader(Reader):
                 self._postgres.close()
                 raise
 
+    def _another(self) -> "PostgresReader":
+        return PostgresReader(self._url, self.path)
+
     def _errors(self) -> AbstractContextManager[None]:
         return postgres_errors(self.name, did="read")
 
