@@ -37,7 +37,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 # Only the commands of the deadline guard have this option.
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
-_CANCELING = "is being canceled; its requests end at a later poll"
+_CANCELING = "is being canceled; its results arrive with a later poll"
 _ARE_CANCELING = "are being canceled; their requests end at a later poll"
 _UNSENT = "canceled before it was sent"
 _REFUSED = "not canceled"

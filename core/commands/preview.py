@@ -132,7 +132,9 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     cost = command_cost(context, ids) if is_resume else CommandCost()
     notes = (
         [
-            f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at once",
+            f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent immediately"
+            if ids
+            else "no requests are queued",
             *_notes_of_cache(action, cost),
             *(
                 f"{stop.workflow} primes the cache again"
@@ -219,7 +221,7 @@ def _notes_of_pause(
     notes = [
         f"{stays} unsent"
         if queued
-        else "0 requests queued now; new ones are stored and stay queued until you resume it"
+        else "no requests are queued; new ones are stored and stay queued until you resume it"
     ]
     if running := pauses.count_at_api(context.ledger, workflows):
         continues = pluralize(running, "batch continues", "batches continue")

@@ -34,6 +34,8 @@ from state.model.ledger_url import LedgerUrl
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 ENV_FILE = "poller.env"
+# The name of TITAN_HOME where that is not set.
+DEFAULT_NAME = "titan-console"
 _NOT_OF_HOST = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -333,4 +335,4 @@ def _absolute(home: Path) -> Path:
 def _default_home() -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms, not needed with TITAN_HOME
 
-    return user_data_path("titan-console", appauthor=False)
+    return user_data_path(DEFAULT_NAME, appauthor=False)

@@ -27,6 +27,7 @@ _HOLD_RULES = {
 # A rate limit or a full queue ends by itself, usually within the hour.
 _RATE_LIMIT, _LONG_HOLD = "rate_limit", timedelta(hours=1)
 _SAVED = "saved_usd_30d"
+_DOCTOR = "`titan-console doctor`"
 _UNPRICED = (
     "Answers of {} have no known cost; `titan-console savings` names the reasons. Add a missing"
     " price to [prices] in titan.toml, then run `titan-console savings --recompute --apply`."
@@ -120,7 +121,8 @@ def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
     health = observed.poller
     minutes = int(health.age.total_seconds()) // 60
     if health.error and rules.poll_failed:
-        said = f"The last poll failed: {health.error} See `titan-console doctor`."
+        see = "" if _DOCTOR in health.error else f" See {_DOCTOR}."
+        said = f"The last poll failed: {health.error}{see}"
     elif health.state == PollerState.SILENT and rules.poller_silent_min:
         said = f"No successful poll for {minutes:,} minutes. Check the scheduler."
     else:

@@ -1,5 +1,6 @@
 """`titan-console savings` as it is typed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,12 @@ def test_savings_are_shown_explained_and_checked(worked: Terminal, tmp_path: Pat
     for by in ("workflow", "model", "day", "tag", "batch"):
         (row,) = worked.run("savings", "--since", "today", "--by", by, "--json").lines()
         assert row["savings_usd"] == status["savings_usd"]
-    assert "feed-classify" in worked.run("savings").out
+    table = worked.run("savings").out
+    assert "feed-classify" in table
+    assert re.match(r"Results since 20\d\d-\d\d-\d\dT\d\d:\d\dZ \(--since 30d\)\n", table)
+    period = "since 2035-01-01T00:00Z (--since 2035-01-01).\n"
+    for command, nothing in (("savings", "No results"), ("events", "No events")):
+        assert worked.run(command, "--since", "2035-01-01").out == f"{nothing} {period}"
     shown = worked.run("savings", "--explain", "feed-classify-2026-11-22-00001").out
     assert "cost = sum / 2; sync = sum; saved = sync - cost" in shown
     assert "matches" in shown

@@ -218,7 +218,7 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         command = _order(bench, Action.CANCEL, key)
         bench.poll_after(1)
         assert _now(bench, command).outcome == (
-            "1 batch is being canceled; its requests end at a later poll"
+            "1 batch is being canceled; its results arrive with a later poll"
         )
         bench.poll_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}

@@ -163,7 +163,7 @@ def test_one_batch_that_does_not_answer_does_not_keep_the_others_from_being_canc
     manual.poll_after(QUARTER)
     assert (command(manual).state, command(manual).outcome) == (
         CommandState.DONE,
-        "1 batch canceled, 1 batch is being canceled; its requests end at a later poll",
+        "1 batch canceled, 1 batch is being canceled; its results arrive with a later poll",
     )
 
 

@@ -100,8 +100,20 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
-    assert again.preview.notes == ("2 queued requests are sent at once",)
+    assert again.preview.notes == ("2 queued requests are sent immediately",)
     assert again.preview.batch_cost_nano
+
+
+def test_a_resume_without_queued_requests_says_so(bench: Bench) -> None:
+    bench.submit(1)
+    bench.poll_after(60)
+    bench.poll_after(60)
+    _give(bench, Action.PAUSE, FEED)
+    bench.poll_after(60)
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
+    )
+    assert planned.preview.notes == ("no requests are queued",)
 
 
 def test_a_poll_that_is_sending_hears_of_the_pause(bench: Bench) -> None:

@@ -89,6 +89,14 @@ def test_each_rule_holds_alone_and_can_be_switched_off(
     assert conditions(with_rules(AlertRules(), **off), facts) == []  # pyright: ignore[reportArgumentType]
 
 
+def test_a_failed_poll_names_doctor_once() -> None:
+    error = "No API key. `titan-console doctor` lists what is set."
+    for said, ends in ((error, error), ("Lost.", "Lost. See `titan-console doctor`.")):
+        failed = replace(CALM, poller=PollerHealth(state=PollerState.FAILED, error=said))
+        (condition,) = conditions(AlertRules(), failed)
+        assert condition.message == f"The last poll failed: {ends}"
+
+
 def test_a_rule_that_is_set_does_not_follow_spend_cap() -> None:
     rules = parse("[alerts]\nspend_cap = false\naccount = true\n").alerts
     facts = replace(CALM, holds=tuple(replace(LONG, name=n) for n in (SPEND_HOLD, ACCOUNT_HOLD)))

@@ -74,6 +74,11 @@ def test_the_cost_of_a_command(action: Action, words: str) -> None:
     assert said(replace(PREVIEW, action=action))["cost"] == words
 
 
+def test_a_resume_without_queued_requests_costs_nothing() -> None:
+    nothing = replace(PREVIEW, action=Action.RESUME, batch_cost_nano=0, sync_cost_nano=0)
+    assert said(nothing)["cost"] == "none"
+
+
 def test_an_expected_cost_stands_before_the_greatest() -> None:
     expected = replace(PREVIEW, expected_batch_nano=9_000_000, sync_cost_nano=None)
     assert (
@@ -84,7 +89,7 @@ def test_an_expected_cost_stands_before_the_greatest() -> None:
 def test_without_a_price_no_sum_is_invented() -> None:
     unpriced = replace(PREVIEW, batch_cost_nano=None, sync_cost_nano=None)
     assert said(unpriced)["cost"] == "in a batch unpriced · synchronously unpriced"
-    assert preview_text.must_type(unpriced) == "no upper bound of cost"
+    assert preview_text.must_type(unpriced) == "the cost has no upper bound"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def test_alerts_are_muted_for_a_while_and_heard_again(tmp_path: Path) -> N
         assert not any("\x1b" in line or "\x07" in line for line in lines(pilot))
         await pilot.press("M")
         await until_shown(pilot, "1 hour")
-        assert "raise it again" not in shown(pilot)
+        assert "unmute" not in shown(pilot)
         await pilot.press("enter")
         await until_shown(pilot, "muted 1h 00m")
         await pilot.press("A", "M", "2")
@@ -62,7 +62,7 @@ async def test_alerts_are_muted_for_a_while_and_heard_again(tmp_path: Path) -> N
         await until_shown(pilot, "- muted 23h 59m ")
         assert {one.muted_until_ts for one in alerts.raised(made.ledger)} != {None}
         await pilot.press("A", "M")
-        await until_shown(pilot, "raise it again")
+        await until_shown(pilot, "unmute")
         await pilot.press("0")
         await until(pilot, lambda: shown(pilot).count("! raised") == 2)
 

@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from textual.pilot import Pilot
 
 from state.db.schema import VERSION
 from titan_console.tui.app import TitanApp
-from titan_console.tui.pages import page
+from titan_console.tui.pages import page, status_lines
 from titan_console.tui.pages.key_help import HelpScreen
 from titan_console.tui.screens.batch_detail import BatchDetail
 from titan_console.tui.screens.batches import BatchesScreen
@@ -45,7 +46,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "ON HOLD  sending (API queue full) for 27m",
         "Open batches 6 · 1 unconfirmed · plus 1 not sent (requests queued again)",
         "resolved within 8m",
-        "↻ not sent",
+        "⇠ not sent",
         "on hold for 27m",
         "in 1h 08m",
         "unpriced",
@@ -88,10 +89,32 @@ async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
         await until_shown(pilot, "No ledger yet")
         assert "◦ first batch titan-console submit requests.jsonl" in shown(pilot)
         assert "WAITING  no ledger yet" in shown(pilot)
+        assert "ledger titan" not in lines(pilot)[0]
         made = LedgerBuilder(home)
         made.submit("the-first")
         await until_shown(pilot, "the-first")
+        assert "ledger titan" in lines(pilot)[0]
         made.close()
+
+
+async def test_the_default_folder_names_no_ledger(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path / "titan-console")
+    made.submit("feed")
+    async with opened(made, SMALL) as pilot:
+        await until_shown(pilot, "feed")
+        assert "ledger" not in lines(pilot)[0]
+
+
+@pytest.mark.parametrize(("milliseconds", "is_told"), [(96, False), (700, True)])
+def test_only_a_delay_that_is_felt_is_told(milliseconds: int, is_told: bool) -> None:
+    parts = status_lines.live_status(
+        problem=None,
+        is_explained=False,
+        frozen_changes=None,
+        silent_for=timedelta(),
+        lag=timedelta(milliseconds=milliseconds),
+    )
+    assert ("display delay" in "".join(part.text for part in parts)) == is_told
 
 
 @pytest.mark.parametrize(

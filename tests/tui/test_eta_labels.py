@@ -32,7 +32,7 @@ def found(**changes: object) -> Eta:
         (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1h 40m-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
         (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "≥ 1h-2h"),
-        (found(comparable=0), "exceeded"),
+        (found(comparable=0), "overdue"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
     ],

@@ -12,7 +12,7 @@ from support.console.example_ledgers import a_busy_ledger
 from support.hostile_text import EVIL, hidden
 
 from state.model.filter_terms import Field
-from state.operations import commands
+from state.operations import alerts, commands
 from state.operations.commands import Action, NewCommand
 from state.queries import event_list, filter_values
 from state.queries.event_list import EventLine
@@ -48,6 +48,23 @@ def test_an_event_kind_as_text_has_a_glyph(kind: str, said: str, tone: Tone) -> 
     assert (str(label), label.tone) == (said, tone)
 
 
+@pytest.mark.parametrize(
+    ("rule", "subject", "said"),
+    [("poller", "polls", "poller"), ("errors", "day", "errors"), ("replay", "feed", "feed")],
+)
+def test_an_alert_of_the_whole_ledger_is_named_by_its_rule(
+    tmp_path: Path, rule: str, subject: str, said: str
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    alerts.update(made.ledger, [(rule, subject, "message")])
+    alerts.silence(made.ledger, [1], who="ops", until_ts=None)
+    alerts.silence(made.ledger, [1], who="ops", until_ts="2027-01-01T00:00:00.000Z")
+    alerts.unsilence(made.ledger, [1])
+    alerts.update(made.ledger, [])
+    assert {event_labels.concerns(line) for line in found(made, "kind:alert")} == {said}
+    made.close()
+
+
 def test_the_reason_stands_apart_from_the_rest() -> None:
     detail = {
         "reason": "429",
@@ -59,6 +76,8 @@ def test_the_reason_stands_apart_from_the_rest() -> None:
     assert event_labels.why(detail) == "429"
     assert event_labels.outcome(detail) == "until noon, tries 2"
     assert event_labels.outcome({"outcome": "3 replayed", "new": 3}) == "3 replayed"
+    later = {"items": 28, "not_before": "2026-05-02T12:00:08.000Z"}
+    assert event_labels.outcome(later) == "28 items, not before 2026-05-02T12:00:08.000Z"
     assert event_labels.outcome({"gain_nano": -207_239_340}) == "gain -$0.21"
 
 

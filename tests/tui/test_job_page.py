@@ -42,8 +42,8 @@ def test_the_job_and_its_page_name_the_run_that_is_run_synchronously(tmp_path: P
     assert window is not None
     later = replace(report, status=replace(report.status, sync_run_at=window.sync_run_at))
     for found, cell, field in (
-        (report, "in 1d 00h", "of the open run if it has not ended by then"),
-        (later, "next in 2d 00h", "of the next run if it has not ended by then"),
+        (report, "open run in 1d 00h", "of the open run if it has not ended by then"),
+        (later, "next run in 2d 00h", "of the next run if it has not ended by then"),
     ):
         (row,) = job_rows.job_rows([found.status], now)
         assert row.cells["sync_run"].text == cell

@@ -1,5 +1,6 @@
 """The preview of a command: what it shows, what it asks, and what confirms it."""
 
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from support.console.command_pilot import (
     to_errors,
     to_preview,
 )
-from support.console.console_pilot import at_once, shown, until, until_shown
+from support.console.console_pilot import app_of, at_once, shown, until, until_shown
 from textual.widgets import Button
 
 from titan_console.sandbox.model.timing import Plan
@@ -125,8 +126,10 @@ async def test_a_key_typed_early_never_confirms_what_cannot_be_done(bench: Bench
 
 @pytest.mark.parametrize("keys", [["q"], ["ctrl+c"], ["colon", "q", "enter"]])
 async def test_leaving_with_a_pending_command_says_what_becomes_of_it(
-    bench: Bench, keys: list[str]
+    bench: Bench, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", "")
+    name = Path(sys.executable).parent / "titan-console"
     failed(bench, 1)
     async with console(bench) as pilot:
         await replay_the_error(pilot)
@@ -135,8 +138,21 @@ async def test_leaving_with_a_pending_command_says_what_becomes_of_it(
         (words,) = pilot.app._exit_renderables
         (command,) = given(bench)
         assert str(words) == (
-            "Pending: Replay 1 request. The next poll runs it: titan-console --poll\n"
-            f"To withdraw it: titan-console withdraw {command.key}"
+            f"Pending: Replay 1 request. The next poll runs it: {name} --poll\n"
+            f"To withdraw it: {name} withdraw {command.key}"
+        )
+
+
+async def test_after_the_demo_a_pending_command_does_not_run(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        app_of(pilot).is_demo = True
+        await replay_the_error(pilot)
+        await pilot.press("q")
+        await until(pilot, lambda: bool(pilot.app._exit_renderables))
+        (words,) = pilot.app._exit_renderables
+        assert str(words) == (
+            "Pending: Replay 1 request. The demo's API has ended, so it does not run."
         )
 
 

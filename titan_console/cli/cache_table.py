@@ -8,14 +8,15 @@ from titan_console.cli.output import echo, print_json, print_table
 from titan_console.text import format as cells
 
 
-def show(found: Sequence[CacheGain], *, as_json: bool) -> None:
+def show(found: Sequence[CacheGain], period: str, *, as_json: bool) -> None:
     """A line for each batch, and the total."""
     if as_json:
         for one in found:
             print_json(cache_report.report(one))
     elif not found:
-        echo("No batch wrote or read the prompt cache in this period.")
+        echo(f"No batch wrote or read the prompt cache {period}.")
     else:
+        echo(f"Batches {period}")
         print_table(
             ("BATCH", "WORKFLOW", "PRIMED", "READ", "WRITTEN", "HITS", "COST", "UNCACHED", "GAIN"),
             [*map(_cells, found), _total(found)],

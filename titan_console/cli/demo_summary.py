@@ -1,7 +1,5 @@
 """The summary at the end of the demo: jobs, savings, and what to try next."""
 
-import shutil
-import sys
 from pathlib import Path
 
 from msgspec import to_builtins
@@ -19,6 +17,7 @@ from state.queries import batch_list, ledger_status, spending
 from state.queries.ledger_status import Totals
 from state.queries.spending import Spending
 from titan_console.cli.output import echo, print_table
+from titan_console.session.program import program
 from titan_console.text import format as cells
 
 # More than a month of the demo has.
@@ -36,25 +35,18 @@ def print_summary(home: Path) -> None:
     echo()
     echo("The demo's API has ended. Next steps:")
     echo(f"  export TITAN_HOME={home}")
-    program = _program()
+    name = program()
     for command, what in (
-        (program, "the console"),
-        (f"{program} status", "open batches and totals; --json for programs"),
-        (f"{program} errors", "errored requests"),
-        (f"{program} results TAG", "answers in input order"),
+        (name, "the console"),
+        (f"{name} status", "open batches and totals; --json for programs"),
+        (f"{name} errors", "errored requests"),
+        (f"{name} results TAG", "answers in input order"),
     ):
-        echo(f"  {command:<{len(program) + 14}} {what}")
+        echo(f"  {command:<{len(name) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     if staged:
         files = pluralize(len(staged), "file")
         echo(f"Delivered {files} to {folder.staging}/ for the next job, for example {staged[-1]}")
-
-
-def _program() -> str:
-    """The command to type: the name if it is on PATH, else the full path."""
-    if shutil.which("titan-console"):
-        return "titan-console"
-    return str(Path(sys.executable).parent / "titan-console")
 
 
 def report(home: Path) -> dict[str, object]:

@@ -127,6 +127,11 @@ def echo(text: str = "") -> None:
         sys.stdout.flush()
 
 
+def period_of(since: str, since_ts: str) -> str:
+    """The period of a report, such as `since 2026-11-01T09:30Z (--since 30d)`."""
+    return f"since {since_ts[:16]}Z (--since {since})"
+
+
 def print_json(value: Struct | Mapping[str, Any]) -> None:
     """One record on one line, in ASCII."""
     echo(json.dumps(to_builtins(value), ensure_ascii=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.config import titan_file
+from core.config.settings import DEFAULT_NAME
 from core.reporting.poller_health import SILENT_AFTER
 from state.db.opening import ledger_name
 from state.files.folder import Folder
@@ -132,7 +133,10 @@ class ConsoleState:
 
 
 def _short_name(folder: Folder) -> str:
-    return folder.root.name if folder.ledger_url is None else ledger_name(folder)
+    """What tells it from other ledgers; empty for the default folder."""
+    if folder.ledger_url is not None:
+        return ledger_name(folder)
+    return "" if folder.root.name == DEFAULT_NAME else folder.root.name
 
 
 def _short(folder: Folder) -> str:

@@ -7,6 +7,14 @@ from state.operations.alerts import Alert
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
+# Subjects of alerts that are about no single thing.
+_WHOLE_LEDGER = ("day", "polls", "api")
+
+
+def subject(stored: str) -> str:
+    """What the alert is about; empty for the whole ledger."""
+    return "" if stored in _WHOLE_LEDGER else stored
+
 
 def state(alert: Alert, now: datetime) -> Label:
     """Whether it is raised, acknowledged, or muted and for how long."""

@@ -93,7 +93,7 @@ def _expected(builder: DocumentBuilder, batch: Batch, expected: Expected, now: d
 def _counts(builder: DocumentBuilder, batch: Batch) -> None:
     builder.field("Total", fmt.count(batch.request_count))
     if batch.status in (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING):
-        builder.field("Counts", "the API gives them once the batch has ended")
+        builder.field("Counts", "available when the batch has ended")
         return
     counts = batch.counts
     builder.field("Succeeded", fmt.count(counts.succeeded) if counts.succeeded else "", Tone.GOOD)
@@ -117,7 +117,8 @@ def _times(builder: DocumentBuilder, batch: Batch, submitted_by: str, now: datet
     ):
         by = f" by {who}" if who and timestamp else ""
         builder.field(name, at(timestamp, now) + by)
-    builder.field("Took", _took(batch, now))
+    is_at_api = batch.accepted_ts is not None and batch.ended_ts is None
+    builder.field("So far" if is_at_api else "Took", _took(batch, now))
     builder.field("Expires", fmt.local_time(batch.expires_ts) if batch.ended_ts is None else "")
     builder.field("Next poll", fmt.local_time(batch.next_poll_ts))
 

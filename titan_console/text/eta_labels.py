@@ -30,7 +30,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:
-        return "exceeded", Tone.WARN
+        return "overdue", Tone.WARN
     if found.p50 is None or found.p95 is None:
         return _NO_HISTORY, Tone.DIM
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from core.batches import holds
 from core.text import pluralize
 from state.queries.event_list import EventLine
+from titan_console.text import alert_labels
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
@@ -12,9 +13,6 @@ from titan_console.text.format import Label, Tone
 _INTERNAL = ("watermark", "identified_by")
 _WHY = ("reason", "message", "problem")
 _HOLD_EVENTS = ("hold", "hold.lifted")
-_ALERT_EVENTS = ("alert.raised", "alert.cleared")
-# Subjects of alerts that are about no single thing.
-_WHOLE_LEDGER = ("day", "polls", "api")
 _BAD = (
     "rejected",
     "deleted",
@@ -43,7 +41,7 @@ _GOOD = (
 
 
 _KINDS = {"batch.rebuilt": "batch restored from files"}
-_COUNTED = {"new": "result", "requests": "request"}
+_COUNTED = {"new": "result", "requests": "request", "items": "item"}
 _NAMES = {"remote_id": "API batch id"}
 _VERDICTS = {
     "candidate": "may belong to this ledger",
@@ -68,8 +66,8 @@ def concerns(line: EventLine, *, is_short: bool = False) -> str:
     event = line.event
     if event.kind in _HOLD_EVENTS and event.subject:
         return holds.label(event.subject)
-    if event.kind in _ALERT_EVENTS and event.subject in _WHOLE_LEDGER:
-        return str(event.detail.get("rule") or event.subject)
+    if event.kind.startswith("alert.") and event.subject:
+        return alert_labels.subject(event.subject) or str(event.detail.get("rule", ""))
     if is_short:
         return event.subject or line.tag or event.batch_key or ""
     return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)

@@ -60,7 +60,7 @@ _STATUS = {
     BatchStatus.QUEUED: Label("◦", "queued", Tone.DIM),
     BatchStatus.SENDING: Label("⇡", "sending", Tone.BUSY),
     BatchStatus.UNCONFIRMED: Label("?", "unconfirmed", Tone.WARN),
-    BatchStatus.NOT_SENT: Label("↻", "not sent", Tone.WARN),
+    BatchStatus.NOT_SENT: Label("⇠", "not sent", Tone.WARN),
     BatchStatus.REJECTED: Label("✗", "rejected", Tone.BAD),
     BatchStatus.IN_PROGRESS: Label("▸", "in progress", Tone.BUSY),
     BatchStatus.CANCELING: Label("⊘", "canceling", Tone.WARN),

@@ -14,11 +14,18 @@ _TIME = re.compile(
     r"(?:\b(?P<word>is due at|until|at|after|since|from|not before|before|by) )?"
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)"
 )
-_AHEAD = {"until": "for {}", "before": "within {}", "by": "within {}", "is due at": "is due in {}"}
+_AHEAD = {
+    "until": "for {}",
+    "before": "within {}",
+    "by": "within {}",
+    "is due at": "is due in {}",
+    "not before": "due in {}",
+}
 _BEHIND = {
     "since": "for {}",
     "from": "for {}",
     "is due at": "was due {} ago",
+    "not before": "due {} ago",
     **{word: f"{word} {{}} ago" for word in ("until", "after", "before")},
 }
 # Command line -> screen and its key.

@@ -110,7 +110,7 @@ def must_type(preview: "Preview") -> str:
         return f"{pluralize(preview.stopped_requests, 'other request')} stopped"
     spend = preview.sync_cost_nano if preview.action == Action.SYNC else preview.batch_cost_nano
     if spend is None:
-        return "no upper bound of cost"
+        return "the cost has no upper bound"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
     return ""
@@ -142,6 +142,8 @@ def _limit(nano: int) -> str:
 def _money(preview: "Preview") -> str:
     batch, sync = batch_cost(preview), sync_cost(preview)
     match preview.action:
+        case _ if preview.batch_cost_nano == 0 and preview.sync_cost_nano == 0:
+            return without_cost(preview)
         case Action.SYNC:
             return f"synchronously {sync} · in a batch {batch}"
         case Action.REPLAY | Action.RESUME:

@@ -170,6 +170,8 @@ class TitanApp(App[None]):
         of this machine.
         """
         super().__init__()
+        # Whether the API ends with the console.
+        self.is_demo = False
         folder = Folder(home, ledger_url)
         self._home = home
         # That of the server, for a ledger in PostgreSQL.
@@ -413,7 +415,7 @@ class TitanApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, and say what becomes of a pending command."""
-        words = "\n".join(map(clean, self._commands.last_words().splitlines()))
+        words = "\n".join(map(clean, self._commands.last_words(is_demo=self.is_demo).splitlines()))
         self.exit(message=Text(words) if words else None)
 
     def action_alerts(self) -> None:
@@ -519,6 +521,7 @@ def run(
     access: Access | None = None,
     ledger_url: LedgerUrl | None = None,
     scheduler: Callable[[], str] = lambda: "cron",
+    is_demo: bool = False,
 ) -> int:
     """Open the console on the ledger; the exit code."""
     app = TitanApp(
@@ -531,5 +534,6 @@ def run(
         ledger_url=ledger_url,
         scheduler=scheduler,
     )
+    app.is_demo = is_demo
     app.run(mouse=titan_file.read(Folder(home)).console.mouse)
     return app.return_code or 0

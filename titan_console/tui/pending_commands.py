@@ -16,6 +16,7 @@ from state.operations.commands import Action, Command, CommandState
 from titan_console.session.command_worker import CommandDraft, CommandWorker, Target
 from titan_console.session.messages import PollEnded
 from titan_console.session.poll_helper import PollResult, PollRunner
+from titan_console.session.program import program
 from titan_console.text import command_labels, ledger_messages
 from titan_console.text.format import Tone, span
 from titan_console.text.lines import Part
@@ -132,8 +133,11 @@ class PendingCommands:
         self._message, self._ended, self._problem = None, None, ""
         return had
 
-    def last_words(self) -> str:
-        """What becomes of a command given here that has not run; empty where there is none."""
+    def last_words(self, *, is_demo: bool = False) -> str:
+        """What becomes of a command given here that has not run; empty where there is none.
+
+        `is_demo`: the API ends with the console.
+        """
         found = [
             one for one in command_labels.pending(self._state.commands) if one.key in self._own
         ]
@@ -141,9 +145,12 @@ class PendingCommands:
             return ""
         more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
         named, keys = command_labels.named(found[-1]), " ".join(one.key for one in found)
+        if is_demo:
+            return f"Pending: {named}{more}. The demo's API has ended, so it does not run."
+        name = program()
         return (
-            f"Pending: {named}{more}. The next poll runs it: titan-console --poll\n"
-            f"To withdraw it: titan-console withdraw {keys}"
+            f"Pending: {named}{more}. The next poll runs it: {name} --poll\n"
+            f"To withdraw it: {name} withdraw {keys}"
         )
 
     def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:

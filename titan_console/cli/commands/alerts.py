@@ -23,6 +23,7 @@ from titan_console.cli.output import (
 )
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import alert_labels
+from titan_console.text.format import NOTHING
 
 _DAY_H = 24.0
 # A year: longer is an acknowledgment.
@@ -129,8 +130,8 @@ def _print(found: Sequence[Alert], now: datetime, *, as_json: bool) -> None:
 
 def _cells(alert: Alert, now: datetime) -> tuple[str, ...]:
     state = alert_labels.state(alert, now)
-    who = alert.acknowledged_by or ""
+    who, subject = alert.acknowledged_by or "", alert_labels.subject(alert.subject)
     return (
-        *(str(alert.id), str(state), alert.rule, alert.subject, alert.raised_ts, who),
+        *(str(alert.id), str(state), alert.rule, subject or NOTHING, alert.raised_ts, who),
         alert.message,
     )

@@ -127,7 +127,7 @@ def _play_in_console(home: Path, folder: Path | None, seed: int) -> None:
         address = _wait_for_history(player)
         helper = PollHelper(Settings(home=home, base_url=address, api_key="sandbox"))
         forget_key()
-        run(home, poll_runner=helper)
+        run(home, poll_runner=helper, is_demo=True)
     finally:
         player.terminate()
         player.wait()

@@ -12,6 +12,7 @@ from titan_console.cli.output import (
     json_lines_option,
     ledger_reader,
     limit_option,
+    period_of,
     print_json,
     print_rest,
     print_rows,
@@ -40,7 +41,8 @@ def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
                 print_json(event_report(line))
         else:
             header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
-            print_rows(list(found), header, _cells, empty="No events in this period.")
+            period = f" {period_of(since, since_ts)}" if since else ""
+            print_rows(list(found), header, _cells, empty=f"No events{period}.")
     print_rest(at_most, total, "events")
 
 

@@ -25,7 +25,14 @@ from state.queries.spending import Spending
 from state.queries.unpriced import reasons_text
 from titan_console.cli import cache_table, check_table, recompute_table
 from titan_console.cli.exit_codes import Exit
-from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
+from titan_console.cli.output import (
+    echo,
+    json_lines_option,
+    period_of,
+    print_fields,
+    print_json,
+    print_table,
+)
 from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
@@ -109,7 +116,8 @@ def command(  # noqa: PLR0913 - each is an option
             _month(reader, as_json=as_json)
         elif of_cache:
             prices = PriceBook.with_cache(folder, titan_file.read(folder))
-            cache_table.show(cache_report.since(reader, prices, since_ts), as_json=as_json)
+            found = cache_report.since(reader, prices, since_ts)
+            cache_table.show(found, period_of(since, since_ts), as_json=as_json)
         elif check_log:
             ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
         elif theirs is not None:
@@ -117,7 +125,8 @@ def command(  # noqa: PLR0913 - each is an option
         elif name is not None:
             _explain(reader, name, as_json=as_json)
         else:
-            _show(spending.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
+            rows = spending.spending(reader, by, since_ts=since_ts)
+            _show(rows, by, period_of(since, since_ts), as_json=as_json)
             if reasons := unpriced.reasons(reader, since_ts=since_ts):
                 print_stderr(f"Unpriced answers are not included: {reasons_text(reasons)}.")
 
@@ -139,15 +148,16 @@ def _check_options(ctx: click.Context) -> None:
             raise click.UsageError(f"--{option} has no effect on this view; leave it out.")
 
 
-def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
+def _show(rows: list[Spending], by: str, period: str, *, as_json: bool) -> None:
     if as_json:
         for row in rows:
             named = {"batch_id": row.name} if by == "batch" else {}
             print_json({by: row.name} | named | to_builtins(savings.spending_report(row)))
         return
     if not rows:
-        echo("No results in this period.")
+        echo(f"No results {period}.")
         return
+    echo(f"Results {period}")
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
         lines.append(_cells(spending.added("total", rows), "total"))

@@ -80,7 +80,9 @@ _GLYPHS = (
     ("!", "collected, some requests errored"),
     ("✗", "errored, failed or rejected, or results no longer available"),
     ("◔", "due, or pending until the next poll"),
-    ("↻", "not sent: requests are queued again"),
+    ("⇠", "not sent: requests are queued again"),
+    ("↻", "can be replayed as it is"),
+    ("✎", "edit it, then replay"),
     ("+?", "plus answers without a known price"),
 )
 _KEYS_WIDTH = 16

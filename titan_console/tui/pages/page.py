@@ -383,11 +383,10 @@ class Page(Screen[None]):
             *((Part("  "), Part(f" {state.name} ", Tone.MARK)) if state.name else ()),
         )
         room = self.size.width - _MARGIN - cells_of((*title, *badge, *poller))
-        place = f"ledger {state.folder_name}"
         self._top.left = (
             *title,
             *_breadcrumbs(shortened(crumbs, room)),
-            *(() if state.name or len(crumbs) > 1 else (Part(place, Tone.DIM),)),
+            *(() if state.name or len(crumbs) > 1 else self._place()),
         )
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode
@@ -409,6 +408,12 @@ class Page(Screen[None]):
         # Badges are worth more room than the latency.
         is_crowded = bool(badges) and state.problem is None
         self._status.left = (pulse[:1] if is_crowded else pulse) + badges
+
+    def _place(self) -> tuple[Part, ...]:
+        """The folder of the ledger where it is not the usual one, once there is a ledger."""
+        name, problem = self.state.folder_name, self.state.problem
+        is_missing = problem is not None and problem.missing and self.state.snapshot is None
+        return () if is_missing or not name else (Part(f"ledger {name}", Tone.DIM),)
 
     def _stack(self) -> "list[Page]":
         stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]

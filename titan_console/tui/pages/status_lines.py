@@ -26,7 +26,8 @@ _STATES = {
     "ledger_damaged": "DAMAGED",
     "ledger_locked": "LOCKED",
 }
-_LAG_WORTH_TELLING = timedelta(seconds=10)
+# A shorter delay is not felt; a longer one is that of a ledger that was written before.
+_FELT, _LAG_WORTH_TELLING = timedelta(milliseconds=500), timedelta(seconds=10)
 _WORTH_EXPECTING = timedelta(seconds=30)
 
 
@@ -193,7 +194,7 @@ def _problem_parts(problem: LedgerProblem, *, is_explained: bool) -> tuple[Part,
 
 def _live(lag: timedelta | None) -> tuple[Part, ...]:
     live = Part("• LIVE", Tone.GOOD, strong=True)
-    if lag is None or lag > _LAG_WORTH_TELLING:
+    if lag is None or not _FELT <= lag <= _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
     return (live, Part(f"  display delay {milliseconds:,} ms", Tone.DIM))

@@ -45,7 +45,7 @@ _HOURS = {
     "1": ("1 hour", 1.0),
     "2": ("24 hours", 24.0),
     "3": ("7 days", 168.0),
-    "0": ("raise it again", 0.0),
+    "0": ("unmute", 0.0),
 }
 
 
@@ -73,9 +73,10 @@ def _row(alert: Alert, now: datetime) -> Row:
 
 
 def _subject(alert: Alert) -> str:
-    return (
-        f"{alert.rule}, last 24h" if alert.subject == "day" else f"{alert.rule}  ·  {alert.subject}"
-    )
+    subject = alert_labels.subject(alert.subject)
+    if not subject:
+        return f"{alert.rule}, last 24h" if alert.subject == "day" else alert.rule
+    return f"{alert.rule}  ·  {subject}"
 
 
 class AlertsPage(Page):

@@ -21,7 +21,7 @@ JOB_COLUMNS = (
     Column("mode", "Mode", 8, 5, usual=("· batch",)),
     Column("schedule", "Schedule", 9, 4),
     Column("submit", "Next submit", 13, 3),
-    Column("sync_run", "Sync fallback", 14, 6),
+    Column("sync_run", "Sync fallback", 19, 6),
     Column("delivery", "Delivery", 16, 7),
     Column("hook", "Hook", 11, 8),
     Column("workload", "Workload", 8, 9, grow=1, widest=14, is_extra=True),
@@ -138,7 +138,9 @@ def jobs_title(board: JobOverview) -> str:
         return "Jobs · no titan.toml yet: run titan-console jobs init"
     paused = sum(line.pause is not None for line in board.lines)
     errored = (
-        f" · errored in the last {LATEST} runs" if any(line.failed for line in board.lines) else ""
+        f" · errored: requests of the last {LATEST} runs"
+        if any(line.failed for line in board.lines)
+        else ""
     )
     return f"Jobs {len(board.lines)}" + (f" · {paused} paused" if paused else "") + errored
 
@@ -178,8 +180,10 @@ def _submit(line: JobStatus, now: datetime) -> str:
 def _sync_run(line: JobStatus, now: datetime) -> str:
     """When the deadline guard runs the open run, else the next one."""
     at = job_labels.relative(line.sync_run_at, now)
+    if line.sync_run_at is None:
+        return at
     is_next = line.window is not None and line.sync_run_at == line.window.sync_run_at
-    return f"next {at}" if line.sync_run_at and is_next else at
+    return f"{'next' if is_next else 'open'} run {at}"
 
 
 def _about(line: JobStatus, now: datetime) -> str:

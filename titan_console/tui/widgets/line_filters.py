@@ -23,8 +23,8 @@ class ControlFilter(LineFilter):
 
 _GLYPHS = dict(
     zip(
-        "✓✗▸▾▽▲▼●•◦‼⊗↻⇡⇅✎…≈·≥≤→←↑↓–—’“”",  # noqa: RUF001 - as they are met
-        '+x>vv^v**o!x@^se~~-><><^v--\'""',
+        "✓✗▸▾▽▲▼●•◦‼⊗↻⇠⇡⇅✎…≈·≥≤→←↑↓–—’“”",  # noqa: RUF001 - as they are met
+        '+x>vv^v**o!x@<^se~~-><><^v--\'""',
         strict=True,
     )
 )
