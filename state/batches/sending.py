@@ -368,16 +368,33 @@ def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
     settle_by_earlier_answers(ledger, batch_id)
 
 
+_LATEST_ANSWER = (
+    "(SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
+    " AND a.outcome = 'succeeded' AND a.duplicate = 0)"
+)
+
+
 def settle_by_earlier_answers(ledger: Ledger, batch_id: int) -> None:
-    """Inside a transaction: requests that were asked again without success keep their answer."""
+    """Inside a transaction: requests whose newest body has no answer keep their latest one.
+
+    Those of the batch. One that is settled so takes a later answer that arrives after it.
+    """
     ledger.execute(
-        "UPDATE requests SET status = 'succeeded', settled_by ="
-        " (SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
-        " AND a.outcome = 'succeeded' AND a.duplicate = 0)"
+        f"UPDATE requests SET status = 'succeeded', settled_by = {_LATEST_ANSWER}"  # noqa: S608 - our own words
         " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
-        " AND status IN ('errored', 'canceled', 'expired', 'missing') AND EXISTS (SELECT 1"
-        " FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded'"
-        " AND a.duplicate = 0)",
+        " AND status IN ('errored', 'canceled', 'expired', 'missing')"
+        f" AND {_LATEST_ANSWER} IS NOT NULL",
+        batch_id,
+    )
+    if not ledger.rows("SELECT 1 FROM edits LIMIT 1"):
+        return
+    ledger.execute(
+        f"UPDATE requests SET settled_by = {_LATEST_ANSWER}"  # noqa: S608 - our own words
+        " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
+        " AND status = 'succeeded' AND edit_id IS NOT NULL"
+        f" AND settled_by < {_LATEST_ANSWER} AND NOT EXISTS (SELECT 1 FROM attempts newest"
+        " WHERE newest.request_id = requests.id AND newest.batch_id = requests.settled_by"
+        " AND newest.edit_id = requests.edit_id)",
         batch_id,
     )
 

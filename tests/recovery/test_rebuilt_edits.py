@@ -19,7 +19,7 @@ from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
 
 
-def _replay(bench: Bench, *names: str, **changes: object) -> None:
+def replay(bench: Bench, *names: str, **changes: object) -> None:
     """Give the command for a replay with these parameters."""
     asked = CommandRequest(
         action=Action.REPLAY, wanted=Filter(names=names), force=True, changes=changes
@@ -28,7 +28,7 @@ def _replay(bench: Bench, *names: str, **changes: object) -> None:
     planner.submit(context, planner.plan(context, asked), delay=timedelta())
 
 
-def _figures(bench: Bench) -> list[tuple[Any, ...]]:
+def figures_of(bench: Bench) -> list[tuple[Any, ...]]:
     """Of each request: its status, its body, and each attempt with cost and duplicates."""
     return sorted(
         bench.engine.context.ledger.tuples(
@@ -46,12 +46,12 @@ def _figures(bench: Bench) -> list[tuple[Any, ...]]:
 def _kept(bench: Bench, key: str) -> None:
     """A rebuild changes neither results nor figures, and sends nothing."""
     poll_until_done(bench)
-    answers, figures = results(bench, key), _figures(bench)
+    answers, figures = results(bench, key), figures_of(bench)
     creates = bench.sandbox.billing_log().creates
     _, done = rebuilt(bench)
     assert done.warnings == []
     poll_until_done(bench)
-    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert (results(bench, key), figures_of(bench)) == (answers, figures)
     assert bench.sandbox.billing_log().creates == creates
     check_billing(bench)
 
@@ -60,7 +60,7 @@ def test_the_answer_of_an_edited_replay_counts_after_a_rebuild(bench: Bench) -> 
     key = bench.submit(3).submission.key
     poll_until_done(bench)
     before = results(bench, key)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     assert results(bench, key) != before
     _kept(bench, key)
@@ -69,10 +69,10 @@ def test_the_answer_of_an_edited_replay_counts_after_a_rebuild(bench: Bench) -> 
 def test_so_does_that_of_the_last_of_several_edits_of_some_requests(bench: Bench) -> None:
     key = bench.submit(3).submission.key
     poll_until_done(bench)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     custom_id = results(bench, key)[1]["custom_id"]
-    _replay(bench, custom_id, max_tokens=11)
+    replay(bench, custom_id, max_tokens=11)
     _kept(bench, key)
     _kept(bench, key)
 
@@ -82,7 +82,7 @@ def test_each_submission_gets_its_own_body_of_a_replay_of_several(bench: Bench) 
     key = bench.submit(2, tag="one").submission.key
     bench.submit(2, tag="two", model="claude-haiku-4-5")
     poll_until_done(bench)
-    _replay(bench, "one", "two", max_tokens=9)
+    replay(bench, "one", "two", max_tokens=9)
     poll_until_done(bench)
     assert len(list(bench.folder.spool.glob("edit_*.jsonl"))) == 1
     _kept(bench, key)
@@ -92,7 +92,7 @@ def test_the_earlier_answer_counts_where_the_edited_replay_failed(bench: Bench) 
     key = bench.submit(2).submission.key
     poll_until_done(bench)
     bench.faults.add("row:api-error:times=2")
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     _kept(bench, key)
 
 
@@ -100,9 +100,9 @@ def test_a_replay_without_edits_keeps_the_edited_body(bench: Bench) -> None:
     bench.faults.add("row:api-error:times=4")
     key = bench.submit(2).submission.key
     poll_until_done(bench)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
-    _replay(bench, key)
+    replay(bench, key)
     _kept(bench, key)
 
 
@@ -110,12 +110,12 @@ def test_an_edited_replay_that_is_at_the_api_is_collected_once(tmp_path: Path) -
     with a_bench(tmp_path, plan=Plan.manual()) as bench:
         key = bench.submit(2).submission.key
         _end_all(bench)
-        _replay(bench, key, max_tokens=9)
+        replay(bench, key, max_tokens=9)
         bench.poll_after(900)
         rebuilt(bench)
         _end_all(bench)
         poll_until_done(bench)
-        assert {row[1:3] + row[6:7] for row in _figures(bench)} == {
+        assert {row[1:3] + row[6:7] for row in figures_of(bench)} == {
             ("succeeded", 1, 0),
             ("succeeded", 0, 1),
         }
@@ -134,18 +134,18 @@ def _end_all(bench: Bench) -> None:
 def test_a_restored_backup_gets_the_edits_that_are_newer(bench: Bench) -> None:
     key = bench.submit(2).submission.key
     poll_until_done(bench)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     backup = bench.folder.root / "backup.db"
     assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
     custom_id = results(bench, key)[0]["custom_id"]
-    _replay(bench, custom_id, max_tokens=11)
+    replay(bench, custom_id, max_tokens=11)
     poll_until_done(bench)
-    answers, figures = results(bench, key), _figures(bench)
+    answers, figures = results(bench, key), figures_of(bench)
     _, done = restored(bench, backup)
     assert done.warnings == []
     poll_until_done(bench)
-    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert (results(bench, key), figures_of(bench)) == (answers, figures)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_edits_that_no_line_names_are_lost_and_named(bench: Bench, line: bytes) 
     key = bench.submit(2).submission.key
     poll_until_done(bench)
     before = results(bench, key)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     (edits,) = (path.name for path in bench.folder.spool.glob("edit_*.jsonl"))
     mirror, named = bench.folder.jobs_mirror, rb', "edits": \[\["%b", \d+, \d+\]\]' % edits.encode()
@@ -192,7 +192,7 @@ def test_so_are_edits_whose_file_is_incomplete(
 ) -> None:
     key = bench.submit(3).submission.key
     poll_until_done(bench)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
     (edits,) = bench.folder.spool.glob("edit_*.jsonl")
     damage(edits)
@@ -207,15 +207,15 @@ def test_results_that_are_downloaded_again_change_nothing(bench: Bench, lost: st
     key = bench.submit(3).submission.key
     poll_until_done(bench)
     for max_tokens in (9, 11):
-        _replay(bench, key, max_tokens=max_tokens)
+        replay(bench, key, max_tokens=max_tokens)
         poll_until_done(bench)
-    answers, figures = results(bench, key), _figures(bench)
+    answers, figures = results(bench, key), figures_of(bench)
     for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
         path.unlink()
     _, done = rebuilt(bench)
     assert done.warnings == []
     poll_until_done(bench)
-    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert (results(bench, key), figures_of(bench)) == (answers, figures)
     check_billing(bench)
 
 
@@ -223,14 +223,14 @@ def test_nor_do_answers_that_are_collected_again_beside_an_edited_replay(bench: 
     bench.faults.add("results:cut:times=1")
     key = bench.submit(6).submission.key
     bench.poll_after(900)
-    _replay(bench, key, max_tokens=9)
+    replay(bench, key, max_tokens=9)
     poll_until_done(bench)
-    answers, figures = results(bench, key), _figures(bench)
+    answers, figures = results(bench, key), figures_of(bench)
     assert not any(row[5] for row in figures)
     _, done = rebuilt(bench)
     assert done.warnings == []
     poll_until_done(bench)
-    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert (results(bench, key), figures_of(bench)) == (answers, figures)
     check_billing(bench)
 
 
@@ -241,13 +241,13 @@ def test_nor_does_it_after_a_restore(bench: Bench, lost: str) -> None:
     backup = bench.folder.root / "backup.db"
     assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
     for max_tokens in (9, 11):
-        _replay(bench, key, max_tokens=max_tokens)
+        replay(bench, key, max_tokens=max_tokens)
         poll_until_done(bench)
-    answers, figures = results(bench, key), _figures(bench)
+    answers, figures = results(bench, key), figures_of(bench)
     for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
         path.unlink()
     _, done = restored(bench, backup)
     assert done.warnings == []
     poll_until_done(bench)
-    assert (results(bench, key), _figures(bench)) == (answers, figures)
+    assert (results(bench, key), figures_of(bench)) == (answers, figures)
     check_billing(bench)
