@@ -1,7 +1,7 @@
 """Collects the results of a batch: each valid line to disk, then all of them into the ledger."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -104,8 +104,8 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     except ApiError as error:
         return _not_available(context, batch, error)
     finally:
-        results.close()
-        rejected.close()
+        with closing(rejected):
+            results.close()
 
 
 def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO) -> bool:

@@ -84,8 +84,11 @@ class RejectedLines:
 
     def close(self) -> None:
         """Close the file; its lines are kept only if no earlier try has any."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.close()
             if self._part.exists() and not self._path.exists():
                 replace(self._part, self._path)
+        finally:
             self._part.unlink(missing_ok=True)

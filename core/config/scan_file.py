@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import TitanTomlError
-from state.files.folder import Folder, make_private, open_private, replace
+from state.files.folder import Folder, make_private, new_file, replace
 from state.files.regular_file import read_regular
 from state.files.system_errors import cause
 
@@ -54,7 +54,7 @@ def write(folder: Folder, record: ScanRecord) -> None:
     try:
         make_private(folder.root)
         part = path.with_suffix(".json.part")
-        with open_private(part) as file:
+        with new_file(part) as file:
             file.write(msgspec.json.format(msgspec.json.encode(record)))
         replace(part, path)
     except OSError as error:

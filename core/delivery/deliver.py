@@ -11,7 +11,7 @@ from core.delivery import hooks_of_others
 from core.delivery.owner import Owner
 from core.delivery.result_writer import chunks
 from state.db.ledger import Transaction
-from state.files.folder import delivered_name, make_private, open_private, replace
+from state.files.folder import delivered_name, make_private, new_file, replace
 from state.operations import delivery, hook_runs
 from state.operations.hook_runs import HookRun
 
@@ -68,7 +68,7 @@ def _deliver(
         stale.unlink(missing_ok=True)
     # Two polls that write the same file must not share a part file.
     part = target.with_suffix(f".jsonl.{context.ledger.new_id(_OWN_LENGTH)}.part")
-    with open_private(part) as file:
+    with new_file(part) as file:
         for submission in submissions:
             for chunk in chunks(context.ledger, context.folder, submission):
                 file.write(chunk.lines)
@@ -85,10 +85,9 @@ def _deliver(
         )
     except FileNotFoundError:
         return None
-    if not is_recorded:
+    finally:
         part.unlink(missing_ok=True)
-        return None
-    return target.name
+    return target.name if is_recorded else None
 
 
 def _take_over(context: Context, tx: Transaction, left: list[HookRun]) -> bool:

@@ -35,7 +35,7 @@ from state.db.opening import open_reader
 from state.files import fallback_file
 from state.files.answers_file import answers_file
 from state.files.fallback_file import FallbackFile, Header
-from state.files.folder import Folder, make_private, open_private
+from state.files.folder import Folder, make_private, new_file
 from state.files.folder import replace as rename_to
 from state.files.unused_results import remove_copies
 from state.model.errors import LedgerError
@@ -251,7 +251,7 @@ def _copy_answers(context: Context, file: FallbackFile) -> Path:
     make_private(context.folder.results)
     # Named after the file, so that the import after a kill replaces it.
     part = context.folder.results / f"{file.key}.answers.part"
-    with open_private(part) as copy:
+    with new_file(part) as copy:
         for _, line in file.answers():
             copy.write(line + b"\n")
         copy.flush()

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from state.files.regular_file import refuse_pipe
 from state.model.ledger_url import LedgerUrl
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _typeshed import ReadableBuffer
 
 COST_LOG = "batch-cost-log.jsonl"
@@ -170,6 +172,30 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     return BufferedWriter(_NamedFile(descriptor, path, "ab" if append else "wb"), _BUFFER)
+
+
+@contextmanager
+def new_file(path: Path) -> "Generator[BufferedWriter]":
+    """Write a new private file in the block; where that or its end fails, no part of it is left.
+
+    On a full disk, what is left would take the space that the next try needs.
+    """
+    file = open_private(path)
+    try:
+        with file:
+            yield file
+    except BaseException:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def discard(file: BufferedWriter, path: Path) -> None:
+    """Close and delete a file that is not needed. Raises OSError where it cannot be deleted."""
+    # On a full disk, closing tries to write once more.
+    with suppress(OSError):
+        file.close()
+    path.unlink(missing_ok=True)
 
 
 class _NamedFile(FileIO):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from state.files.folder import Folder, make_private, open_private, replace
+from state.files.folder import Folder, make_private, new_file, open_private, replace
 from state.files.regular_file import open_regular, read_regular
 
 # Longer logs lose their older half.
@@ -64,7 +64,7 @@ def _is_torn(path: Path) -> bool:
 def _shorten(path: Path) -> None:
     lines = read_regular(path).splitlines(keepends=True)
     part = path.with_name(f"{path.name}.part")
-    with open_private(part) as file:
+    with new_file(part) as file:
         file.writelines(lines[len(lines) // 2 :])
         file.flush()
         os.fsync(file.fileno())

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from state.files.file_errors import file_error
 from state.files.file_store import FileStore, fetch
-from state.files.folder import make_private, open_private, replace
+from state.files.folder import discard, make_private, open_private, replace
 from state.files.regular_file import open_regular
 from state.files.spool import LineReader
 from state.files.system_errors import cause
@@ -85,6 +85,8 @@ class ResultsFile:
             if self.is_restarted and store.is_shared:
                 self._write_blank_lines(committed_bytes)
         except OSError as error:
+            with suppress(OSError, AttributeError):
+                discard(self._file, self._own)
             raise self._unusable(error) from error
 
     def _copy_committed(self, committed_bytes: int, is_intact: Callable[[BinaryIO], bool]) -> int:
@@ -168,8 +170,7 @@ class ResultsFile:
     def close(self) -> None:
         """Close the file; delete it where it did not become the partial file."""
         try:
-            self._file.close()
-            self._own.unlink(missing_ok=True)
+            discard(self._file, self._own)
             if not self._is_recorded:
                 self._store.discard(self._own)
         except OSError as error:

@@ -12,7 +12,7 @@ from state.files import archive, windows_calls
 from state.files.archive import ArchivedFile
 from state.files.file_errors import file_error
 from state.files.file_store import FileStore
-from state.files.folder import make_private, open_private, replace
+from state.files.folder import discard, make_private, open_private, replace
 from state.files.regular_file import require_regular
 from state.files.stored_file import StoredFile
 from state.files.system_errors import cause
@@ -71,11 +71,8 @@ class SpoolWriter:
 
     def discard(self) -> None:
         """Remove the file, complete or not, unless it was there before."""
-        # On a full disk, closing tries to write once more.
         with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._part.unlink(missing_ok=True)
+            discard(self._file, self._part)
             if not self._was_there:
                 self.path.unlink(missing_ok=True)
         self._store.discard(self.path)

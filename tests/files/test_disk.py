@@ -5,7 +5,7 @@ import json
 import resource
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from state.db.connection import sqlite3
 from state.db.ledger import Ledger
 from state.db.reader import Reader
 from state.db.statements import run_script
+from state.files import folder
 from state.files.folder import Folder, open_private
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
@@ -99,6 +100,54 @@ def test_a_poll_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
     check_once(bench, 40)
     left = [path.name for path in bench.folder.root.rglob("*") if path.suffix in (".part", ".try")]
     assert left == []
+
+
+@contextmanager
+def _full_disk_for(patch: pytest.MonkeyPatch, pattern: str) -> Generator[list[Path], None, None]:
+    """No bytes can be written to these files; those that were tried."""
+    tried: list[Path] = []
+    write = folder._NamedFile.write
+
+    def full(file: folder._NamedFile, data: bytes) -> int:
+        if not file._path.match(pattern):
+            return write(file, data)
+        tried.append(file._path)
+        raise OSError(errno.ENOSPC, "No space left on device", str(file._path))
+
+    with patch.context() as patched:
+        patched.setattr(folder._NamedFile, "write", full)
+        yield tried
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("batch-results/*.try", ""),
+        ("batch-results/*.rejected.part", "results:garbled"),
+        ("spool/*.part", ""),
+        ("staging/*.part", ""),
+    ],
+)
+@pytest.mark.parametrize("buffer", [16, 1 << 20])
+def test_what_a_full_disk_interrupts_keeps_no_space(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, pattern: str, fault: str, buffer: int
+) -> None:
+    monkeypatch.setattr(folder, "_BUFFER", buffer)
+    if fault:
+        bench.faults.add(fault)
+    with _full_disk_for(monkeypatch, pattern) as tried:
+        for _ in range(4):
+            _trouble_of(lambda: bench.submit(20))
+            bench.clock.advance(900)
+            with suppress(TitanError, OSError):
+                bench.engine.poll()
+            assert list(bench.folder.root.glob(pattern)) == []
+    assert tried
+    bench.faults.clear()
+    bench.submit(20)
+    bench.clock.advance(1800)
+    poll_until_done(bench, polls=80)
+    check_once(bench, 20)
 
 
 def _problems_of_a_poll(bench: Bench) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from state.files.folder import open_private, replace
+from state.files.folder import new_file, replace
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
@@ -78,6 +78,6 @@ def note_newest(connection: "Connection[Row]", path: Path) -> None:
 
 def _write(path: Path, seen: Seen) -> None:
     part = path.with_name(f"{path.name}.{seen.key}.part")
-    with open_private(part) as file:
+    with new_file(part) as file:
         file.write(msgspec.json.encode(seen))
     replace(part, path)
