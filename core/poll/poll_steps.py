@@ -26,6 +26,7 @@ from state.batches.interrupted_results import finish_renames
 from state.files import fallback_file
 from state.model.records import Batch
 from state.operations import commands, delivery, hook_runs
+from state.queries import ledger_status
 
 Step = Callable[[Context, PollSummary], None]
 
@@ -231,6 +232,8 @@ def _report_failed(context: Context, summary: PollSummary) -> None:
     for batch_id in summary.collected_ids:
         failed, missing = remote_status.failures_of(context.ledger, batch_id)
         summary.failed += failed
+        if failed:
+            summary.canceled += ledger_status.canceled_in(context.ledger, batch_id)
         if missing:
             batch = remote_status.reload_batch(context.ledger, batch_id)
             summary.problems.append(_missing(batch, missing))

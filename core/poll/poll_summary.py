@@ -13,7 +13,8 @@ class PollSummary(Struct, kw_only=True):
 
     `ran` is False where another poll was running; `busy` says which one. `sent`, `ended` and
     `collected` count batches, `open` those that are still open. `results` counts new results,
-    `failed` the requests that failed in the collected batches. `commands` holds a line for each
+    `failed` the requests that failed in the collected batches, `canceled` those of them that were
+    canceled. `commands` holds a line for each
     command that finished, `delivered` the names of the files, `problems` what needs attention.
     `elsewhere` says what other hosts are to deliver. Where another host polls, `ran` is False, and
     this one has delivered what is its own.
@@ -29,6 +30,7 @@ class PollSummary(Struct, kw_only=True):
     collected: int = 0
     results: int = 0
     failed: int = 0
+    canceled: int = 0
     commands: list[str] = field(default_factory=list[str])
     delivered: list[str] = field(default_factory=list[str])
     elsewhere: list[str] = field(default_factory=list[str])

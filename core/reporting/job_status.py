@@ -56,6 +56,16 @@ class JobStatus(Struct, frozen=True, kw_only=True):
         """Failed requests of these runs that are not acknowledged."""
         return sum(run.failed for run in self.runs)
 
+    @property
+    def canceled(self) -> int:
+        """How many of these were canceled."""
+        return sum(run.canceled for run in self.runs)
+
+    @property
+    def errored(self) -> int:
+        """How many of these were not canceled."""
+        return self.failed - self.canceled
+
 
 class JobOverview(Struct, frozen=True, kw_only=True):
     """Every job, the never-batch list with reasons, and the problems in titan.toml."""

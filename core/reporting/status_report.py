@@ -67,6 +67,7 @@ class TotalsReport(Struct, frozen=True, kw_only=True):
     in_flight: int
     succeeded: int
     failed: int
+    canceled: int
     reviews: int
     cost_usd: float | None
     sync_cost_usd: float | None
@@ -139,6 +140,7 @@ def status(
             in_flight=totals.in_flight_requests,
             succeeded=totals.succeeded,
             failed=totals.failed_requests,
+            canceled=totals.canceled_requests,
             reviews=totals.reviews,
             cost_usd=usd(totals.cost_nano),
             sync_cost_usd=usd(totals.sync_cost_nano),

@@ -11,7 +11,7 @@ from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import NEEDS_REVIEW, REVIEW_REASON, TO_DO
 from state.model.filter_terms import Term
-from state.model.records import FAILED_STATUSES, Outcome
+from state.model.records import FAILED_STATUSES, Outcome, RequestStatus
 from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 
@@ -61,6 +61,7 @@ MOST_GROUPED = 100_000
 _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 _IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
+_IS_CANCELED = f"{_IS_FAILED} AND r.status = '{RequestStatus.CANCELED}'"
 _KIND = (
     f"CASE WHEN a.outcome = 'succeeded' THEN {REVIEW_REASON}"
     " ELSE coalesce(a.error_type, a.outcome, r.status) END"
@@ -86,10 +87,14 @@ class MessageGroup(Struct, frozen=True, kw_only=True):
 
 
 class FailureGroups(Struct, frozen=True, kw_only=True):
-    """The newest failures and answers to review by message; `total` counts all, older ones too."""
+    """The newest failures and answers to review by message; `total` counts all, older ones too.
+
+    `canceled` is how many of the `failed` ones were canceled.
+    """
 
     groups: Sequence[MessageGroup]
     failed: int
+    canceled: int
     to_review: int
     total: int
 
@@ -107,6 +112,7 @@ def grouped(
             for group in _grouped(source, which, terms, now, most)
         ],
         failed=failed,
+        canceled=_count(source, _IS_CANCELED, terms, now) if failed else 0,
         to_review=reviewed,
         total=failed + reviewed,
     )

@@ -19,7 +19,10 @@ LATEST = 14
 
 
 class JobRun(Struct, frozen=True, kw_only=True):
-    """One submission, with the number of its failed requests that are not acknowledged."""
+    """One submission, with the number of its failed requests that are not acknowledged.
+
+    `canceled` is how many of these were canceled.
+    """
 
     key: str
     tag: str
@@ -27,11 +30,17 @@ class JobRun(Struct, frozen=True, kw_only=True):
     job: str | None
     request_count: int
     failed: int
+    canceled: int
     is_sent: bool
     created_ts: str
     deadline_ts: str | None
     finished_ts: str | None
     delivered_ts: str | None
+
+    @property
+    def errored(self) -> int:
+        """How many failed that were not canceled."""
+        return self.failed - self.canceled
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
@@ -138,9 +147,10 @@ _NO_SUMS: Mapping[str, Any] = {
 
 def _runs(source: Source, rows: "Sequence[Row]") -> list[JobRun]:
     failed = {
-        row["submission_id"]: row["failed"]
+        row["submission_id"]: (row["failed"], row["canceled"])
         for row in source.rows(
-            "SELECT submission_id, count(*) AS failed FROM requests"  # noqa: S608 - our own words
+            "SELECT submission_id, count(*) AS failed,"  # noqa: S608 - our own words
+            " count(*) FILTER (WHERE status = 'canceled') AS canceled FROM requests"
             f" WHERE {_FAILED} GROUP BY submission_id"
         )
     }
@@ -154,7 +164,8 @@ def _runs(source: Source, rows: "Sequence[Row]") -> list[JobRun]:
                 )
             },
             is_sent=bool(row["is_sent"]),
-            failed=failed.get(row["id"], 0),
+            failed=failed.get(row["id"], (0, 0))[0],
+            canceled=failed.get(row["id"], (0, 0))[1],
         )
         for row in rows
     ]

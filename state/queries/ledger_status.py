@@ -226,3 +226,15 @@ def median_poll_interval(source: Source) -> timedelta | None:
     starts = [from_text(row["started_ts"]) for row in rows]
     gaps = sorted(later - earlier for later, earlier in pairwise(starts))
     return gaps[len(gaps) // 2] if len(gaps) > 1 else None
+
+
+def canceled_in(source: Source, batch_id: int) -> int:
+    """How many requests of a collected batch ended as canceled, and are not queued again."""
+    return int(
+        source.rows(
+            "SELECT count(*) FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = ? AND a.outcome = 'canceled'"
+            " AND r.status NOT IN ('succeeded', 'queued', 'assigned')",
+            batch_id,
+        )[0][0]
+    )

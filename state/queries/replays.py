@@ -43,6 +43,11 @@ class Replay(Struct, frozen=True, kw_only=True):
         return sum(self.by_status.get(status, 0) for status in FAILED_STATUSES)
 
     @property
+    def canceled(self) -> int:
+        """How many of these were canceled."""
+        return self.by_status.get(RequestStatus.CANCELED, 0)
+
+    @property
     def is_open(self) -> bool:
         """Whether the result of a request is still to come."""
         waiting = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)

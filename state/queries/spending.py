@@ -74,6 +74,11 @@ class Spending(Struct, frozen=True, kw_only=True):
         """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
 
+    @property
+    def canceled(self) -> int:
+        """The attempts that were canceled."""
+        return self.attempts - self.succeeded - self.errored - self.lost
+
 
 _NUMBERS = tuple(name for name in Spending.__struct_fields__ if name not in ("name", "first_day"))
 

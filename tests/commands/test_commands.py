@@ -220,8 +220,10 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         assert _now(bench, command).outcome == (
             "1 batch is being canceled; its results arrive with a later poll"
         )
-        bench.poll_after(60)
-        assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
+        summary = bench.poll_after(60)
+        outcomes = _outcomes(bench, key)
+        assert set(outcomes) <= {"canceled", "succeeded"}
+        assert summary.canceled == summary.failed == list(outcomes).count("canceled") > 0
         totals = ledger_status.totals(bench.engine.context.ledger)
         assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
         with pytest.raises(PayloadError, match="Nothing to cancel"):

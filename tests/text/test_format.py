@@ -9,12 +9,14 @@ from rich.cells import cell_len
 from support.console.console_builders import NOW, Failure, LedgerBuilder
 
 from core.money.pricing import dollars_text
+from core.poll.poll_summary import PollSummary
 from core.reporting.poller_health import assess
 from state.model.records import Batch, BatchKind, BatchStatus, CollectionStatus, Outcome
 from state.model.timestamps import to_text
 from state.operations import command_effects
 from state.queries.ledger_status import Poller
 from titan_console.text import format as fmt
+from titan_console.text import poll_summary
 from titan_console.text.format import Tone
 
 
@@ -223,6 +225,14 @@ def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
 def test_counts_and_sizes() -> None:
     assert fmt.count(1234567) == "1,234,567"
     assert fmt.size(3 << 20) == "3.0 MiB"
+
+
+def test_a_poll_counts_canceled_requests_apart() -> None:
+    found = PollSummary(failed=12, canceled=10, results=12)
+    assert poll_summary.one_line(found) == "0 open batches; 12 results, 2 errored, 10 canceled."
+    counts = fmt.poll_counts(found.as_row())
+    assert (counts["failed"], counts["canceled"]) == (2, 10)
+    assert fmt.poll_counts({"failed": 3}) == {"failed": 3}
 
 
 def test_the_counts_of_a_poll_have_the_terms_of_the_screens() -> None:

@@ -138,8 +138,18 @@ async def test_canceled_requests_are_not_counted_as_errored(tmp_path: Path) -> N
         await until_shown(pilot, "Ended 1")
         heads = re.findall(r"errored|canceled", row_with(pilot, "total spent"))
         assert heads == ["errored", "canceled"]
+        assert "Latest errors 1 · 4 canceled" in shown(pilot)
         await until_shown(pilot, " Succeeded  Errored  Canceled ")
         assert row_with(pilot, "collected  feed").split()[4:7] == ["4", "1", "4"]
+        await pilot.press("3")
+        await until_shown(pilot, "1 errored request  ·  4 canceled")
+        await pilot.press("6")
+        await until_shown(pilot, "1 errored, 4 canceled of 9")
+        assert row_with(pilot, "Errored  Canceled")
+        await pilot.press("4")
+        await until_shown(pilot, "By workflow")
+        await pilot.press("tab")
+        await until_shown(pilot, "4 succeeded, 1 errored, 4 canceled")
 
 
 def test_a_replay_is_named_where_it_is_listed(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def a_run(**changes: object) -> JobRun:
         **dict.fromkeys(("job", "deadline_ts", "delivered_ts")),
         "request_count": 4,
         "failed": 0,
+        "canceled": 0,
         "is_sent": True,
     }
     return JobRun(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
@@ -41,6 +42,8 @@ def a_run(**changes: object) -> JobRun:
         (a_run(), "✓"),
         (a_run(failed=1), "!"),
         (a_run(failed=4), "✗"),
+        (a_run(failed=4, canceled=4), "⊘"),
+        (a_run(failed=4, canceled=3), "✗"),
         (a_run(finished_ts=None), "▸"),
         (a_run(finished_ts=None, is_sent=False), "◦"),
     ],

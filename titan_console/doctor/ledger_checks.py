@@ -65,7 +65,9 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
 
 def _summary(summary: Mapping[str, object]) -> str:
     done = (
-        _done(name, value) for name, value in summary.items() if value and name not in _NOT_DONE
+        _done(name, value)
+        for name, value in cells.poll_counts(summary).items()
+        if value and name not in _NOT_DONE
     )
     return ", ".join(done) or "nothing to do"
 

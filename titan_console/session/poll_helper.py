@@ -18,7 +18,7 @@ from titan_console.text import format as fmt
 _RAN_THROUGH = 1
 _PREFIX = "titan-console: "
 # Of its summary, what its result names.
-_COUNTS = ("open", "sent", "collected", "results", "failed")
+_COUNTS = ("open", "sent", "collected", "results", "failed", "canceled")
 _HELPER_ENDED = (
     "The poll helper process has ended; restart the console, or run `titan-console --poll`."
 )
@@ -107,7 +107,8 @@ def parse_result(line: bytes) -> PollResult:
         reason = _error_message(err) or f"The poll ended with exit code {code} and no output."
         return PollResult(code=code, problems=(reason,) if code else ())
     problems = cast("list[str]", summary.get("problems", []))
-    counts = (fmt.poll_count(summary[name], name) for name in _COUNTS if summary.get(name))
+    shown = cast("dict[str, int]", fmt.poll_counts(summary))
+    counts = (fmt.poll_count(shown[name], name) for name in _COUNTS if shown.get(name))
     return PollResult(
         code=code,
         ran=bool(summary.get("ran", True)),

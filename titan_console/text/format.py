@@ -178,6 +178,15 @@ def size(octets: int) -> str:
     return humanize.naturalsize(octets, binary=True).replace("Byte", "byte")
 
 
+def poll_counts(summary: Mapping[str, object]) -> dict[str, object]:
+    """The summary of a poll with the failed requests that were not canceled as `failed`."""
+    counts = dict(summary)
+    failed, canceled = counts.get("failed"), counts.get("canceled")
+    if isinstance(failed, int) and isinstance(canceled, int):
+        counts["failed"] = failed - canceled
+    return counts
+
+
 def poll_count(number: int, name: str) -> str:
     """A count of a poll's summary, such as `2 collected`."""
     if name == "open":

@@ -26,9 +26,16 @@ def outcome(run: JobRun) -> Label:
         return Label("◦", "queued", Tone.DIM)
     if not run.failed:
         return Label("✓", "finished", Tone.GOOD)
+    word = "errored" if run.errored else "canceled"
     if run.failed >= run.request_count:
-        return Label("✗", "errored", Tone.BAD)
-    return Label("!", "some errored", Tone.WARN)
+        return Label("✗", word, Tone.BAD) if run.errored else Label("⊘", word, Tone.WARN)
+    return Label("!", f"some {word}", Tone.WARN)
+
+
+def counts(run: JobRun) -> str:
+    """Such as `3 errored, 14 canceled of 20`."""
+    canceled = f", {run.canceled:,} canceled" if run.canceled else ""
+    return f"{run.errored:,} errored{canceled} of {run.request_count:,}"
 
 
 def strip(runs: Sequence[JobRun]) -> tuple[str, tuple[Tone, ...]]:

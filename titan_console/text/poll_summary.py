@@ -9,13 +9,15 @@ def one_line(summary: PollSummary) -> str:
     if not summary.ran:
         own = ", ".join(f"{name} delivered" for name in summary.delivered)
         return f"{summary.busy}; {own or 'no poll was run'}."
+    errored = summary.failed - summary.canceled
     parts = [
         text
         for number, text in (
             (summary.sent, f"{summary.sent:,} sent"),
             (summary.collected, f"{summary.collected:,} collected"),
             (summary.results, pluralize(summary.results, "result")),
-            (summary.failed, f"{summary.failed:,} errored"),
+            (errored, f"{errored:,} errored"),
+            (summary.canceled, f"{summary.canceled:,} canceled"),
             (len(summary.delivered), f"{pluralize(len(summary.delivered), 'file')} delivered"),
             (len(summary.problems), pluralize(len(summary.problems), "problem")),
         )

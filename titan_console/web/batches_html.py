@@ -52,9 +52,9 @@ def page(found: BatchesReport, name: str, json_path: str) -> str:
     """The whole page. `json_path` is the address of the same as JSON."""
     title = f"Titan Console{f' · {name}' if name else ''}"
     alerts = "".join(f"<p class=bad>! {_text(one.message)}</p>" for one in _heard(found))
-    at, errored = found.at, found.status.errors
+    at, failed = found.at, found.status.errors
     listed = len(found.errors)
-    of_all = f", the latest {listed:,} of {errored:,}" if errored > listed else ""
+    of_all = f", the latest {listed:,} of {failed:,}" if failed > listed else ""
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="60">'
@@ -80,7 +80,8 @@ def _figures(found: BatchesReport) -> str:
     figures = (
         ("open", f"{len(status.open):,}"),
         ("queued requests", f"{status.totals.queued:,}"),
-        ("errored", f"{status.errors:,}"),
+        ("errored", f"{status.errors - status.totals.canceled:,}"),
+        *((("canceled", f"{canceled:,}"),) if (canceled := status.totals.canceled) else ()),
         ("total spent", _dollars(status.totals.cost_usd)),
         ("saved", _dollars(status.savings_usd)),
         ("saved (30 d)", _dollars(saved.savings_usd)),

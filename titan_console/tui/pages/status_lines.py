@@ -143,8 +143,12 @@ def open_title(snapshot: Snapshot) -> str:
 
 
 def errors_title(snapshot: Snapshot) -> str:
-    """The title of the errors."""
-    return counted_title("Latest errors", snapshot.totals.failed_requests, len(snapshot.errors))
+    """The title of the errors, which lists canceled requests, too."""
+    totals, listed = snapshot.totals, len(snapshot.errors)
+    if not totals.canceled_requests:
+        return counted_title("Latest errors", totals.failed_requests, listed)
+    title = f"Latest errors {totals.errored_requests:,} · {totals.canceled_requests:,} canceled"
+    return f"{title} · {listed:,} listed" if totals.failed_requests > listed else title
 
 
 def counted_title(name: str, number: int, listed: int) -> str:

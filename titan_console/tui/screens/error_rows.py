@@ -109,7 +109,8 @@ def summary(counts: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
     left = counts.total - grouped
     parts = (
         pluralize(len(groups), "group"),
-        pluralize(counts.failed, "errored request"),
+        pluralize(counts.failed - counts.canceled, "errored request"),
+        f"{counts.canceled:,} canceled" if counts.canceled else "",
         f"{pluralize(counts.to_review, 'answer')} to review" if counts.to_review else "",
         f"only the newest {grouped:,} are grouped, {left:,} older are not" if left else "",
     )

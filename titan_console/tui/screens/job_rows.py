@@ -18,6 +18,7 @@ JOB_COLUMNS = (
     Column("job", "Job", 18, 0, grow=3, widest=48, is_name=True),
     Column("outcomes", "Last runs", 14, 1, right=True),
     Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
+    Column("canceled", "Canceled", 8, 7, right=True, usual=("0",)),
     Column("mode", "Mode", 8, 5, usual=("· batch",)),
     Column("schedule", "Schedule", 9, 4),
     Column("submit", "Next submit", 13, 3),
@@ -31,6 +32,7 @@ RUN_COLUMNS = (
     Column("run", "Run", 12, 0, grow=2, widest=48, keeps_end=True, is_name=True),
     Column("requests", "Requests", 8, 3, right=True),
     Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
+    Column("canceled", "Canceled", 8, 4, right=True, usual=("0",)),
     Column("replayed", "Replayed", 8, 4, right=True, usual=("0",)),
     Column("sync", "Sync runs", 9, 8, right=True, usual=("0",)),
     Column("took", "Took", 7, 6, right=True),
@@ -98,7 +100,7 @@ def arranged(
         case "name":
             found.sort(key=lambda line: line.name)
         case "failed":
-            found.sort(key=lambda line: -line.failed)
+            found.sort(key=lambda line: (-line.errored, -line.canceled))
         case "due":
             found.sort(
                 key=lambda line: line.window.submit_from.timestamp() if line.window else 1e12
@@ -158,7 +160,8 @@ def _job_row(line: JobStatus, now: datetime) -> Row:
             "workload": Cell(line.workload, Tone.DIM),
             "schedule": Cell(line.job.schedule if line.job else fmt.NOTHING, Tone.DIM),
             "outcomes": Cell(glyphs or fmt.NOTHING, tones=tones),
-            "failed": Cell(fmt.count(line.failed), Tone.BAD if line.failed else Tone.DIM),
+            "failed": Cell(fmt.count(line.errored), Tone.BAD if line.errored else Tone.DIM),
+            "canceled": Cell(fmt.count(line.canceled), Tone.WARN),
             "submit": Cell(_submit(line, now)),
             "sync_run": Cell(_sync_run(line, now)),
             "delivery": Cell(str(handed), handed.tone),
@@ -193,9 +196,7 @@ def _about(line: JobStatus, now: datetime) -> str:
         ledger_messages.in_details(line.pause.text) if line.pause else "",
         f"next deadline {fmt.local_moment(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
-        f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
-        if last and last.failed
-        else "",
+        job_labels.counts(last) if last and last.failed else "",
         _problem(line.command),
         line.job.note if line.job else "not in titan.toml",
     ]
@@ -224,7 +225,8 @@ def _run_row(record: RunRecord, now: datetime) -> Row:
             "status": Cell(str(label), label.tone),
             "run": Cell(run_of(run.tag, run.workflow)),
             "requests": Cell(fmt.count(run.request_count)),
-            "failed": Cell(fmt.count(run.failed), Tone.BAD if run.failed else Tone.DIM),
+            "failed": Cell(fmt.count(run.errored), Tone.BAD if run.errored else Tone.DIM),
+            "canceled": Cell(fmt.count(run.canceled), Tone.WARN),
             "replayed": Cell(fmt.count(record.replayed), Tone.WARN),
             "sync": Cell(fmt.count(record.sync_runs), Tone.WARN),
             "took": Cell(job_labels.run_took(record)),
@@ -235,5 +237,5 @@ def _run_row(record: RunRecord, now: datetime) -> Row:
             "submitted": Cell(fmt.since(run.created_ts, now)),
             "delivery": Cell(str(handed), handed.tone),
         },
-        about="  ·  ".join((run.tag, run.key, f"{run.failed:,} of {run.request_count:,} errored")),
+        about="  ·  ".join((run.tag, run.key, job_labels.counts(run))),
     )

@@ -17,6 +17,7 @@ COLUMNS = (
     Column("requests", "Requests", 8, 4, right=True),
     Column("good", "Succeeded", 9, 2, right=True, usual=("0",)),
     Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
+    Column("canceled", "Canceled", 8, 5, right=True, usual=("0",)),
     Column("open", "In progress", 11, 5, right=True, usual=("0",)),
     Column("edit", "Edit", 6, 7),
     Column("who", "Actor", 10, 8, grow=1, widest=24),
@@ -33,6 +34,9 @@ def label(replay: Replay) -> Label:
     if not replay.failed:
         return Label("✓", "succeeded", Tone.GOOD)
     succeeded = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
+    if replay.failed == replay.canceled:
+        word = "some canceled" if succeeded else "canceled"
+        return Label("!" if succeeded else "⊘", word, Tone.WARN)
     if succeeded:
         return Label("!", "some errored", Tone.WARN)
     return Label("✗", "errored again", Tone.BAD)
@@ -54,7 +58,9 @@ def _row(replay: Replay, now: datetime) -> Row:
     is_open = sum(replay.by_status.get(status, 0) for status in _OPEN)
     more = f" +{len(replay.errors) - 1}" if len(replay.errors) > 1 else ""
     first = f"  ·  of the first {MOST_COUNTED:,}" if command.item_count > MOST_COUNTED else ""
-    result = f"{good:,} succeeded, {replay.failed:,} errored, {is_open:,} in progress{first}"
+    errored = replay.failed - replay.canceled
+    canceled = f", {replay.canceled:,} canceled" if replay.canceled else ""
+    result = f"{good:,} succeeded, {errored:,} errored{canceled}, {is_open:,} in progress{first}"
     said = "  ·  ".join(filter(None, (", ".join(replay.errors), replay.message)))
     return Row(
         key=command.id,
@@ -64,7 +70,8 @@ def _row(replay: Replay, now: datetime) -> Row:
             "workflow": Cell(replay.workflow),
             "requests": Cell(fmt.count(command.item_count)),
             "good": Cell(fmt.count(good), Tone.GOOD),
-            "failed": Cell(fmt.count(replay.failed), Tone.BAD),
+            "failed": Cell(fmt.count(errored), Tone.BAD),
+            "canceled": Cell(fmt.count(replay.canceled), Tone.WARN),
             "open": Cell(fmt.count(is_open), Tone.BUSY),
             "edit": Cell("edited" if replay.is_edited else "", Tone.DIM),
             "who": Cell(command.who, Tone.DIM),

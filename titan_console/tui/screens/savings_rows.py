@@ -197,7 +197,9 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
                 ),
             },
             about=f"{row.name}  ·  {fmt.count(row.succeeded)} succeeded,"
-            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} expired or missing"
+            f" {fmt.count(row.errored)} errored"
+            + (f", {fmt.count(row.canceled)} canceled" if row.canceled else "")
+            + (f", {fmt.count(row.lost)} expired or missing" if row.lost else "")
             + (f"  ·  fees {fmt.money(row.fee_nano)} of the cost" if row.fee_nano else ""),
         )
         for row in ordered
