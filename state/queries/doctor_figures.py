@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from state.db.reader import Source
-from state.db.sql_conditions import UNSENT_BATCHES
+from state.db.sql_conditions import ACKNOWLEDGED, NEEDS_REVIEW, UNSENT_BATCHES
 from state.files import archive
 from state.files.folder import Folder
 from state.files.regular_file import open_regular
@@ -76,21 +76,44 @@ def missing_results(source: Source, folder: Folder) -> list[str]:
 
 def missing_bodies(source: Source, folder: Folder) -> list[str]:
     """Spool files, missing, too short or no file, that the requests to be sent need."""
-    columns = (
-        "coalesce(e.spool_file, r.spool_file) AS name,"
-        " coalesce(e.body_offset + e.body_length, r.body_offset + r.body_length) AS needed"
+    return _without_bodies(
+        source,
+        folder,
+        f"SELECT {_BODY} FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"  # noqa: S608 - our own words
+        f" WHERE r.status = 'queued' UNION ALL SELECT {_BODY} FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id LEFT JOIN edits e ON e.id = a.edit_id"
+        f" WHERE a.active = 1 AND a.batch_id IN ({UNSENT_BATCHES})"
+        " UNION ALL SELECT e.spool_file, e.body_offset + e.body_length FROM edits e"
+        " JOIN commands c ON c.id = e.command_id WHERE c.state IN ('pending', 'running')",
     )
+
+
+def missing_replay_bodies(source: Source, folder: Folder) -> list[str]:
+    """The same of other requests without an accepted answer, which may be replayed."""
+    unsent = set(missing_bodies(source, folder))
+    found = _without_bodies(
+        source,
+        folder,
+        f"SELECT {_BODY} FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"  # noqa: S608 - our own words
+        " JOIN submissions s ON s.id = r.submission_id WHERE s.pruned_ts IS NULL"
+        f" AND (r.settled_by IS NULL AND r.status <> '{ACKNOWLEDGED}' OR {NEEDS_REVIEW})",
+    )
+    return [name for name in found if name not in unsent]
+
+
+# The file of the body of a request `r` with its edit `e`, and how long it must be.
+_BODY = (
+    "coalesce(e.spool_file, r.spool_file) AS name,"
+    " coalesce(e.body_offset + e.body_length, r.body_offset + r.body_length) AS needed"
+)
+
+
+def _without_bodies(source: Source, folder: Folder, bodies: str) -> list[str]:
     rows = source.rows(
-        f"SELECT name, max(needed) AS needed FROM (SELECT {columns} FROM requests r"  # noqa: S608 - our own words
-        " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
-        f" UNION ALL SELECT {columns} FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " LEFT JOIN edits e ON e.id = a.edit_id WHERE a.active = 1"
-        f" AND a.batch_id IN ({UNSENT_BATCHES})) bodies GROUP BY name ORDER BY name"
+        f"SELECT name, max(needed) AS needed FROM ({bodies}) bodies GROUP BY name ORDER BY name"  # noqa: S608 - our own words
     )
-    return [
-        path.name
-        for path in _too_short(source, {folder.spool / name: needed for name, needed in rows})
-    ]
+    needed = {folder.spool / row["name"]: row["needed"] for row in rows}
+    return [path.name for path in _too_short(source, needed)]
 
 
 def _too_short(source: Source, needed: Mapping[Path, int]) -> list[Path]:

@@ -61,6 +61,7 @@ def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path
         with pytest.raises(FileMissing, match=f"The results of {key} were deleted on 2027-02-21"):
             list(bench.engine.results(key))
         assert doctor_figures.missing_results(bench.engine.context.ledger, bench.folder) == []
+        assert doctor_figures.missing_replay_bodies(bench.engine.context.ledger, bench.folder) == []
 
 
 def test_the_same_call_after_pruning_still_sends_nothing(tmp_path: Path) -> None:

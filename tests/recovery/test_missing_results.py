@@ -2,17 +2,26 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.builders import some_requests
+from support.builders import Bench, a_bench, some_requests
 from support.ledgers.ledger_builders import a_ledger
 from support.processes.terminal import Terminal, a_server
 
 from core.clock import ManualClock, SystemClock
+from core.commands import planner
+from core.commands.planner import CommandRequest
 from state.batches import sending
+from state.files import archive
 from state.files.folder import Folder
+from state.operations.commands import Action
+from state.operations.selection import Filter
 from state.queries import batch_list
+from titan_console.doctor import file_checks
+from titan_console.doctor.finding import Finding, Health
+from titan_console.sandbox.model.timing import Plan
 
 _LINES = "".join(json.dumps(request) + "\n" for request in some_requests(2))
 
@@ -117,3 +126,64 @@ def _bad(terminal: Terminal) -> list[str]:
 def _findings(terminal: Terminal) -> list[dict[str, str]]:
     found: list[dict[str, str]] = terminal.run("doctor", "--json").json()["findings"]
     return found
+
+
+def _cut_and_compress(file: Path) -> None:
+    _cut(file)
+    archive.compress(file)
+
+
+def _about_bodies(bench: Bench) -> list[Finding]:
+    found = file_checks.findings(bench.folder, thorough=False)
+    return [one for one in found if one.what == "requests"]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _cut_and_compress])
+@pytest.mark.parametrize("kind", ["tb_", "edit_"])
+def test_doctor_fails_where_a_failed_request_has_no_body_to_replay(
+    tmp_path: Path, damage: Callable[[Path], None], kind: str
+) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        bench.faults.add("row:overloaded:p=1")
+        bench.submit(3)
+        bench.poll_after(60)
+        if kind == "edit_":
+            wanted = Filter(names=("daily-feed",))
+            changes = {"max_tokens": 99}
+            request = CommandRequest(action=Action.REPLAY, wanted=wanted, changes=changes)
+            planned = planner.plan(bench.engine.context, request)
+            planner.submit(bench.engine.context, planned, delay=timedelta(0))
+            for _ in range(3):
+                bench.poll_after(900)
+        (file,) = bench.folder.spool.glob(f"{kind}*.jsonl")
+        assert _about_bodies(bench) == []
+        damage(file)
+        (finding,) = _about_bodies(bench)
+        assert finding.health == Health.BAD
+        assert f"(first: {file.name})" in finding.detail
+        assert "cannot be replayed" in finding.detail
+        assert "backup" in finding.detail
+
+
+def test_the_edit_of_a_command_that_has_not_started_is_needed(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        bench.faults.add("row:overloaded:p=1")
+        bench.submit(3)
+        bench.poll_after(60)
+        wanted, changes = Filter(names=("daily-feed",)), {"max_tokens": 99}
+        request = CommandRequest(action=Action.REPLAY, wanted=wanted, changes=changes)
+        planned = planner.plan(bench.engine.context, request)
+        planner.submit(bench.engine.context, planned, delay=timedelta(hours=1))
+        (file,) = bench.folder.spool.glob("edit_*.jsonl")
+        _cut(file)
+        (finding,) = _about_bodies(bench)
+        assert f"queued requests in {file.parent} missing or too short" in finding.detail
+
+
+def test_bodies_that_no_replay_needs_are_no_fault(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        key = bench.submit(3).submission.key
+        bench.poll_after(60)
+        bench.poll_after(60)
+        (bench.folder.spool / f"{key}.jsonl").unlink()
+        assert _about_bodies(bench) == []

@@ -146,6 +146,8 @@ def _recorded_files(source: Source, folder: Folder) -> Iterator[Finding]:
         )
     if unsendable := doctor_figures.missing_bodies(source, folder):
         yield _missing_bodies(folder, unsendable)
+    if lost := doctor_figures.missing_replay_bodies(source, folder):
+        yield _missing_replay_bodies(folder, lost)
     if unknown := results_on_disk.without_batch(source, folder):
         yield _unknown_results(folder, unknown)
 
@@ -170,6 +172,18 @@ def _missing_bodies(folder: Folder, names: list[str]) -> Finding:
         f" short (first: {names[0]}). Copy it back from a backup of that folder before the next"
         " poll; else that poll marks the requests of its batches as errored, and the job must"
         " submit them again",
+    )
+
+
+def _missing_replay_bodies(folder: Folder, names: list[str]) -> Finding:
+    """Requests at the API, failed or to be reviewed, that could not be run again."""
+    return Finding(
+        Health.BAD,
+        "requests",
+        f"{pluralize(len(names), 'spool file')} of requests without an accepted answer in"
+        f" {folder.spool} missing or too short (first: {names[0]}): these requests cannot be"
+        " replayed. Copy it back from a backup of that folder; else submit those that fail again"
+        " under another tag, and acknowledge them here (`titan-console acknowledge`)",
     )
 
 
