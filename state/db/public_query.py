@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from string import whitespace
 from time import monotonic
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ _STEPS = 10_000
 # In bytes; a sort of a million wide rows takes half of it.
 _MOST_MEMORY = 512_000_000
 _LONGEST_CELL = 16_000_000
+_ENDS = f";{whitespace}"
 # Actions that only read; the names are those of sqlite3's constants from Python 3.11 on.
 _READS = {"SELECT", "READ", "FUNCTION", "RECURSIVE"}
 _ALLOWED = {getattr(sqlite3, f"SQLITE_{name}") for name in _READS}
@@ -45,6 +47,8 @@ def select(
     `Reader.rows` raises otherwise. SQLite's memory is limited in the whole process from then on.
     """
     _refuse_odd_text(sql)
+    # Each would be another statement, an empty one.
+    sql = sql.rstrip(_ENDS)
     if isinstance(reader, PostgresReader):
         with reader.select(sql, timeout_s=timeout_s, is_stopped=is_stopped) as (names, rows):
             yield Selected(names, map(_checked, rows))

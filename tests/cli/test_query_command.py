@@ -94,6 +94,15 @@ def test_any_number_is_a_limit(terminal: Terminal, arguments: tuple[str, ...]) -
     assert everything.code == 0
 
 
+@pytest.mark.parametrize("end", [";", ";;;", " ; ;\n", ";\t;\r\n"])
+def test_a_query_may_end_with_semicolons(terminal: Terminal, end: str) -> None:
+    assert terminal.run("query", "--json", f"SELECT ';' AS mark{end}").lines() == [{"mark": ";"}]
+    assert (
+        terminal.run("query", "--json", f"SELECT 1{end} SELECT 2").error_code() == "query_invalid"
+    )
+    assert terminal.run("query", "--json", end).error_code() == "query_invalid"
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
