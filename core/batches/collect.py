@@ -1,7 +1,7 @@
 """Collects the results of a batch: each valid line to disk, then all of them into the ledger."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,7 @@ from state.files.answers_file import answers_file
 from state.files.file_store import exists, make_local
 from state.files.regular_file import open_regular
 from state.files.results_file import ResultsFile, file_name
+from state.model.errors import LedgerError
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus
 
 _OWN_LENGTH = 8
@@ -103,9 +104,26 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             return _commit(context, batch, staged, results, stats, rejected, unlisted)
     except ApiError as error:
         return _not_available(context, batch, error)
+    except LedgerError:
+        with suppress(LedgerError):
+            _drop_uncommitted(context, batch, results)
+        raise
     finally:
         with closing(rejected):
             results.close()
+
+
+def _drop_uncommitted(context: Context, batch: Batch, results: ResultsFile) -> None:
+    """Delete what this try has put in the place of the partial file, if its commit failed.
+
+    On a full disk, that would take the space that the next try needs. Whether the commit failed is
+    read in a transaction: no other process is then about to commit such a file.
+    """
+    if not results.is_replaced or batch.results_bytes:
+        return
+    with context.ledger.transaction("uncommitted"):
+        if not collection.is_any_stored(context.ledger, batch):
+            results.drop_part()
 
 
 def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO) -> bool:

@@ -69,6 +69,12 @@ def stored_lines(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, int]]
     )
 
 
+def is_any_stored(ledger: Ledger, batch: Batch) -> bool:
+    """Whether a try has been committed that stored results, or completed the batch."""
+    sql = "SELECT 1 FROM batches WHERE id = ? AND (results_bytes > 0 OR collection <> 'pending')"
+    return ledger.row(sql, batch.id) is not None
+
+
 def unlisted_id(ledger: Ledger, batch: Batch, custom_id: str) -> int | None:
     """The id of a request that the results of the batch name, and `ids_of` does not.
 

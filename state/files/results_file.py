@@ -147,6 +147,16 @@ class ResultsFile:
         except OSError as error:
             raise self._unusable(error) from error
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the partial file on this disk is that of this try."""
+        return self._is_recorded and not self._store.is_shared
+
+    def drop_part(self) -> None:
+        """Delete the partial file, which the ledger does not refer to."""
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
     def finish(self, *, complete: bool) -> None:
         """After the commit: give the file its name, if it is this try's.
 

@@ -22,6 +22,7 @@ from state.db.reader import Reader
 from state.db.statements import run_script
 from state.files import folder
 from state.files.folder import Folder, open_private
+from state.model.crash_points import no_crash_point
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
 from state.recovery import backups
@@ -147,6 +148,26 @@ def test_what_a_full_disk_interrupts_keeps_no_space(
     bench.submit(20)
     bench.clock.advance(1800)
     poll_until_done(bench, polls=80)
+    check_once(bench, 20)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_the_results_of_a_commit_that_a_full_disk_ends_keep_no_space(
+    bench: Bench, committed: bool
+) -> None:
+    bench.submit(20)
+    ledger = bench.engine.context.ledger
+
+    def full(point: str) -> None:
+        if point == ("collect:done" if committed else "collect:commit"):
+            raise LedgerUnusable("no space is left")
+
+    ledger.crash_point = full
+    with pytest.raises(LedgerUnusable, match="no space is left"):
+        poll_until_done(bench)
+    ledger.crash_point = no_crash_point
+    assert len(list(bench.folder.results.iterdir())) == committed
+    poll_until_done(bench)
     check_once(bench, 20)
 
 
