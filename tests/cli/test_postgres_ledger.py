@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,12 +14,22 @@ from support.processes.in_process import Run, request_file, runner
 from support.processes.mcp_client import Session
 from support.processes.postgres_server import the_server
 
+from core.bootstrap import open_engine
 from core.clock import SystemClock
+from core.commands import planner
+from core.commands.planner import CommandRequest
 from core.config.settings import from_environment
+from state.batches import leases
+from state.db import liveness_lock
 from state.db.postgres import ledger as postgres_ledger
 from state.db.postgres.reader import PostgresReader
 from state.db.public_query import select
+from state.files.folder import Folder
 from state.model.ledger_url import LedgerUrl
+from state.operations import previews, selection
+from state.operations.commands import Action
+from state.operations.selection import Filter
+from state.queries import ledger_status
 from titan_console.agents.server import make_server
 from titan_console.agents.tools import Agent
 from titan_console.sandbox.api import Sandbox
@@ -106,6 +117,7 @@ def test_an_empty_database_beside_earlier_work_is_no_new_ledger(
 
 
 def test_a_query_is_read_only_bounded_and_streamed(run: Run) -> None:
+    assert run("query", "--json", "SELECT ';' AS mark ;;\n;").lines() == [{"mark": ";"}]
     rows = run("query", "SELECT i FROM generate_series(1, 10000000) i", "--limit", "3", "--json")
     assert rows.lines() == [{"i": 1}, {"i": 2}, {"i": 3}]
     assert "--limit 0" in rows.err
@@ -253,3 +265,41 @@ def test_the_month_of_a_forecast_goes_by_the_clock_of_the_server(
     monkeypatch.setattr(SystemClock, "now", later)
     assert before is not None
     assert run("forecast", "--json").json()["elsewhere"] == before
+
+
+@pytest.mark.usefixtures("home")
+def test_the_command_line_of_a_preview_selects_the_same_requests(
+    tmp_path: Path, sandbox: Sandbox, run: Run
+) -> None:
+    sandbox.faults.add("row:overloaded:p=1")
+    for tag in ("one", "two"):
+        assert run("submit", a_file(tmp_path, 3), "--tag", tag).code == 0
+    run("--poll")
+    with open_engine(from_environment(), actor="test", creates=False) as engine:
+        context = engine.context
+        ids = selection.request_ids(context.ledger, Filter(names=("one",)))
+        few = CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=tuple(ids)[1:]))
+        names = shlex.split(planner.plan(context, few).preview.cli)[3:]
+        assert [name.partition("/")[0] for name in names] == ["one", "one"]
+        again = selection.request_ids(context.ledger, Filter(names=tuple(names)))
+        assert tuple(again) == tuple(ids)[1:]
+        common = previews.common_filter(context.ledger, ids, ())
+        assert (common.outcome, common.error_type) == ("errored", "overloaded_error")
+
+
+def test_a_lease_of_this_home_ends_with_its_process_and_that_of_another_host_in_time(
+    home: Path, url: str
+) -> None:
+    lock = Folder(home).poll_lock
+    with open_engine(from_environment(), actor="test") as engine:
+        ledger = engine.context.ledger
+        until = engine.context.clock.now() + timedelta(minutes=15)
+        with liveness_lock.try_lock(lock):
+            here = liveness_lock.place_id(lock)
+            leases.acquire(ledger, "poll", "poller@here:1/x", until=until, lock_id=here)
+            assert ledger_status.poller(ledger).lease_holder == "poller@here:1/x"
+        with PostgresReader(url, home / "titan.db") as reader, reader.read_transaction():
+            assert ledger_status.poller(reader).lease_holder is None
+        leases.release(ledger, "poll", "poller@here:1/x")
+        leases.acquire(ledger, "poll", "poller@there:1/x", until=until, lock_id="another")
+        assert ledger_status.poller(ledger).lease_holder == "poller@there:1/x"
