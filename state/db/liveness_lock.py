@@ -25,9 +25,18 @@ _RESERVED_BYTE = 0x40000001
 # The files that this process has locked, by device and inode.
 _held: set[tuple[int, int]] = set()
 _guard = threading.Lock()
+
+
+def _begin_child() -> None:
+    """A child has none of the locks."""
+    _held.clear()
+    _guard.release()
+
+
 if hasattr(os, "register_at_fork"):
-    # A child has none of them.
-    os.register_at_fork(after_in_child=_held.clear)
+    os.register_at_fork(
+        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_begin_child
+    )
 
 
 def place_id(path: Path) -> str:

@@ -1,9 +1,11 @@
 """The lock of a poll: its process's, until that ends, however it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.ledgers.lock_holder import killed_holder
 
 from state.db import liveness_lock
@@ -88,3 +90,14 @@ def test_a_look_in_between_does_not_stop_one_that_tries_to_lock(tmp_path: Path) 
         assert liveness_lock.is_free(path) is True
         with liveness_lock.try_lock(path) as is_free:
             assert is_free
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_sees_the_lock_of_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with liveness_lock.try_lock(path):
+        child = os.fork()
+        if child == 0:
+            os._exit(int(liveness_lock.is_free(path) is not False))
+        assert os.waitpid(child, 0)[1] == 0
+        assert not _is_free_elsewhere(path)
