@@ -123,6 +123,21 @@ def test_the_code_of_a_poll(queued: Shell, fault: str, code: Exit, *, as_json: b
     assert max(one.code for one in done) == code, done
 
 
+def test_what_a_poll_did_for_a_command_is_no_problem(queued: Shell) -> None:
+    terminal, _ = queued
+    now = SystemClock().now
+    wanted = NewCommand(
+        action=Action.PAUSE, workflows=("feed-classify",), reason="test", not_before=now()
+    )
+    with Ledger(Folder(terminal.home).ledger, now=now, actor="test") as ledger:
+        commands.enqueue(ledger, wanted)
+    done = terminal.run("--poll")
+    summary, command = done.out.splitlines()
+    assert summary.endswith(".")
+    assert re.fullmatch(r"cmd_\w+ pause: .*paused.*", command)
+    assert (done.code, done.err) == (Exit.DONE, "")
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_poll_with_a_batch_that_cannot_be_found_fails(tmp_path: Path, *, as_json: bool) -> None:
     with queued_in(tmp_path / "home", Plan.manual()) as (terminal, sandbox):

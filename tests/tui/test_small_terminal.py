@@ -35,6 +35,19 @@ async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_p
         assert lines(pilot)[1].startswith(" open batches 6 ")
 
 
+async def test_the_name_of_the_screen_is_shown_before_the_state_of_the_poller(
+    tmp_path: Path,
+) -> None:
+    made = a_busy_ledger(tmp_path)
+    (tmp_path / "titan.toml").write_text('[console]\nname = "production, nightly jobs"\n')
+    made.clock.advance(7200)
+    async with opened(made, (60, 16)) as pilot:
+        await until_shown(pilot, "! last poll")
+        await pilot.press("2")
+        await until(pilot, lambda: "nightly jobs   Requests " in lines(pilot)[0])
+        assert lines(pilot)[0].rstrip().endswith("…")
+
+
 async def test_the_focused_list_of_doctor_takes_all_lines(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), (60, 16)) as pilot:
         await pilot.press("8")

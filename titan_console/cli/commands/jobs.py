@@ -44,7 +44,8 @@ _HEADER = (
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """List the jobs in titan.toml, and the never-batch list: names that must not be batched.
 
-    Without a titan.toml, lists the jobs that `jobs init` would write.
+    Without a titan.toml, lists the examples that `jobs init` would write; the never-batch list is
+    built in.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -55,7 +56,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         print_json(_report(titan_toml, paused, _history(folder)))
         return
     if not titan_file.path_of(folder).exists():
-        print_stderr("No titan.toml yet; `titan-console jobs init` writes the jobs listed here.")
+        print_stderr(
+            "No titan.toml yet: these jobs are examples and not in force;"
+            " `titan-console jobs init` writes them. The never-batch list is built in and in force."
+        )
     _print(titan_toml)
     for warning in model_warnings(titan_toml, SystemClock().now()):
         echo(f"\n{clean(warning)}")

@@ -35,5 +35,9 @@ def run(*, as_json: bool, home: Path | None = None) -> int:
         print_json(summary.as_json())
     else:
         echo(one_line(summary))
-    print_problems([*summary.commands, *summary.elsewhere, *summary.problems])
+        for line in summary.commands:
+            # One that failed is a problem, too.
+            if line not in summary.problems:
+                echo(line)
+    print_problems([*summary.elsewhere, *summary.problems])
     return exit_code_after_poll(summary)

@@ -39,6 +39,8 @@ _ROOM_FOR_ALL = 110
 _TOOLS_OF_SOME = frozenset(("copy", "export", "columns", "view", "compare", "saved_filters"))
 # The padding of the first line, and a space before its right part.
 _MARGIN = 3
+# Of the first line, names have at most that share where the state of the poller needs room.
+_NAMES_OF_FIVE = 4
 # Smaller terminals leave a list no rows between the lines.
 _LEAST = Size(50, 14)
 
@@ -383,9 +385,10 @@ class Page(Screen[None]):
             *((Part("  "), Part(f" {state.name} ", Tone.MARK)) if state.name else ()),
         )
         room = self.size.width - _MARGIN - cells_of((*title, *badge, *poller))
+        place = (*title, *_breadcrumbs(shortened(crumbs, room)))
+        self._top.kept = min(cells_of(place), self.size.width * _NAMES_OF_FIVE // 5)
         self._top.left = (
-            *title,
-            *_breadcrumbs(shortened(crumbs, room)),
+            *place,
             *(() if state.name or len(crumbs) > 1 else self._place()),
         )
         self._command_lines.show(state.command_lines(now))

@@ -17,18 +17,22 @@ from titan_console.tui.theme import tones_of
 
 
 class Line(Widget):
-    """One line: parts on the left, cut where they meet the parts on the right."""
+    """One line: parts on the left, cut where they meet the parts on the right.
+
+    The first `kept` cells of the left are not cut; the right is, where it has less room.
+    """
 
     DEFAULT_CSS = "Line { height: 1; padding: 0 1; }"
 
     left: reactive[tuple[Part, ...]] = reactive(())
     right: reactive[tuple[Part, ...]] = reactive(())
+    kept: reactive[int] = reactive(0)
 
     def render(self) -> Text:
         """The line in exactly the width there is."""
         width = self.content_size.width
-        right = self._text(self.right, width)
-        room = width - right.cell_len - (1 if right.plain else 0)
+        right = self._text(self.right, width - self.kept if self.kept else width)
+        room = max(self.kept, width - right.cell_len - (1 if right.plain else 0))
         line = self._text(self.left, room)
         return line.append(" " * (width - line.cell_len - right.cell_len)).append_text(right)
 
