@@ -56,7 +56,7 @@ class Orphan(Struct, frozen=True, kw_only=True):
     remote_created_ts: str
     #: When a poll first saw it in the list.
     seen_ts: str
-    #: Failed attempts to read its results.
+    #: Failed attempts in a row to read its results; negative where it was not there.
     failures: int
     #: Lane whose API lists it; the default one where several do.
     lane: str = DEFAULT_LANE
@@ -223,19 +223,13 @@ def record_verdict(
     orphan: Orphan,
     verdict: OrphanVerdict,
     reason: str,
-    *,
-    may_return: bool = False,
 ) -> None:
-    """End the search for a candidate: it is foreign, or its owner cannot be found out.
-
-    `may_return`: it was not there. Its failures are forgotten: many mean unreadable results.
-    """
+    """End the search for a candidate: it is foreign, or its owner cannot be found out."""
     with ledger.transaction("orphan") as tx:
         if ledger.execute(
-            "UPDATE orphans SET verdict = ?, failures = CASE WHEN ? THEN 0 ELSE failures END"
-            " WHERE remote_id = ? AND lane = ? AND verdict = 'candidate'",
+            "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND lane = ?"
+            " AND verdict = 'candidate'",
             verdict,
-            may_return,
             orphan.remote_id,
             orphan.lane,
         ):
@@ -254,11 +248,12 @@ def reopen_search(ledger: Ledger, orphan: Orphan) -> None:
             ledger.event(tx, "orphan.ended", subject=orphan.remote_id)
 
 
-def record_failure(ledger: Ledger, orphan: Orphan) -> None:
-    """Count a failed attempt to read the results of a candidate."""
+def record_failure(ledger: Ledger, orphan: Orphan, failures: int) -> None:
+    """Record how often in a row the results of a candidate could not be read."""
     with ledger.transaction("orphan"):
         ledger.execute(
-            "UPDATE orphans SET failures = failures + 1 WHERE remote_id = ? AND lane = ?",
+            "UPDATE orphans SET failures = ? WHERE remote_id = ? AND lane = ?",
+            failures,
             orphan.remote_id,
             orphan.lane,
         )

@@ -54,8 +54,7 @@ def test_orphans_are_listed_by_their_age(ledger: Ledger) -> None:
 
 def test_a_verdict_is_of_candidates_and_can_be_reopened_if_it_is_none(ledger: Ledger) -> None:
     one, two = seen(ledger, 1, 2)
-    orphans.record_failure(ledger, one)
-    orphans.record_failure(ledger, one)
+    orphans.record_failure(ledger, one, 2)
     orphans.record_verdict(ledger, one, OrphanVerdict.UNRESOLVED, "404")
     orphans.record_verdict(ledger, one, FOREIGN, "late")
     orphans.record_verdict(ledger, two, FOREIGN, "another nonce")
@@ -66,14 +65,6 @@ def test_a_verdict_is_of_candidates_and_can_be_reopened_if_it_is_none(ledger: Le
     (again,) = orphans.with_verdict(ledger, CANDIDATE)
     assert (again.remote_id, again.failures) == (one.remote_id, 0)
     assert kinds(ledger)[2:] == ["orphan.unresolved", "orphan.foreign", "orphan.ended"]
-
-
-def test_the_failures_of_one_that_may_return_are_forgotten(ledger: Ledger) -> None:
-    (one,) = seen(ledger, 1)
-    orphans.record_failure(ledger, one)
-    orphans.record_verdict(ledger, one, OrphanVerdict.UNRESOLVED, "404", may_return=True)
-    (found,) = orphans.with_verdict(ledger, OrphanVerdict.UNRESOLVED)
-    assert found.failures == 0
 
 
 def test_known_ids_are_those_of_batches_and_orphans(made: LedgerBuilder) -> None:

@@ -34,11 +34,14 @@ def is_candidate(remote: RemoteState, create: Batch, listing: Listing, now: date
 
 
 def may_come_from(lost: Orphan, create: Batch) -> bool:
-    """Whether an orphan that was never identified may be the batch of that create."""
-    sent = from_text(create.sent_ts or create.created_ts)
-    return (
-        lost.request_count == create.request_count
-        and abs(from_text(lost.remote_created_ts) - sent) <= WATCH
+    """Whether an orphan that was never identified may be the batch of that create.
+
+    The local clock may be days ahead of the API's, which has the time of the watermark.
+    """
+    created = from_text(lost.remote_created_ts)
+    times = (create.sent_ts or create.created_ts, create.watermark_ts)
+    return lost.request_count == create.request_count and any(
+        abs(created - from_text(sent)) <= WATCH for sent in times if sent
     )
 
 

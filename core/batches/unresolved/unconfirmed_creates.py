@@ -169,11 +169,10 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
         else:
             _decide(context, candidate, remote, *_owner(context, candidate.remote_id))
     except NotFound as error:
-        if not _give_up_after_failures(context, candidate, str(error), may_return=True):
-            orphans.record_failure(context.ledger, candidate)
+        _record_failure(context, candidate, str(error), is_there=False)
     except ApiError as error:
         if error.code == "response_too_large":
-            _record_unreadable(context, candidate, str(error))
+            _record_failure(context, candidate, str(error), is_there=True)
 
 
 def _decide(
@@ -184,7 +183,8 @@ def _decide(
     create: Batch | None,
 ) -> None:
     if not is_readable:
-        _record_unreadable(context, candidate, "The results of the batch cannot be parsed.")
+        reason = "The results of the batch cannot be parsed."
+        _record_failure(context, candidate, reason, is_there=True)
     elif create is None:
         reason = "its results have no nonce of this ledger"
         orphans.record_verdict(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
@@ -218,22 +218,13 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
 def _give_up_after_expiry(context: Context, candidate: Orphan, remote: RemoteState) -> None:
     if is_never_ending(remote, context.clock.now()):
-        orphans.record_verdict(
-            context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE, may_return=True
-        )
+        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
 
 
-def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None:
-    orphans.record_failure(context.ledger, candidate)
-    _give_up_after_failures(context, candidate, reason)
-
-
-def _give_up_after_failures(
-    context: Context, candidate: Orphan, reason: str, *, may_return: bool = False
-) -> bool:
-    is_last = candidate.failures + 1 >= _MOST_FAILURES
-    if is_last:
-        orphans.record_verdict(
-            context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason, may_return=may_return
-        )
-    return is_last
+def _record_failure(context: Context, candidate: Orphan, reason: str, *, is_there: bool) -> None:
+    """Count a failure; give up after many of one kind in a row."""
+    before = max(candidate.failures, 0) if is_there else min(candidate.failures, 0)
+    failures = before + (1 if is_there else -1)
+    orphans.record_failure(context.ledger, candidate, failures)
+    if abs(failures) >= _MOST_FAILURES:
+        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason)

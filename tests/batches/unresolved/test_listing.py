@@ -183,15 +183,29 @@ def test_a_candidate_that_had_vanished_is_collected_when_it_returns(bench: Bench
     ledger = bench.engine.context.ledger
     (candidate,) = orphans.with_verdict(ledger, OrphanVerdict.CANDIDATE)
     bench.sandbox.vanish(candidate.remote_id, seconds=12 * 3600)
-    # Two polls at once count a failure each.
-    for _ in range(21):
-        orphans.record_failure(ledger, candidate)
+    orphans.record_failure(ledger, candidate, -19)
     bench.poll_after(900)
     (gone,) = orphans.with_verdict(ledger, OrphanVerdict.UNRESOLVED)
     assert gone.remote_id == candidate.remote_id
     bench.poll_after(12 * 3600)
     poll_until_done(bench)
     assert candidate.remote_id in [batch.remote_id for batch in batches(bench)]
+    check_billing(bench)
+
+
+def test_one_that_had_vanished_and_is_unreadable_once_is_collected_all_the_same(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    bench.engine.poll()
+    ledger = bench.engine.context.ledger
+    (candidate,) = orphans.with_verdict(ledger, OrphanVerdict.CANDIDATE)
+    orphans.record_failure(ledger, candidate, -19)
+    bench.faults.add("results:truncated:times=1")
+    poll_until_done(bench)
+    (batch,) = batches(bench)
+    assert batch.remote_id == candidate.remote_id
     check_billing(bench)
 
 

@@ -11,7 +11,11 @@ from support.api.api_wrapper import ApiWrapper
 from support.builders import START, a_bench
 
 from core.batches.unresolved.listing import Listing
-from core.batches.unresolved.unconfirmed_candidates import is_absent, is_candidate
+from core.batches.unresolved.unconfirmed_candidates import (
+    is_absent,
+    is_candidate,
+    may_come_from,
+)
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
 from state.model.records import Batch, BatchStatus, Counts
@@ -91,6 +95,25 @@ def test_which_listed_batch_may_come_from_a_create(
     listing = a_listing(WATERMARK, found)
     moment = START + timedelta(minutes=now)
     assert is_candidate(found, a_create(**create), listing, moment) is expected
+
+
+AHEAD = {"created_ts": at(4 * _DAY), "sent_ts": at(4 * _DAY)}
+
+
+@pytest.mark.parametrize(
+    ("lost", "create", "expected"),
+    [
+        pytest.param(remote(1), {}, True, id="created when it was sent"),
+        pytest.param(remote(1, requests=4), {}, False, id="another size"),
+        pytest.param(remote(3 * _DAY), {}, False, id="created days later"),
+        pytest.param(remote(1), AHEAD, True, id="the local clock is days ahead"),
+        pytest.param(remote(1), {**AHEAD, **EMPTY}, False, id="days before, without a watermark"),
+    ],
+)
+def test_which_lost_batch_may_come_from_a_create(
+    lost: RemoteState, create: dict[str, object], *, expected: bool
+) -> None:
+    assert may_come_from(_orphan(lost), a_create(**create)) is expected
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from core.api.batch_schema import Listed, page_of
 from core.batches import account_check, collect, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
+from core.batches.unresolved import unconfirmed_creates
 from core.poll import poll_run
 from core.recovery import rebuild, recovered_files, restore
 from state.batches import (
@@ -169,14 +170,6 @@ def _two_keys(bench: Bench) -> None:
     )
 
 
-_record_verdict = orphans.record_verdict
-
-
-def _final(*verdict: object, may_return: bool = False) -> None:
-    del may_return
-    _record_verdict(*verdict)  # pyright: ignore[reportArgumentType]
-
-
 def _guess(bench: Bench) -> None:
     with a_bench(bench.folder.root / "split", **test_named_requests.SPLIT) as split:
         test_named_requests.test_a_wrong_guess_makes_nothing_missing_and_costs_nothing(split, 0)
@@ -258,7 +251,7 @@ RULES: dict[str, Rule] = {
     ),
     "a batch with two keys is one": (*(rebuild, "known_first", _every_line), _two_keys),
     "what had vanished may return": (
-        *(orphans, "record_verdict", _final),
+        *(unconfirmed_creates, "_reconsider", nothing),
         test_listing.test_a_candidate_that_had_vanished_is_collected_when_it_returns,
     ),
     "requests of a wrong guess go to another guessed batch": (
