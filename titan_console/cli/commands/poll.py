@@ -9,7 +9,7 @@ from core.config.settings import ENV_FILE, enter_home, from_environment
 from titan_console.cli import progress
 from titan_console.cli.exit_codes import exit_code_after_poll
 from titan_console.cli.output import echo, json_option, print_json
-from titan_console.cli.stderr import print_problems
+from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.text.poll_summary import one_line
 
 
@@ -38,6 +38,6 @@ def run(*, as_json: bool, home: Path | None = None) -> int:
         for line in summary.commands:
             # One that failed is a problem, too.
             if line not in summary.problems:
-                echo(line)
+                print_stderr(line)
     print_problems([*summary.elsewhere, *summary.problems])
     return exit_code_after_poll(summary)
