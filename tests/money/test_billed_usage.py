@@ -200,7 +200,9 @@ def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path
     status, month, table, status_json, month_json, kpis, kpis_json = shown
     assert "$5.00, included in the cost" in status.out
     assert "$5.00, included in the cost" in month.out
-    assert [line.split()[-1] for line in table.out.splitlines()] == ["FEES", "$5.00"]
+    period, *lines = table.out.splitlines()
+    assert "2026-01-01" in period
+    assert [line.split()[-1] for line in lines] == ["FEES", "$5.00"]
     assert status_json.json()["totals"]["fee_usd"] == 5
     assert month_json.json()["fee_usd"] == 5
     assert "$5.00, included in the cost" in kpis.out
