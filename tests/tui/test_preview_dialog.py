@@ -111,6 +111,30 @@ async def test_a_number_typed_early_confirms_only_the_right_one(bench: Bench) ->
         await until_shown(pilot, "Replay 120 requests in 8s")
 
 
+async def test_an_enter_that_its_digits_have_overtaken_does_not_close_the_dialog(
+    bench: Bench,
+) -> None:
+    """It was typed while Back had the focus, and the preview came in between."""
+    failed(bench, 120)
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "1 group")
+        await pilot.press("R")
+        await to_preview(pilot, "Replay 120 requests")
+        dialog = pilot.app.screen
+        assert isinstance(dialog, PreviewDialog)
+        dialog._early_digits = "99"
+        dialog._replay_early_keys()
+        dialog.query_one("#cancel", Button).press()
+        await until_shown(pilot, "Type 120 to confirm.")
+        dialog._early_digits = "9"
+        dialog._replay_early_keys()
+        await until(pilot, lambda: not dialog.query_one("#cancel").has_class("-active"))
+        await pilot.click("#cancel")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewDialog))
+    assert given(bench) == []
+
+
 async def test_a_key_typed_early_never_confirms_what_cannot_be_done(bench: Bench) -> None:
     failed(bench, 1, "row:invalid:p=1")
     async with console(bench, SMALL) as pilot:

@@ -97,6 +97,8 @@ class PreviewDialog(Dialog["Plan | None"]):
         # Typed before the preview is drawn.
         self._early_digits = ""
         self._is_confirmed_early = False
+        # Whether an Enter behind these digits may be on its way to the button that had the focus.
+        self._is_number_early = False
         # Counts the plans asked for; an older one that arrives late is discarded.
         self._number = 0
         self._typing: Timer | None = None
@@ -208,6 +210,10 @@ class PreviewDialog(Dialog["Plan | None"]):
         elif self.query_one("#number-field").display:
             self._type_number(digit)
 
+    def on_mouse_down(self) -> None:
+        """A click is no Enter."""
+        self._is_number_early = False
+
     def _type_number(self, digits: str) -> None:
         field = self.query_one("#number", Input)
         field.value += digits
@@ -217,7 +223,9 @@ class PreviewDialog(Dialog["Plan | None"]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button does the same as its key."""
         event.stop()
-        if event.button.id == "confirm" or (self._plan is None and self._early_digits):
+        is_early = self._is_number_early or (self._plan is None and bool(self._early_digits))
+        if event.button.id == "confirm" or is_early:
+            self._is_number_early = False
             self.action_confirm()
         else:
             self.action_close()
@@ -292,6 +300,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         digits, self._early_digits = self._early_digits, ""
         if digits and self.query_one("#number-field").display:
             self._type_number(digits)
+            self._is_number_early = True
         if self._is_confirmed_early:
             self._is_confirmed_early = False
             self.action_confirm()
