@@ -252,9 +252,14 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     A request that had succeeded, was sent again and failed, is settled by its earlier success.
     """
     ledger.execute(
-        "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
+        "UPDATE requests SET status = 'succeeded', settled_by = CASE a.duplicate"
+        # A rebuild may collect the first answer to a body before it knows the body as the newest.
+        " WHEN 1 THEN coalesce((SELECT min(first.batch_id) FROM attempts first"
+        " WHERE first.request_id = requests.id AND first.outcome = 'succeeded'"
+        " AND first.duplicate = 0 AND coalesce(first.edit_id, 0) = coalesce(a.edit_id, 0)),"
+        " a.batch_id) ELSE a.batch_id END FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome = 'succeeded'"
-        " AND requests.status <> 'succeeded' AND a.duplicate = 0"
+        " AND requests.status <> 'succeeded'"
         " AND coalesce(a.edit_id, 0) = coalesce(requests.edit_id, 0)",
         batch.id,
     )

@@ -13,6 +13,8 @@ from support.lifecycle import batches, check_billing, poll_until_done, results
 
 from core.commands import planner
 from core.commands.planner import CommandRequest
+from state.batches import orphans
+from state.batches.orphans import OrphanVerdict
 from state.db import ledger_copy
 from state.operations.commands import Action
 from state.operations.selection import Filter
@@ -250,4 +252,33 @@ def test_nor_does_it_after_a_restore(bench: Bench, lost: str) -> None:
     assert done.warnings == []
     poll_until_done(bench)
     assert (results(bench, key), figures_of(bench)) == (answers, figures)
+    check_billing(bench)
+
+
+def test_a_duplicate_of_an_edited_replay_that_is_rebuilt_first_settles_its_requests(
+    bench: Bench,
+) -> None:
+    key = bench.submit(2).submission.key
+    poll_until_done(bench)
+    bench.faults.add("create:drop:times=1")
+    replay(bench, key, max_tokens=9)
+    bench.poll_after(60)
+    bench.engine.poll()
+    ledger = bench.engine.context.ledger
+    (candidate,) = orphans.with_verdict(ledger, OrphanVerdict.CANDIDATE)
+    bench.sandbox.vanish(candidate.remote_id, seconds=12 * 3600)
+    orphans.record_failure(ledger, candidate, -19)
+    poll_until_done(bench, polls=60)
+    bench.poll_after(12 * 3600)
+    poll_until_done(bench)
+    assert any(batch.duplicate_of for batch in batches(bench))
+    # As if the duplicate had been found before the next batch was planned.
+    mirror = bench.folder.jobs_mirror
+    lines = mirror.read_bytes().splitlines(keepends=True)
+    reordered = sorted(lines, key=lambda line: b'-3"' in line)
+    mirror.write_bytes(b"".join(reordered))
+    rebuilt(bench)
+    poll_until_done(bench)
+    assert {row[1] for row in figures_of(bench)} == {"succeeded"}
+    assert all(result["outcome"] == "succeeded" for result in results(bench, key))
     check_billing(bench)
