@@ -96,6 +96,7 @@ def rebuild(context: Context) -> RebuildSummary:
             context.ledger.new_id(batch_planning.NONCE_LENGTH),
             _LOST_REASON,
         )
+        rebuilding.record_left_charges(context.ledger, submission, batches)
         rebuilding.finish_if_settled(context.ledger, submission)
     known = there | {spool.stem for spool in spools}
     done.warnings += _without_requests(context, files, known)

@@ -136,6 +136,7 @@ def _import_newer_batches(
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
     nonce = ledger.new_id(batch_planning.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, submission.key, nonce, reason)
+    rebuilding.record_left_charges(ledger, submission, mirrored or ())
     rebuilding.finish_if_settled(ledger, submission)
 
 

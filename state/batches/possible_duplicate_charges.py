@@ -3,6 +3,7 @@
 from state.db.dialect import number_in
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
+from state.model.records import Submission
 
 
 def count_of(source: Source, batch_id: int) -> int:
@@ -44,5 +45,31 @@ def record_recovered(ledger: Ledger, tx: Transaction, batch_id: int, count: int)
             "batch.possible_duplicate_charge",
             batch_id=batch_id,
             requests=new,
+            reason="recorded before the ledger was replaced",
+        )
+
+
+def record_left(ledger: Ledger, tx: Transaction, submission: Submission, count: int) -> None:
+    """Inside a transaction: of `count` in all, record what no batch of the submission has.
+
+    A lost ledger knew of it for a batch that is in no file any more.
+    """
+    (newest, found) = ledger.rows(
+        "SELECT (SELECT max(id) FROM batches WHERE submission_id = ?),"  # noqa: S608 - our own words
+        f" (SELECT coalesce(sum({number_in('detail', 'requests')}), 0) FROM events"
+        " WHERE kind IN ('batch.possible_duplicate_charge', 'submission.possible_duplicate_charge')"
+        " AND (batch_id IN (SELECT id FROM batches WHERE submission_id = ?)"
+        " OR (batch_id IS NULL AND subject = ?)))",
+        submission.id,
+        submission.id,
+        submission.key,
+    )[0]
+    if count > found:
+        ledger.event(
+            tx,
+            "submission.possible_duplicate_charge",
+            batch_id=newest,
+            subject=submission.key,
+            requests=count - int(found),
             reason="recorded before the ledger was replaced",
         )

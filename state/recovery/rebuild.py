@@ -120,6 +120,18 @@ def record_charges(
                 possible_duplicate_charges.record_recovered(ledger, tx, batch.id, count)
 
 
+def record_left_charges(
+    ledger: Ledger, submission: Submission, found: Iterable[RecoveredBatch]
+) -> None:
+    """The same of batches of the submission that are not in the ledger."""
+    # A batch with two keys is one.
+    counts = {
+        one.remote_id or f"{one.key} {one.nonce}": one.possible_duplicate_charges for one in found
+    }
+    with ledger.transaction("rebuild") as tx:
+        possible_duplicate_charges.record_left(ledger, tx, submission, sum(counts.values()))
+
+
 def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
     """The requests that results name."""
     rows = ledger.rows(

@@ -45,12 +45,17 @@ def figures_of(bench: Bench) -> list[tuple[Any, ...]]:
     )
 
 
-def _kept(bench: Bench, key: str) -> None:
-    """A rebuild changes neither results nor figures, and sends nothing."""
+def _kept(bench: Bench, key: str, *, lost: str = "", backup: Path | None = None) -> None:
+    """A rebuild or restore changes neither results nor figures, and sends nothing.
+
+    `lost` matches the results files that are not there any more.
+    """
     poll_until_done(bench)
     answers, figures = results(bench, key), figures_of(bench)
     creates = bench.sandbox.billing_log().creates
-    _, done = rebuilt(bench)
+    for path in bench.folder.results.glob(lost) if lost else ():
+        path.unlink()
+    _, done = restored(bench, backup) if backup else rebuilt(bench)
     assert done.warnings == []
     poll_until_done(bench)
     assert (results(bench, key), figures_of(bench)) == (answers, figures)
@@ -203,22 +208,27 @@ def test_so_are_edits_whose_file_is_incomplete(
     assert warning.startswith(f"The edits of 1 replay are lost (spool/{edits.name})")
 
 
-@pytest.mark.parametrize("lost", ["-2", "-3", "*"])
-def test_results_that_are_downloaded_again_change_nothing(bench: Bench, lost: str) -> None:
+@pytest.mark.parametrize("is_restored", [False, True])
+@pytest.mark.parametrize("lost", ["-2", "-3", "-?"])
+def test_results_that_are_downloaded_again_change_nothing(
+    bench: Bench, lost: str, *, is_restored: bool
+) -> None:
     """The newest body counts, whichever answer comes last, and each body was meant to be paid."""
     key = bench.submit(3).submission.key
     poll_until_done(bench)
+    backup = bench.folder.root / "backup.db"
+    assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
     for max_tokens in (9, 11):
         replay(bench, key, max_tokens=max_tokens)
         poll_until_done(bench)
-    answers, figures = results(bench, key), figures_of(bench)
-    for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
-        path.unlink()
-    _, done = rebuilt(bench)
-    assert done.warnings == []
+    _kept(bench, key, lost=f"{key}{lost}.jsonl", backup=backup if is_restored else None)
+
+
+def test_nor_do_all_of_them(bench: Bench) -> None:
+    key = bench.submit(3).submission.key
     poll_until_done(bench)
-    assert (results(bench, key), figures_of(bench)) == (answers, figures)
-    check_billing(bench)
+    replay(bench, key, max_tokens=9)
+    _kept(bench, key, lost="*.jsonl")
 
 
 def test_nor_do_answers_that_are_collected_again_beside_an_edited_replay(bench: Bench) -> None:
@@ -227,32 +237,8 @@ def test_nor_do_answers_that_are_collected_again_beside_an_edited_replay(bench: 
     bench.poll_after(900)
     replay(bench, key, max_tokens=9)
     poll_until_done(bench)
-    answers, figures = results(bench, key), figures_of(bench)
-    assert not any(row[5] for row in figures)
-    _, done = rebuilt(bench)
-    assert done.warnings == []
-    poll_until_done(bench)
-    assert (results(bench, key), figures_of(bench)) == (answers, figures)
-    check_billing(bench)
-
-
-@pytest.mark.parametrize("lost", ["-2", "-3", "-?"])
-def test_nor_does_it_after_a_restore(bench: Bench, lost: str) -> None:
-    key = bench.submit(3).submission.key
-    poll_until_done(bench)
-    backup = bench.folder.root / "backup.db"
-    assert ledger_copy.copy(bench.engine.context.ledger, backup) is None
-    for max_tokens in (9, 11):
-        replay(bench, key, max_tokens=max_tokens)
-        poll_until_done(bench)
-    answers, figures = results(bench, key), figures_of(bench)
-    for path in bench.folder.results.glob(f"{key}{lost}.jsonl"):
-        path.unlink()
-    _, done = restored(bench, backup)
-    assert done.warnings == []
-    poll_until_done(bench)
-    assert (results(bench, key), figures_of(bench)) == (answers, figures)
-    check_billing(bench)
+    assert not any(row[5] for row in figures_of(bench))
+    _kept(bench, key)
 
 
 def test_a_duplicate_of_an_edited_replay_that_is_rebuilt_first_settles_its_requests(

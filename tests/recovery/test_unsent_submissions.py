@@ -14,10 +14,11 @@ from support.lifecycle import batches, check_billing, poll_until_done, requests,
 
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
+from state.batches import possible_duplicate_charges
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
 from state.model.errors import LedgerError
-from state.model.records import OnFailure, RequestStatus
+from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.model.timestamps import to_text
 from state.queries import batch_list, mirrors
 from state.recovery import backups
@@ -223,9 +224,14 @@ def test_a_synchronous_run_that_was_killed_is_a_possible_duplicate_charge(
     rebuilt(used)
     used.engine.poll()
     assert _possible_duplicates(used) == [2]
-    # The next rebuild knows it too.
+    # The next rebuild knows it too, and of which batch.
     rebuilt(used)
     assert _possible_duplicates(used) == [2]
+    (run,) = (batch for batch in batches(used) if batch.kind == BatchKind.SYNC)
+    assert possible_duplicate_charges.count_of(used.engine.context.ledger, run.id) == 2
+    assert used.engine.context.ledger.rows(
+        "SELECT 1 FROM events WHERE kind = 'batch.possible_duplicate_charge'"
+    )
 
 
 def test_the_answers_of_a_synchronous_run_that_was_killed_are_kept(used: Bench) -> None:
@@ -309,6 +315,18 @@ def _killed_import(
 
     `is_interrupted`: an earlier process died while it ran them.
     """
+    file = _fallback_file(bench, count=count, on_failure=on_failure, is_interrupted=is_interrupted)
+    killed_at(bench, point, bench.engine.poll)
+    return file
+
+
+def _fallback_file(
+    bench: Bench,
+    *,
+    count: int = 3,
+    on_failure: OnFailure | None = OnFailure.SYNC,
+    is_interrupted: bool = False,
+) -> FallbackFile:
     file = fallback_files.save(
         bench.folder,
         some_requests(count),
@@ -323,7 +341,6 @@ def _killed_import(
     if on_failure == OnFailure.SYNC:
         problem = fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock)
         assert (problem is None) != is_interrupted
-    killed_at(bench, point, bench.engine.poll)
     return file
 
 
@@ -372,10 +389,22 @@ def test_calls_that_a_fallback_file_warned_of_are_warned_of_after_a_rebuild(
         rebuilt(used)
         poll_until_done(used)
     assert not fallback_file.pending(used.folder)
-    (warned,) = used.engine.context.ledger.rows(
-        "SELECT sum(detail ->> 'requests') FROM events WHERE kind LIKE '%possible_duplicate_charge'"
-    )
-    assert warned[0] == 3
+    assert sum(_possible_duplicates(used)) == 3
+
+
+def test_so_are_those_of_a_submission_whose_batches_are_lost(used: Bench) -> None:
+    used.faults.add("create:connect:times=1")
+    used.submit(3)
+    used.folder.jobs_mirror.unlink()
+    rebuilt(used)
+    assert requests(used)[RequestStatus.MISSING] == 3
+    _fallback_file(used, on_failure=None, is_interrupted=True)
+    poll_until_done(used)
+    assert _possible_duplicates(used) == [3]
+    for _ in range(2):
+        rebuilt(used)
+        poll_until_done(used)
+    assert _possible_duplicates(used) == [3]
 
 
 def test_a_fallback_file_whose_header_is_damaged_stops_no_rebuild_and_is_named(

@@ -238,21 +238,23 @@ async def test_the_key_of_a_screen_returns_to_its_page_and_again_to_its_list(
         await until(pilot, lambda: "No pending command" not in shown(pilot))
 
 
+def _header(pilot: Pilot[None]) -> str:
+    """That of the open batches; empty while it is not drawn."""
+    return next((line for line in lines(pilot) if " ETA " in line), "")
+
+
 async def test_columns_that_were_shown_stay_until_the_screen_is_left(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API")
     made.accept(made.submit("other"))
 
-    def header() -> str:
-        return next((line for line in lines(pilot) if " ETA " in line), "")
-
     async with opened(made, (140, 40)) as pilot:
-        await until(pilot, lambda: "Problem" in header())
+        await until(pilot, lambda: "Problem" in _header(pilot))
         made.collect(batch)
         await until_shown(pilot, "Open batches 1")
-        assert "Problem" in header()
+        assert "Problem" in _header(pilot)
         await pilot.press("2", "1")
-        await until(pilot, lambda: " ETA " in header() and "Problem" not in header())
+        await until(pilot, lambda: " ETA " in _header(pilot) and "Problem" not in _header(pilot))
 
 
 async def test_a_column_that_stays_empty_is_left_out_after_a_while(
@@ -263,15 +265,12 @@ async def test_a_column_that_stays_empty_is_left_out_after_a_while(
     batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API")
     made.accept(made.submit("other"))
 
-    def header() -> str:
-        return next((line for line in lines(pilot) if " ETA " in line), "")
-
     async with opened(made) as pilot:
-        await until(pilot, lambda: "Problem" in header())
+        await until(pilot, lambda: "Problem" in _header(pilot))
         await pilot.pause(0.3)
-        assert "Problem" in header()
+        assert "Problem" in _header(pilot)
         made.collect(batch)
-        await until(pilot, lambda: " ETA " in header() and "Problem" not in header())
+        await until(pilot, lambda: " ETA " in _header(pilot) and "Problem" not in _header(pilot))
 
 
 async def test_a_column_kept_although_it_is_empty_displaces_no_other(tmp_path: Path) -> None:
@@ -279,14 +278,11 @@ async def test_a_column_kept_although_it_is_empty_displaces_no_other(tmp_path: P
     batch = made.look_failed(made.accept(made.submit("feed")), "cannot reach the API" * 4)
     made.accept(made.submit("other"))
 
-    def header() -> str:
-        return next((line for line in lines(pilot) if " ETA " in line), "")
-
     async with opened(made, (90, 40)) as pilot:
-        await until(pilot, lambda: "Problem" in header())
-        assert "Model" not in header()
+        await until(pilot, lambda: "Problem" in _header(pilot))
+        assert "Model" not in _header(pilot)
         made.collect(batch)
-        await until(pilot, lambda: "Model" in header())
+        await until(pilot, lambda: "Model" in _header(pilot))
 
 
 async def test_a_list_that_was_left_for_another_shows_new_rows_at_its_top(tmp_path: Path) -> None:

@@ -138,6 +138,10 @@ def _interrupted_run(bench: Bench) -> None:
     )
 
 
+def _lost_batch(bench: Bench) -> None:
+    test_unsent_submissions.test_so_are_those_of_a_submission_whose_batches_are_lost(use(bench))
+
+
 def _late_batch(bench: Bench) -> None:
     test_unsent_submissions.test_a_nonce_of_a_batch_that_did_not_reach_the_api_survives(use(bench))
 
@@ -235,6 +239,10 @@ RULES: dict[str, Rule] = {
     "a possible duplicate charge survives the ledger": (
         *(possible_duplicate_charges, "record_recovered", nothing),
         _interrupted_run,
+    ),
+    "what a lost batch was warned of survives": (
+        *(possible_duplicate_charges, "record_left", nothing),
+        _lost_batch,
     ),
     "a batch that was not sent keeps its nonce": (
         *(rebuild, "add_recovered_batch", _only_sent),
