@@ -10,6 +10,7 @@ from state.operations.selection import Filter
 # What a terminal takes from the clipboard, and a person pastes.
 _MOST_NAMES = 1_000
 _MOST_CHARACTERS = 70_000
+_MOST_COMPARED = 20_000
 
 
 def of_requests(
@@ -21,9 +22,13 @@ def of_requests(
 ) -> Filter | None:
     """The filter that selects exactly these requests; None where no short one does.
 
+    None for more than 20,000 requests, too: the comparison would take longer than the preview.
+
     A name may mean more than it was made for, such as a tag that reads like TAG/CUSTOM_ID, so
     that each filter is tried: `selects` returns the ids that it selects, in order.
     """
+    if len(ids) > _MOST_COMPARED:
+        return None
     return _first(_filters(source, ids, batch_ids), ids, selects)
 
 

@@ -9,7 +9,7 @@ from support.console.console_builders import Failure, LedgerBuilder
 from support.processes.terminal import Terminal
 
 from core.bootstrap import open_engine
-from core.commands import planner
+from core.commands import equivalent_filter, planner
 from core.commands.planner import CommandRequest, Plan
 from core.config.settings import Settings
 from state.operations.commands import Action
@@ -91,3 +91,13 @@ def test_more_than_can_be_named_are_those_that_a_filter_selects(tmp_path: Path) 
     assert len(words) == 7
     assert _run_again(tmp_path, found.preview.cli) == len(ids) == 1_002
     assert _plan(tmp_path, Filter(request_ids=ids[1:])).preview.cli == ""
+
+
+def test_so_many_that_a_comparison_would_take_long_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(equivalent_filter, "_MOST_COMPARED", 2)
+    _errored(tmp_path, ["monday"], count=3)
+    ids = _ids(tmp_path, "tag = 'monday'")
+    assert _plan(tmp_path, Filter(request_ids=ids)).preview.cli == ""
+    assert _run_again(tmp_path, _plan(tmp_path, Filter(request_ids=ids[1:])).preview.cli) == 2

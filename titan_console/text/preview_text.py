@@ -83,7 +83,7 @@ def command_line(preview: "Preview") -> tuple[str, str]:
     """The command line that is copied, and why there is none."""
     many = noun(preview.action, 2)
     if not preview.cli:
-        return "", f"none: no short one selects exactly these {many}"
+        return "", f"none: no short one is known to select exactly these {many}"
     if clean(preview.cli) != preview.cli:
         return "", f"none: a name of these {many} has characters that cannot be shown"
     return preview.cli, ""
