@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 from support.console.console_builders import CENT, Failure, LedgerBuilder
@@ -6,6 +9,9 @@ from support.console.console_pilot import lines, opened, shown, until, until_sho
 from textual.events import Key
 from textual.pilot import Pilot
 
+from state.db.reader import Source
+from state.queries import request_list
+from state.queries.request_list import Query
 from titan_console.tui.screens.requests import RequestsScreen
 
 
@@ -71,6 +77,57 @@ async def test_a_filter_narrows_as_it_is_typed_and_escape_takes_one_thing_back_a
 def _underlined(pilot: Pilot[None]) -> list[str]:
     drawn = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip]
     return [part.text for part in drawn if part.style is not None and part.style.underline]
+
+
+async def test_rows_of_the_list_before_a_filter_do_not_fit_its_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, ids = Event(), request_list.ids
+
+    def late_ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
+        assert found.wait(30)
+        return ids(source, query, now)
+
+    async with opened(a_ledger(tmp_path), size=(200, 40)) as pilot:
+        page = await go_to_requests(pilot)
+        await until_shown(pilot, "Cost")
+        monkeypatch.setattr(request_list, "ids", late_ids)
+        page.set_filter("state:err")
+        answered: list[float] = []
+        page.table.record_times(answered.append)
+        page.table.ledger_changed()
+        await until(pilot, lambda: bool(answered))
+        found.set()
+        await until(pilot, lambda: page.matches() == 2)
+        # Errors cost nothing.
+        await until(pilot, lambda: "Cost" not in shown(pilot))
+
+
+@pytest.mark.parametrize(("key", "after"), [("1", "Run"), ("3", "Error"), ("6", "Last runs")])
+async def test_a_filter_fits_the_columns_of_each_screen_to_what_it_shows(
+    tmp_path: Path, key: str, after: str
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    for workflow in ("feed", "a-workflow-with-a-name-of-some-length"):
+        made.collected(f"{workflow}-1", 2, [Failure()], workflow=workflow)
+        made.accept(made.submit(f"{workflow}-2", 2, workflow=workflow))
+    (tmp_path / "titan.toml").write_text(
+        '[jobs.feed]\nschedule = "daily"\n'
+        '[jobs.a-workflow-with-a-name-of-some-length]\nschedule = "daily"\n'
+    )
+
+    async with opened(made, size=(120, 40)) as pilot:
+
+        def column() -> int:
+            label = f"  {after} "
+            return next((line.index(label) for line in lines(pilot) if label in line), 0)
+
+        await pilot.press(key)
+        await until(pilot, lambda: column() > 30)
+        await pilot.press("/", *"feed", "enter")
+        await until(pilot, lambda: 0 < column() < 30)
+        await pilot.press("escape")
+        await until(pilot, lambda: column() > 30)
 
 
 async def test_an_invalid_filter_is_reported_and_changes_nothing(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ class FilteredPage(QueryPage):
     # Subclasses define
 
     def narrow(self) -> None:
-        """Query what matches the filter, in the sort order."""
+        """Query what matches the filter, in the sort order.
+
+        The columns are fitted anew (`measure_again`) when these rows are there, not before.
+        """
         raise NotImplementedError
 
     def reorder(self) -> None:
@@ -151,8 +154,6 @@ class FilteredPage(QueryPage):
         self.filter_text = text.strip()
         if found.terms != self.filter.terms:
             self.filter = found
-            for _, table, _ in self.sorted_lists():
-                table.measure_again()
             self.narrow()
         self.show()
 

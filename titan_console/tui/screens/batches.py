@@ -172,7 +172,7 @@ class BatchesScreen(SplitPage):
     def _begin_ended(self, snapshot: Snapshot) -> None:
         """Show the latest ended batches before the list of all is read."""
         sorts = batch_rows.ENDED_SORTS
-        if self.order_of("ended", sorts) == Order(sorts[0]):
+        if not self.filter.terms and self.order_of("ended", sorts) == Order(sorts[0]):
             self._ended_table.begin_with({one.id: EndedBatch(one) for one in snapshot.recent})
 
     def _draw_ended(self, note: str) -> None:
@@ -217,6 +217,7 @@ class BatchesScreen(SplitPage):
             self._answers_of_filter.ask(self._read_matched)
         else:
             self._matched = None
+            self._open.table.measure_again()
         self._list_ended()
 
     def _list_ended(self) -> None:
@@ -326,6 +327,8 @@ class BatchesScreen(SplitPage):
 
     def _take_matched(self, answer: tuple[BatchMatches | None, Mapping[str, str]]) -> None:
         self._matched, self._reasons = answer
+        if self._is_asking:
+            self._open.table.measure_again()
         self._is_asking = False
 
 

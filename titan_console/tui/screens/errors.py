@@ -325,6 +325,8 @@ class ErrorsScreen(FilteredPage):
         return read
 
     def _take(self, found: _Found) -> None:
+        if self._is_asking:
+            self.table.measure_again()
         self._found, self._is_asking = found, False
         self._show_groups(found.groups)
 

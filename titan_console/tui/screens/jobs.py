@@ -76,6 +76,7 @@ class JobsScreen(FilteredPage):
 
     def narrow(self) -> None:
         """The next redraw shows what matches."""
+        self._jobs.table.measure_again()
 
     def matches(self) -> int | None:
         """The number of matching jobs."""

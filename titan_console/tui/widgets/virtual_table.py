@@ -241,7 +241,9 @@ class VirtualTable(RecordTable, Generic[Record]):
         if len(self._records) > _MAX_KEPT:
             self._records.clear()
         self._records.update(records)
-        self._measure(records)
+        # Until the keys of another listing are known, these rows are of the former.
+        if self.is_loaded:
+            self._measure(records)
         self.rows_changed()
         self.post_message(self.Moved(self))
 
