@@ -58,7 +58,7 @@ def _is_at_risk(context: Context, submission: PendingDeadline, now: datetime) ->
         now,
         deadline=from_text(submission.deadline_ts),
         sent=from_text(submission.sent_ts) if submission.sent_ts else None,
-        usual=deadlines.usual_turnaround(context.ledger, submission.workflow),
+        usual=deadlines.usual_api_time(context.ledger, submission.workflow),
     )
 
 
@@ -100,11 +100,11 @@ def notes_of_late_replay(
         guarded += found.requests if is_guarded else 0
         late += 0 if is_guarded else found.requests
     if guarded:
-        many = pluralize(guarded, "request runs", "requests run")
-        yield f"the deadline has passed: {many} synchronously at full price"
+        many = pluralize(guarded, "request")
+        yield f"the deadline has passed: {many} will run synchronously at full price"
     if late:
-        many = pluralize(late, "request is", "requests are")
-        yield f"the deadline has passed: {many} answered late, in a batch"
+        many = pluralize(late, "request")
+        yield f"the deadline has passed: {many} will be answered late, in a batch"
 
 
 def _missing(context: Context, submission: PendingDeadline) -> list[int]:

@@ -16,7 +16,7 @@ from state.batches.submissions import read_existing
 from state.db.opening import reader_if_any
 from state.db.reader import Reader
 from state.files.folder import Folder
-from state.operations.deadlines import usual_turnaround
+from state.operations.deadlines import usual_api_time
 from state.queries.mean_costs import answer_costs
 
 
@@ -57,7 +57,7 @@ def make_plan(
 
 def _earlier(reader: Reader, now: datetime, *, are_new: bool) -> Earlier:
     return Earlier(
-        usual=lambda workflow: usual_turnaround(reader, workflow),
+        usual=lambda workflow: usual_api_time(reader, workflow),
         stop=lambda workflow: stop_of(reader, workflow),
         history=lambda workflow, prices: mean_costs(
             answer_costs(reader, workflow, since_day=history_since(now)), prices, now

@@ -72,7 +72,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     rules = read(context.folder)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
     context = context.on(resolved.lane)
-    usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
+    usual = deadlines.usual_api_time(context.ledger, resolved.workflow)
     stats = RequestStats()
     primer = priming_plan.begin(
         resolved,

@@ -46,7 +46,7 @@ def measured(reader: Reader) -> dict[str, Measured]:
 
 def etas(source: Source, batches: Sequence[Batch], now: datetime) -> Mapping[str, Eta]:
     """When each of these open batches will end, by its key."""
-    known = deadlines.turnarounds_of(source, {batch.workflow for batch in batches})
+    known = deadlines.api_times_of(source, {batch.workflow for batch in batches})
     return {batch.key: estimate_eta(batch, known[batch.workflow], now) for batch in batches}
 
 

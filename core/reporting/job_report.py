@@ -30,7 +30,7 @@ class BudgetUse(Struct, frozen=True):
 
 
 class JobReport(Struct, frozen=True, kw_only=True):
-    """`turnarounds_s` are those of its latest batches, newest first; `costs` of 90 days.
+    """`api_times_s` are those of its latest batches, newest first; `costs` of 90 days.
 
     `models` are those that its latest run names.
     """
@@ -40,7 +40,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
     models: Sequence[str]
     failure: LastFailure | None
     budgets: Sequence[BudgetUse]
-    turnarounds_s: Sequence[float]
+    api_times_s: Sequence[float]
     costs: Sequence[AnswerCosts]
 
 
@@ -58,9 +58,7 @@ def read(source: Source, folder: Folder, name: str, now: datetime) -> JobReport 
         models=job_runs.models_of(source, runs[0].run.key) if runs else (),
         failure=job_runs.last_failure(source, workflows),
         budgets=_budgets(source, folder, status, now),
-        turnarounds_s=[
-            seconds for one in workflows for seconds in deadlines.turnarounds(source, one)
-        ],
+        api_times_s=[seconds for one in workflows for seconds in deadlines.api_times(source, one)],
         costs=[cost for one in workflows for cost in answer_costs(source, one, since_day=since)],
     )
 

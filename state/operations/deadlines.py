@@ -1,4 +1,4 @@
-"""Submissions with a deadline to meet, and the usual turnaround of their workflows."""
+"""Submissions with a deadline to meet, and the usual API time of their workflows."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -10,7 +10,7 @@ from state.db.reader import Source
 from state.model.timestamps import from_text
 
 _HISTORY = 50
-# For probabilities: enough to include rare long turnarounds.
+# For probabilities: enough to include rare long API times.
 _LATEST = 200
 _ENOUGH = 5
 
@@ -114,7 +114,7 @@ def unsettled(source: Source, submission_id: int, *, but_for: str, max_bytes: in
     return [int(row[0]) for row in rows]
 
 
-def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[float]:
+def api_times(source: Source, workflow: str, *, limit: int = _LATEST) -> list[float]:
     """Seconds from accepted to ended of the workflow's latest batches, canceled ones left out."""
     rows = source.rows(
         "SELECT accepted_ts, ended_ts FROM batches WHERE workflow = ? AND kind = 'batch'"
@@ -129,12 +129,12 @@ def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[
     ]
 
 
-def turnarounds_of(source: Source, workflows: Iterable[str]) -> dict[str, Sequence[float]]:
-    """The turnarounds of each of these workflows."""
-    return {workflow: turnarounds(source, workflow) for workflow in workflows}
+def api_times_of(source: Source, workflows: Iterable[str]) -> dict[str, Sequence[float]]:
+    """The API times of each of these workflows."""
+    return {workflow: api_times(source, workflow) for workflow in workflows}
 
 
-def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
-    """The 90th percentile of the workflow's latest turnarounds; None with fewer than five."""
-    taken = sorted(turnarounds(source, workflow, limit=_HISTORY))
+def usual_api_time(source: Source, workflow: str) -> timedelta | None:
+    """The 90th percentile of the workflow's latest API times; None with fewer than five."""
+    taken = sorted(api_times(source, workflow, limit=_HISTORY))
     return timedelta(seconds=taken[(9 * len(taken) - 1) // 10]) if len(taken) >= _ENOUGH else None

@@ -81,7 +81,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         open_batches=_open(source),
         not_sent=not_sent_and_queued(source) if totals.queued_requests else (),
         recent=batch_list.closed_batches(source, limit=RECENT_SHOWN),
-        errors=error_list.errors(source, limit=ERRORS_SHOWN),
+        errors=_latest_errors(source),
         totals=totals,
         saved_today=_saved(source, now),
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
@@ -95,6 +95,12 @@ def _read(source: Source, now: datetime) -> Snapshot:
         newest_event_ts=event[0]["at"] if event else None,
         reasons={},
     )
+
+
+def _latest_errors(source: Source) -> list[error_list.ErrorRow]:
+    """Of the newest requests that errored; one that errored again in a replay comes first."""
+    found = error_list.errors(source, limit=ERRORS_SHOWN)
+    return sorted(found, key=lambda error: error.ended_ts or "", reverse=True)
 
 
 def _open(source: Source) -> list[Batch]:

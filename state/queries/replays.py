@@ -26,6 +26,8 @@ _FIRST_ITEMS = "(SELECT item_id FROM command_items WHERE command_id = ? ORDER BY
 class Replay(Struct, frozen=True, kw_only=True):
     """A replay that has started. `by_status` counts its first `MOST_COUNTED` requests.
 
+    Left out are `not_replayed` ones: those that wait for a canary, and all that were not queued
+    because the canary or the replay itself failed.
     `errors` are the error types that its requests had before, the most frequent first, `workflow`
     is that of most of them, and `message` what one of them said.
     """
@@ -36,6 +38,7 @@ class Replay(Struct, frozen=True, kw_only=True):
     workflow: str
     message: str
     is_edited: bool
+    not_replayed: int
 
     @property
     def failed(self) -> int:
@@ -51,7 +54,8 @@ class Replay(Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Whether the result of a request is still to come."""
         waiting = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
-        return any(self.by_status.get(status) for status in waiting)
+        is_running = self.command.state == CommandState.RUNNING
+        return is_running or any(self.by_status.get(status) for status in waiting)
 
 
 def latest(source: Source, *, since_ts: str, limit: int) -> list[Replay]:
@@ -81,12 +85,18 @@ def failed_of(source: Source, command_id: int) -> IdList:
     )
 
 
+def _replayed(command: Command) -> int:
+    """How many of its first requests were queued; only a canary is while it runs or if it fails."""
+    return command.item_count if command.state == CommandState.DONE else min(command.step, 1)
+
+
 def _replay(source: Source, command: Command) -> Replay:
+    replayed = _replayed(command)
     counts = source.rows(
         f"SELECT {STATUS} AS status, count(*) AS count FROM {_FIRST_ITEMS} i"  # noqa: S608 - our own words
         f" {THEN_JOIN} requests r ON r.id = i.item_id GROUP BY 1",
         command.id,
-        MOST_COUNTED,
+        min(replayed, MOST_COUNTED),
     )
     before = _errors_before(source, command)
     return Replay(
@@ -96,6 +106,7 @@ def _replay(source: Source, command: Command) -> Replay:
         workflow=before[0][1] if before else "",
         message=before[0][2] if before else "",
         is_edited=bool(source.rows("SELECT 1 FROM edits WHERE command_id = ? LIMIT 1", command.id)),
+        not_replayed=command.item_count - replayed,
     )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import Settings
 from core.errors import SettingsError
+from state.db.opening import open_reader
 from state.files.folder import Folder
 from state.model.records import Outcome
 from state.operations import command_effects
+from state.queries import ledger_status
 from titan_console.cli import demo_summary
 from titan_console.demo.live import write_titan_toml
 from titan_console.demo.play import ONLY_SANDBOX
@@ -147,6 +150,11 @@ def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path
         assert player.stdout
         *days, address = _until_the_address(player.stdout)
         assert days == [str(day) for day in range(30)]
+        with open_reader(Folder(home)) as reader:
+            gap = ledger_status.median_poll_interval(reader)
+        assert gap is not None
+        # The console expects the next poll by it.
+        assert gap < timedelta(seconds=30)
         here = Terminal(home, base_url=address)
         for _ in range(600):
             assert player.poll() is None

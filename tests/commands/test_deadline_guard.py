@@ -159,9 +159,19 @@ def test_invalid_requests_are_not_run_for_a_deadline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "hours", "expected", "kinds"),
     [
-        ("invalid", 11, "1 request runs synchronously at full price", ["batch", "batch", "sync"]),
-        ("invalid", 36, "1 request is answered late, in a batch", ["batch", "batch"]),
-        ("overloaded", 11, "1 request is answered late, in a batch", ["batch", "sync", "batch"]),
+        (
+            "invalid",
+            11,
+            "1 request will run synchronously at full price",
+            ["batch", "batch", "sync"],
+        ),
+        ("invalid", 36, "1 request will be answered late, in a batch", ["batch", "batch"]),
+        (
+            "overloaded",
+            11,
+            "1 request will be answered late, in a batch",
+            ["batch", "sync", "batch"],
+        ),
     ],
 )
 def test_the_preview_of_a_late_replay_says_how_it_will_run(

@@ -3,6 +3,7 @@
 from support.console.console_builders import CENT, Failure, LedgerBuilder
 from support.ledgers.storage import Storage
 
+from state.operations import command_effects
 from state.queries import console_snapshot
 from state.queries.console_snapshot import Saved
 
@@ -24,6 +25,18 @@ def test_a_snapshot_holds_what_the_first_screen_shows(
     assert seen.saved_today == seen.saved_30d == Saved(nano=2 * CENT, unpriced=0)
     assert [h.reason for h in seen.holds] == ["queue full"]
     assert seen.poller.last_finished_ts == seen.newest_event_ts
+
+
+def test_a_request_that_errored_again_is_the_latest_error(
+    storage: Storage, made: LedgerBuilder
+) -> None:
+    made.collected("a", 3, [Failure(), Failure(), Failure()])
+    made.clock.advance(60)
+    command_effects.requeue(made.ledger, 1, [2])
+    (batch,) = made.plan()
+    made.collect(made.accept(batch), [Failure("api_error")])
+    seen = console_snapshot.take(storage.reader(), made.clock.now())
+    assert [error.custom_id for error in seen.errors] == ["a-001", "a-002", "a-000"]
 
 
 def test_a_released_batch_is_not_shown_once_its_requests_run(

@@ -248,8 +248,8 @@ def test_turnarounds_are_those_of_the_latest_batches(made: LedgerBuilder) -> Non
         sent = made.accept(made.submit(f"tag-{minutes}", 1))
         made.clock.advance(60 * minutes)
         made.end(sent)
-    assert deadlines.turnarounds(made.ledger, "feed") == [3600, 240, 180, 120, 60]
-    assert deadlines.turnarounds(made.ledger, "feed", limit=1) == [3600]
-    assert deadlines.turnarounds_of(made.ledger, ["none"]) == {"none": []}
-    assert deadlines.usual_turnaround(made.ledger, "feed") == timedelta(hours=1)
-    assert deadlines.usual_turnaround(made.ledger, "none") is None
+    assert deadlines.api_times(made.ledger, "feed") == [3600, 240, 180, 120, 60]
+    assert deadlines.api_times(made.ledger, "feed", limit=1) == [3600]
+    assert deadlines.api_times_of(made.ledger, ["none"]) == {"none": []}
+    assert deadlines.usual_api_time(made.ledger, "feed") == timedelta(hours=1)
+    assert deadlines.usual_api_time(made.ledger, "none") is None

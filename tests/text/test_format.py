@@ -19,6 +19,8 @@ from titan_console.text import format as fmt
 from titan_console.text import poll_summary
 from titan_console.text.format import Tone
 
+HOUR = timedelta(hours=1)
+
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Batch:
@@ -134,6 +136,8 @@ def test_a_collected_batch_with_failures_is_marked_apart(tmp_path: Path) -> None
     made.close()
     assert (fmt.status(good).glyph, fmt.failed(good)) == ("✓", 0)
     assert (fmt.status(bad).glyph, fmt.failed(bad)) == ("!", 1)
+    canceled = replace(bad, counts=replace(bad.counts, errored=0, canceled=1))
+    assert str(fmt.status(canceled)) == "⊘ collected"
 
 
 def test_cost_and_savings_are_known_once_collected(tmp_path: Path) -> None:
@@ -160,6 +164,14 @@ def test_a_deadline_comes_before_the_expiry(
 ) -> None:
     due = fmt.due(replace(batch, deadline_ts=to_text(NOW + left)), NOW)
     assert due == (shown, tone)
+
+
+def test_a_collected_batch_says_how_far_from_its_deadline_it_was(batch: Batch) -> None:
+    collected = replace(batch, collected_ts=to_text(NOW), deadline_ts=to_text(NOW + HOUR))
+    long_after = NOW + timedelta(days=3)
+    assert fmt.due(collected, long_after) == ("collected 1h 00m before it", Tone.PLAIN)
+    late = replace(collected, deadline_ts=to_text(NOW - HOUR))
+    assert fmt.due(late, long_after) == ("collected 1h 00m after it", Tone.BAD)
 
 
 def test_without_a_deadline_the_expiry_is_shown(batch: Batch) -> None:

@@ -38,7 +38,13 @@ def found(**changes: object) -> Eta:
     ],
 )
 def test_the_end_of_a_batch_as_text(eta: Eta, said: str) -> None:
-    assert ends(eta, NOW)[0] == said
+    assert ends(eta, NOW, is_paused=False)[0] == said
+
+
+def test_a_paused_batch_has_an_eta_only_once_it_was_sent() -> None:
+    for stage, said in ((Stage.NOT_SENT, "-"), (Stage.RUNNING, "12m"), (Stage.ENDING, "soon")):
+        eta = found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5, stage=stage)
+        assert ends(eta, NOW, is_paused=True)[0] == said
 
 
 def test_a_rough_time_never_rounds_to_nothing() -> None:

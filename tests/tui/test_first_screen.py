@@ -17,6 +17,7 @@ from core.money.cost_history import expected_saving
 from state.db.opening import open_reader
 from state.files.folder import Folder
 from state.model.records import BatchKind, Outcome
+from state.operations import pauses
 from state.queries.console_snapshot import take
 from state.queries.ended_batches import EndedBatch
 from state.queries.mean_costs import AnswerCosts
@@ -97,6 +98,19 @@ async def test_the_expected_end_is_shown_in_full_beside_a_problem(tmp_path: Path
             assert name in header
 
 
+async def test_a_batch_of_a_paused_workflow_has_no_expected_end(tmp_path: Path) -> None:
+    made = a_named_ledger(tmp_path)
+    made.submit("titan-daily-feed-7", 4, workflow="titan-daily-feed")
+    async with opened(made) as pilot:
+        await until_shown(pilot, " ≥ 10m  ")
+        pauses.pause(made.ledger, ["titan-daily-feed"], who="ops", reason="")
+        await until(pilot, lambda: "≥" not in shown(pilot))
+        await pilot.press("G", "enter")
+        await until_shown(pilot, "titan-daily-feed-7")
+        (eta,) = [line for line in lines(pilot) if " ETA " in line]
+        assert eta.split() == ["ETA", "-"]
+
+
 def test_no_history_is_said_only_where_it_was_looked_for(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.accept(made.submit("feed"))
@@ -162,6 +176,9 @@ def test_a_replay_is_named_where_it_is_listed(tmp_path: Path) -> None:
         (row,) = open_rows(snapshot, NOW, outlook)
         assert row.cells["run"].text == name
         assert ended_row(EndedBatch(batch, (), is_replay), NOW).cells["run"].text == name
+    # Errors that run synchronously are no batch.
+    run = ended_row(EndedBatch(replace(batch, kind=BatchKind.SYNC), (), True), NOW)
+    assert (run.cells["run"].text, run.cells["mode"].text) == ("1 (sync)", "sync")
     made.close()
 
 
@@ -186,7 +203,7 @@ async def test_a_synchronous_run_is_told_from_a_batch(tmp_path: Path) -> None:
     )
     async with opened(made) as pilot:
         await until_shown(pilot, "Ended 6")
-        await until(pilot, lambda: " sync " in row_with(pilot, r"daily-feed +2 "))
+        await until(pilot, lambda: " sync " in row_with(pilot, r"daily-feed +2 \(sync\) "))
         assert " batch " in row_with(pilot, r"daily-feed +1 ")
 
 

@@ -50,15 +50,15 @@ def test_the_job_and_its_page_name_the_run_that_is_run_synchronously(tmp_path: P
         assert any(line.endswith(field) for line in job_document.overview(found, now).lines)
 
 
-def test_the_turnaround_fits_into_80_columns(tmp_path: Path) -> None:
+def test_the_api_time_fits_into_80_columns(tmp_path: Path) -> None:
     made = a_ledger_of_jobs(tmp_path)
     report = job_report.read(made.ledger, Folder(tmp_path), "feed", made.clock.now())
     made.close()
     assert report is not None
-    long = replace(report, turnarounds_s=[1200.0] * 40)
+    long = replace(report, api_times_s=[1200.0] * 40)
     lines = job_document.overview(long, made.clock.now()).lines
-    (turnaround,) = [line for line in lines if line.startswith("Turnaround")]
-    assert len(turnaround) < 80
+    (times,) = [line for line in lines if line.startswith("At the API")]
+    assert len(times) < 80
 
 
 async def on_jobs(pilot: Pilot[None]) -> None:
@@ -80,7 +80,7 @@ async def test_enter_opens_a_job_then_a_run_and_esc_goes_back(tmp_path: Path) ->
             f"Sync fallback   {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h),",
             "of $1.00 used today",
             "overloaded_error: Overloaded: try later",
-            "p50 15m, p95 15m at the API, of 6 batches",
+            "p50 15m, p95 15m, of 6 batches",
             "$0.11 in 90 days: 11 answers for $0.11 instead of $0.22",
         ):
             assert text in page, text

@@ -16,6 +16,7 @@ from state.operations import command_effects, commands
 from state.operations.commands import Action, CommandState, NewCommand
 from state.queries import replays
 from titan_console.sandbox.model.timing import Plan
+from titan_console.tui.screens import replay_rows
 from titan_console.tui.screens.errors import ErrorsScreen
 from titan_console.tui.screens.replay_page import ReplayPage
 
@@ -70,6 +71,43 @@ async def test_what_has_errored_again_is_replayed_from_there(bench: Bench) -> No
         await until_shown(pilot, "Replay 1 request ")
         await pilot.press("escape", "y", "j")
         await until(pilot, lambda: '"by_status": {' in (pilot.app.clipboard or ""))
+
+
+async def test_what_waits_for_a_canary_has_not_errored_again(bench: Bench) -> None:
+    failed(bench, 3)
+    async with console(bench) as pilot:
+
+        def result(key: str) -> str:
+            row = table(pilot, "replays").current()
+            return row.cells[key].text if row else ""
+
+        await pilot.press("3")
+        await until_shown(pilot, "overloaded_error")
+        bench.faults.add("row:overloaded:p=1")
+        await pilot.press("R", "c", "y")
+        await until_shown(pilot, "Replay 3 requests in 8s")
+        bench.clock.advance(9)
+        await until_shown(pilot, "Latest replays 1")
+        await until(pilot, lambda: result("state") == "▸ in progress")
+        assert [result(key) for key in ("open", "rest", "failed")] == ["1", "2", "0"]
+        bench.poll_after(60)
+        bench.poll_after(60)
+        await until(pilot, lambda: result("state") == "✗ errored again")
+        assert [result(key) for key in ("open", "rest", "failed")] == ["0", "2", "1"]
+        await until_shown(pilot, "Not replayed")
+
+
+def test_a_replay_that_exceeds_a_budget_has_replayed_nothing(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("a", 2, [Failure(), Failure()])
+    new = NewCommand(action=Action.REPLAY, items=[1, 2], reason="", not_before=made.clock.now())
+    command, _ = commands.enqueue(made.ledger, new)
+    commands.claim(made.ledger, command)
+    commands.finish(made.ledger, command, CommandState.FAILED, "the daily budget is used up")
+    (found,) = replays.latest(made.ledger, since_ts="", limit=10)
+    made.close()
+    assert (found.by_status, found.not_replayed, found.is_open) == ({}, 2, False)
+    assert str(replay_rows.label(found)) == "✗ not replayed"
 
 
 def replayed(made: LedgerBuilder, ids: list[int], *, at: str = "") -> commands.Command:

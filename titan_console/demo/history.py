@@ -25,6 +25,7 @@ from titan_console.sandbox.model.timing import Plan
 _TEXTS_A_DAY = 24
 _POLL_EVERY_S = 900
 _MOST_POLLS = 40
+_NEWEST = 8
 _FAULTS = ("row:overloaded:p=0.004", "row:invalid:p=0.002", "create:drop:every=17")
 _WHO = "demo"
 
@@ -36,12 +37,14 @@ def fill(
     seed: int,
     plan: Plan,
     now: datetime,
+    poll_every_s: float,
     tell: Callable[[int], None],
 ) -> None:
     """Fill the ledger in `home` with thirty days of the jobs.
 
     Batches take as long as the `plan` says: that of the live jobs, so that estimates hold for
-    them. `tell` receives the number of finished days.
+    them. The newest polls are `poll_every_s` apart, as the live ones: the next one is expected by
+    their interval. `tell` receives the number of finished days.
     """
     folder = Folder(home)
     clock = ManualClock(now - timedelta(days=DAYS))
@@ -71,8 +74,14 @@ def fill(
             tell(day)
             some = rng.sample(texts, min(len(texts), _TEXTS_A_DAY))
             _one_day(engine, clock, some, is_weekly=day % 7 == 0)
-            morning = now - timedelta(days=DAYS - day - 1)
-            clock.advance(max(0.0, (morning - clock.now()).total_seconds()))
+            _wait_until(clock, now - timedelta(days=DAYS - day - 1, seconds=_NEWEST * poll_every_s))
+        for _ in range(_NEWEST):
+            engine.poll()
+            clock.advance(poll_every_s)
+
+
+def _wait_until(clock: ManualClock, moment: datetime) -> None:
+    clock.advance(max(0.0, (moment - clock.now()).total_seconds()))
 
 
 def _one_day(engine: Engine, clock: ManualClock, texts: list[Text], *, is_weekly: bool) -> None:

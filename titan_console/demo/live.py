@@ -40,6 +40,7 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
             seed=seed,
             plan=Plan.parse(_PLAN),
             now=clock.now(),
+            poll_every_s=_POLL_EVERY_S,
             tell=lambda day: tell(str(day)),
         )
         tell(address)

@@ -20,7 +20,7 @@ class Outlook(Struct, frozen=True):
     `replays` are the ids of the batches whose requests have ended in an earlier batch.
     """
 
-    turnarounds: Mapping[str, Sequence[float]] = {}
+    api_times: Mapping[str, Sequence[float]] = {}
     costs: Mapping[str, Sequence[AnswerCosts]] = {}
     models: Mapping[int, tuple[str, ...]] = {}
     replays: frozenset[int] = frozenset()
@@ -44,7 +44,7 @@ def read(source: Source, batches: Sequence[Batch], before: Outlook, now: datetim
     since = history_since(now)
     kept = {batch.id: before.models[batch.id] for batch in batches if batch.id in before.models}
     return Outlook(
-        turnarounds=deadlines.turnarounds_of(source, workflows),
+        api_times=deadlines.api_times_of(source, workflows),
         costs={name: answer_costs(source, name, since_day=since) for name in workflows},
         models=kept
         | batch_models.requested(source, (b.id for b in batches if b.id not in before.models)),

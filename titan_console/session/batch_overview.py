@@ -7,6 +7,7 @@ from core.money.eta import estimate_eta
 from state.db.reader import Source
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import to_text
+from state.operations import pauses
 from state.queries import batch_detail
 from titan_console.session import batch_outlook, reasons
 from titan_console.session.batch_outlook import Outlook
@@ -22,13 +23,14 @@ def read(source: Source, batch: Batch, now: datetime) -> Callable[[datetime], Do
     outlook = batch_outlook.read(source, [batch], Outlook(), now)
     models = batch_detail.models_of(source, batch.key)
     who = batch_detail.submitted_by(source, batch)
+    is_paused = pauses.pause_of(source, batch.workflow) is not None
     why = reasons.of_open(source, [batch], to_text(now)).get(batch.key)
 
     def expected(now: datetime) -> Expected | None:
         if batch.ended_ts is not None or batch.status in _NEVER_ENDS:
             return None
-        eta = estimate_eta(batch, outlook.turnarounds.get(batch.workflow, ()), now)
-        return Expected(eta, outlook.saving_of(batch))
+        eta = estimate_eta(batch, outlook.api_times.get(batch.workflow, ()), now)
+        return Expected(eta, is_paused, outlook.saving_of(batch))
 
     return lambda now: batch_documents.overview(
         batch,

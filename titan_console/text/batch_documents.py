@@ -26,6 +26,7 @@ class Expected(NamedTuple):
     """When an open batch ends, and what it saves in nano-dollars; None where nothing tells."""
 
     eta: Eta
+    is_paused: bool
     saving_nano: int | None
 
 
@@ -80,8 +81,8 @@ def overview(
 
 
 def _expected(builder: DocumentBuilder, batch: Batch, expected: Expected, now: datetime) -> None:
-    ends, tone = eta_labels.ends(expected.eta, now)
-    basis = eta_labels.reason(expected.eta)
+    ends, tone = eta_labels.ends(expected.eta, now, is_paused=expected.is_paused)
+    basis = "" if ends == fmt.NOTHING else eta_labels.reason(expected.eta)
     builder.field("ETA", f"{ends} ({basis})" if basis else ends, tone)
     if batch.deadline_ts:
         risk = eta_labels.risk(expected.eta)

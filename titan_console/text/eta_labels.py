@@ -22,11 +22,14 @@ _LATE = Label("✗", "late", Tone.BAD)
 USUAL_RISKS = (str(_RISK[Risk.LOW]), str(_RISK[Risk.UNKNOWN]))
 
 
-def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
+def ends(found: Eta, now: datetime, *, is_paused: bool) -> tuple[str, Tone]:
     """The time from now until it ends: p50 to p95 of comparable batches.
 
-    A batch that is not sent takes that long from its sending, so at least that long from now.
+    A batch that is not sent takes that long from its sending, so at least that long from now; while
+    its workflow is paused, nothing is known.
     """
+    if is_paused and found.stage == Stage.NOT_SENT:
+        return fmt.NOTHING, Tone.DIM
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:

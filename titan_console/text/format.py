@@ -101,7 +101,8 @@ def status(batch: Batch) -> Label:
     if batch.status != BatchStatus.ENDED:
         return _STUCK if batch.stuck_ts else _STATUS[batch.status]
     if batch.collection == CollectionStatus.COLLECTED and failed(batch):
-        return Label("!", "collected", Tone.WARN)
+        has_errors = failed(batch) > batch.counts.canceled
+        return Label("!" if has_errors else "⊘", "collected", Tone.WARN)
     return _ENDED[batch.collection]
 
 
@@ -243,9 +244,15 @@ def age(batch: Batch, now: datetime) -> str:
 
 
 def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
-    """The time to the deadline, else to the expiry at the API."""
+    """The time to the deadline, else to the expiry at the API.
+
+    Of a collected batch, how long before or after its deadline it was collected.
+    """
     if batch.deadline_ts is not None:
-        left = from_text(batch.deadline_ts) - now
+        deadline = from_text(batch.deadline_ts)
+        if batch.collected_ts is not None:
+            return _met(deadline, from_text(batch.collected_ts))
+        left = deadline - now
         if left <= timedelta(0):
             return f"late {span(-left)}", Tone.BAD
         return f"in {span(left)}", Tone.WARN if left < SOON else Tone.PLAIN
@@ -255,6 +262,12 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
     if left <= timedelta(0):
         return "expired", Tone.BAD
     return f"expires {rough_span(left)}", Tone.WARN if left < SOON else Tone.DIM
+
+
+def _met(deadline: datetime, collected: datetime) -> tuple[str, Tone]:
+    if collected > deadline:
+        return f"collected {span(collected - deadline)} after it", Tone.BAD
+    return f"collected {span(deadline - collected)} before it", Tone.PLAIN
 
 
 def problem(batch: Batch, now: datetime) -> str:
@@ -281,7 +294,7 @@ def hook_run(run: HookRun) -> str:
 
 def mode(kind: BatchKind, *, is_replay: bool) -> str:
     """How requests run; a replay is a batch of requests that have ended in an earlier one."""
-    return "replay" if is_replay else kind.value
+    return "replay" if is_replay and kind == BatchKind.BATCH else kind.value
 
 
 def api_batch_id(batch: Batch) -> str:

@@ -18,7 +18,7 @@ _NEARLY_USED = 0.8
 
 
 def overview(report: JobReport, now: datetime) -> Document:
-    """Schedule, next run, budget, last failure, turnaround and savings."""
+    """Schedule, next run, budget, last failure, API time and savings."""
     builder, status = DocumentBuilder(), report.status
     job = status.job
     facts = [status.mode.value, job.schedule.value] if job else ["not in titan.toml"]
@@ -36,7 +36,7 @@ def overview(report: JobReport, now: datetime) -> Document:
     if not report.budgets:
         builder.field("Budget", "none; set one in [budgets] of titan.toml", Tone.DIM)
     _failure(builder, report, now)
-    _turnaround(builder, report)
+    _api_time(builder, report)
     _savings(builder, report)
     return builder.build()
 
@@ -91,17 +91,17 @@ def _failure(builder: DocumentBuilder, report: JobReport, now: datetime) -> None
     builder.field("Last error", f"{ago}  ·  {kind}{message}  ·  {failure.custom_id}", Tone.BAD)
 
 
-def _turnaround(builder: DocumentBuilder, report: JobReport) -> None:
-    seconds = report.turnarounds_s
+def _api_time(builder: DocumentBuilder, report: JobReport) -> None:
+    seconds = report.api_times_s
     p50, p95 = percentile(seconds, 50), percentile(seconds, 95)
     if p50 is None or p95 is None:
-        builder.field("Turnaround", "no batch has ended yet", Tone.DIM)
+        builder.field("At the API", "no batch has ended yet", Tone.DIM)
         return
-    text = f"p50 {job_labels.took(p50)}, p95 {job_labels.took(p95)} at the API"
+    text = f"p50 {job_labels.took(p50)}, p95 {job_labels.took(p95)}"
     batches = pluralize(len(seconds), "batch", "batches")
     trend = sparkline(list(reversed(seconds[:_TREND])))
     builder.line(
-        Part(f"{'Turnaround':<16}", Tone.DIM),
+        Part(f"{'At the API':<16}", Tone.DIM),
         Part(f"{text}, of {batches}  "),
         Part(trend, Tone.BUSY),
         hang=16,

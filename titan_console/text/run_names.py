@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from state.model.records import BatchKind
 from titan_console.text import format as fmt
 
 
@@ -13,6 +14,18 @@ def run_of(tag: str, workflow: str) -> str:
     """
     rest = tag.removeprefix(workflow)
     return rest if rest == tag else rest.lstrip("-_./: ") or fmt.NOTHING
+
+
+def marked(name: str, kind: BatchKind, *, is_replay: bool) -> str:
+    """A replay or a synchronous run has the name of the batch whose requests it runs again.
+
+    >>> marked("2026-05-02", BatchKind.SYNC, is_replay=False)
+    '2026-05-02 (sync)'
+    """
+    mode = fmt.mode(kind, is_replay=is_replay)
+    if mode == BatchKind.BATCH:
+        return name
+    return mode if name == fmt.NOTHING else f"{name} ({mode})"
 
 
 def model_names(models: Sequence[str]) -> str:

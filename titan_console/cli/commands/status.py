@@ -34,6 +34,7 @@ from titan_console.cli.output import (
 )
 from titan_console.text import eta_labels
 from titan_console.text import format as cells
+from titan_console.text.run_names import marked
 
 
 @click.command
@@ -83,13 +84,14 @@ def _print(source: Source, now: datetime, limit: timedelta) -> None:
 
 def _open_batches(source: Source, now: datetime) -> Iterator[tuple[str, ...]]:
     batches, reasons = batch_list.open_batches(source), QueuedReasons(source, to_text(now))
+    paused = {pause.workflow for pause in pauses.paused(source)}
     found, replays = etas(source, batches, now), replays_in(source, (b.id for b in batches))
     for batch in batches:
-        tag = f"{batch.tag} (replay)" if batch.id in replays else batch.tag
+        tag = marked(batch.tag, batch.kind, is_replay=batch.id in replays)
         yield (
             *(str(cells.status(batch)), batch.key, tag, cells.count(batch.request_count)),
             cells.age(batch, now),
-            eta_labels.ends(found[batch.key], now)[0],
+            eta_labels.ends(found[batch.key], now, is_paused=batch.workflow in paused)[0],
             cells.due(batch, now)[0],
             str(eta_labels.risk(found[batch.key])),
             reasons.of_batch(batch) or cells.problem(batch, now),

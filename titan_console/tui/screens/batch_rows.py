@@ -14,7 +14,7 @@ from titan_console.session.batch_outlook import Outlook
 from titan_console.text import eta_labels, ledger_messages, links
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
-from titan_console.text.run_names import model_names, run_of
+from titan_console.text.run_names import marked, model_names, run_of
 from titan_console.tui.pages.list_page import Sort
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
@@ -50,7 +50,7 @@ ENDED_COLUMNS = (
     Column("ended", "Ended", 7, 3, right=True, keeps_room=True),
     Column("problem", "Problem", 12, 8, grow=4),
     Column("key", "Batch", 14, 11, grow=1, widest=24, is_extra=True),
-    Column("took", "Took", 7, 12, right=True, is_extra=True),
+    Column("took", "At API", 7, 12, right=True, is_extra=True),
 )
 ERROR_COLUMNS = (
     Column("type", "Error", 19, 0, grow=1, widest=23),
@@ -95,12 +95,11 @@ ERROR_SORTS = (Sort("t", "ended", "latest first", "ended"),)
 def open_rows(snapshot: Snapshot, now: datetime, outlook: Outlook, sort: str = "age") -> list[Row]:
     """Open batches, then those not sent whose requests are queued again."""
     found = [
-        (batch, estimate_eta(batch, outlook.turnarounds.get(batch.workflow, ()), now))
+        (batch, estimate_eta(batch, outlook.api_times.get(batch.workflow, ()), now))
         for batch in (*snapshot.open_batches, *snapshot.not_sent)
     ]
     found.sort(key=lambda pair: _sort_key(sort, *pair, outlook))
-    reasons = snapshot.reasons
-    return [_open_row(batch, eta, now, outlook, reasons.get(batch.key)) for batch, eta in found]
+    return [_open_row(batch, eta, now, outlook, snapshot) for batch, eta in found]
 
 
 def _sort_key(sort: str, batch: Batch, eta: Eta, outlook: Outlook) -> tuple[str | float, ...]:
@@ -123,26 +122,23 @@ def _sort_key(sort: str, batch: Batch, eta: Eta, outlook: Outlook) -> tuple[str 
 
 def _identity(batch: Batch, models: Sequence[str], *, is_replay: bool) -> dict[str, Cell]:
     """The cells that open and ended batches have in common."""
-    label, run = fmt.status(batch), run_of(batch.tag, batch.workflow)
+    label = fmt.status(batch)
     return {
         "status": Cell(str(label), label.tone),
         "workflow": Cell(batch.workflow),
-        "run": Cell(_replay_of(run) if is_replay else run),
+        "run": Cell(marked(run_of(batch.tag, batch.workflow), batch.kind, is_replay=is_replay)),
         "mode": Cell(fmt.mode(batch.kind, is_replay=is_replay), Tone.DIM),
         "model": Cell(model_names(models or (batch.model,)), Tone.DIM),
         "key": Cell(batch.key, Tone.DIM),
     }
 
 
-def _replay_of(run: str) -> str:
-    """The batch of a replay has the run of the one that its requests errored in."""
-    return "replay" if run == fmt.NOTHING else f"{run} (replay)"
-
-
-def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, why: str | None) -> Row:
+def _open_row(batch: Batch, found: Eta, now: datetime, outlook: Outlook, seen: Snapshot) -> Row:
+    why, is_paused = seen.reasons.get(batch.key), batch.workflow in seen.paused
     due, due_tone = fmt.due(batch, now)
     # A passing "no history yet" would be wrong, and make the column wide.
-    ends, ends_tone = eta_labels.ends(found, now) if outlook.knows(batch) else ("", Tone.DIM)
+    known = eta_labels.ends(found, now, is_paused=is_paused)
+    ends, ends_tone = known if outlook.knows(batch) else ("", Tone.DIM)
     risk = eta_labels.risk(found)
     problem = ledger_messages.in_list(why or fmt.problem(batch, now), now)
     # Then the problem says it.

@@ -35,7 +35,7 @@ RUN_COLUMNS = (
     Column("canceled", "Canceled", 8, 4, right=True, usual=("0",)),
     Column("replayed", "Replayed", 8, 4, right=True, usual=("0",)),
     Column("sync", "Sync runs", 9, 8, right=True, usual=("0",)),
-    Column("took", "Took", 7, 6, right=True),
+    Column("took", "At API", 7, 6, right=True),
     Column("cost", "Cost", 9, 5, right=True),
     Column("saved", "Saved", 9, 4, right=True),
     Column("submitted", "Submitted", 9, 7, right=True),

@@ -19,11 +19,14 @@ COLUMNS = (
     Column("failed", "Errored", 7, 2, right=True, usual=("0",)),
     Column("canceled", "Canceled", 8, 5, right=True, usual=("0",)),
     Column("open", "In progress", 11, 5, right=True, usual=("0",)),
+    Column("rest", "Not replayed", 12, 5, right=True, usual=("0",)),
     Column("edit", "Edit", 6, 7),
     Column("who", "Actor", 10, 8, grow=1, widest=24),
     Column("why", "Reason", 12, 9, grow=3),
     Column("age", "Replayed", 8, 6, right=True),
 )
+_PARTLY = Label("!", "some replayed", Tone.WARN)
+_NOT_REPLAYED = Label("✗", "not replayed", Tone.BAD)
 _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 
 
@@ -31,9 +34,11 @@ def label(replay: Replay) -> Label:
     """What became of the requests so far."""
     if replay.is_open:
         return Label("▸", "in progress", Tone.BUSY)
+    succeeded = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
+    if not replay.failed and replay.not_replayed:
+        return _PARTLY if succeeded else _NOT_REPLAYED
     if not replay.failed:
         return Label("✓", "succeeded", Tone.GOOD)
-    succeeded = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
     if replay.failed == replay.canceled:
         word = "some canceled" if succeeded else "canceled"
         return Label("!" if succeeded else "⊘", word, Tone.WARN)
@@ -60,7 +65,10 @@ def _row(replay: Replay, now: datetime) -> Row:
     first = f"  ·  of the first {MOST_COUNTED:,}" if command.item_count > MOST_COUNTED else ""
     errored = replay.failed - replay.canceled
     canceled = f", {replay.canceled:,} canceled" if replay.canceled else ""
-    result = f"{good:,} succeeded, {errored:,} errored{canceled}, {is_open:,} in progress{first}"
+    rest = f", {replay.not_replayed:,} not replayed" if replay.not_replayed else ""
+    result = (
+        f"{good:,} succeeded, {errored:,} errored{canceled}, {is_open:,} in progress{rest}{first}"
+    )
     said = "  ·  ".join(filter(None, (", ".join(replay.errors), replay.message)))
     return Row(
         key=command.id,
@@ -73,6 +81,7 @@ def _row(replay: Replay, now: datetime) -> Row:
             "failed": Cell(fmt.count(errored), Tone.BAD),
             "canceled": Cell(fmt.count(replay.canceled), Tone.WARN),
             "open": Cell(fmt.count(is_open), Tone.BUSY),
+            "rest": Cell(fmt.count(replay.not_replayed), Tone.WARN),
             "edit": Cell("edited" if replay.is_edited else "", Tone.DIM),
             "who": Cell(command.who, Tone.DIM),
             "why": Cell(ledger_messages.in_list(command.reason, now), Tone.DIM),
