@@ -38,8 +38,8 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
     a whole was rejected. `replacements`: the queued batches that replace this one. `is_accepted`:
-    the API has the batch. `held`: the budget that it exceeds. `is_unconfirmed`: whether the API has
-    it is not known.
+    the API has the batch. `held`: the budget that it exceeds. `unconfirmed`: the tag and the key
+    of a batch of which it is not known whether the API has it.
     """
 
     problem: str | None = None
@@ -48,17 +48,19 @@ class Sent(Struct, frozen=True, kw_only=True):
     replacements: tuple[Batch, ...] = ()
     is_accepted: bool = False
     held: str | None = None
-    is_unconfirmed: bool = False
+    unconfirmed: str = ""
 
     @property
     def message(self) -> str | None:
         """The problem, and what becomes of a batch that the API may have."""
-        return f"{self.problem} {_UNCONFIRMED}" if self.is_unconfirmed else self.problem
+        if not self.unconfirmed:
+            return self.problem
+        return f"{self.problem} {self.unconfirmed} is unconfirmed: {_UNCONFIRMED}"
 
 
 _UNCONFIRMED = (
-    "The batch is unconfirmed: the API may have accepted it, and the next poll looks for it there."
-    " Do not submit its requests again."
+    "the API may have accepted it, and the next poll looks for it there. Do not submit its requests"
+    " again."
 )
 
 
@@ -240,6 +242,7 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
             sending.mark_unconfirmed(ledger, batch, str(error), wait_until_ts=wait_until_ts)
     if decision.hold_s:
         _hold(context, decision, error)
+    is_unconfirmed = decision.action == CreateAction.UNCONFIRMED
     # A split is no problem: both halves are sent at once.
     problem = None if decision.action == CreateAction.SPLIT and replacements else str(error)
     return Sent(
@@ -247,7 +250,7 @@ def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: 
         stop=decision.stop,
         rejected=rejected,
         replacements=tuple(replacements),
-        is_unconfirmed=decision.action == CreateAction.UNCONFIRMED,
+        unconfirmed=f"{batch.tag} ({batch.key})" if is_unconfirmed else "",
     )
 
 

@@ -369,9 +369,14 @@ def _run_now(context: Context, command: Command, ids: Collection[int]) -> str | 
 
 
 def _pause(context: Context, command: Command) -> StepResult:
-    changed = pauses.pause(
-        context.ledger, command.workflows, who=command.who, reason=command.reason
-    )
+    new = pauses.pause(context.ledger, command.workflows, who=command.who, reason=command.reason)
+    # A poll may carry out the same command, or have been killed before it recorded the outcome.
+    changed = [
+        pause.workflow
+        for pause in pauses.paused(context.ledger)
+        if pause.workflow in command.workflows
+        and (pause.workflow in new or pause.since_ts >= command.created_ts)
+    ]
     if not changed:
         return _nothing_to_do(f"{_workflows(command)} already paused")
     return (

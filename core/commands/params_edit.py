@@ -14,6 +14,7 @@ from msgspec import Struct
 from core.batches.engine_context import Context
 from core.commands.body_edits import Params, check_name, params_of
 from core.errors import PayloadError
+from core.requests.payload import CUSTOM_ID
 from core.text import pluralize
 from state.files.spool import LineReader
 from state.model.id_list import IdList
@@ -30,12 +31,13 @@ class EditableParams(Struct, frozen=True):
     """What the requests of a replay have in common.
 
     `params` are the parameters equal in all of them, `differing` the names of the others, `count`
-    the number of requests.
+    the number of requests, `first_id` the custom_id of the first one.
     """
 
     params: Params
     differing: tuple[str, ...]
     count: int
+    first_id: str = ""
 
 
 class EditSample(Struct, frozen=True):
@@ -49,13 +51,13 @@ class EditSample(Struct, frozen=True):
 def read(context: Context, ids: IdList) -> EditableParams:
     """The common parameters. Raises PayloadError where a body is not known, FileMissing."""
     found = _bodies(context, ids, _MOST_READ)
-    (_, shared), *others = found
+    (first_id, shared), *others = found
     names = dict.fromkeys(name for _, params in found for name in params)
     differing = tuple(
         name for name in names if any(not _is_same(params, shared, name) for _, params in others)
     )
     common = {name: value for name, value in shared.items() if name not in differing}
-    return EditableParams(common, differing, len(ids))
+    return EditableParams(common, differing, len(ids), first_id)
 
 
 def samples(context: Context, ids: IdList, changes: Mapping[str, object]) -> tuple[EditSample, ...]:
@@ -85,8 +87,12 @@ def _above(editable: EditableParams) -> Sequence[str]:
     source = f", read from the first {_MOST_READ}" if editable.count > _MOST_READ else ""
     same = "all of its parameters" if editable.count == 1 else "equal in all of these requests"
     differing = ", ".join(editable.differing)
+    of = pluralize(editable.count, "request")
+    # Any other text could have settings for the editor in it.
+    if editable.count == 1 and CUSTOM_ID.fullmatch(editable.first_id):
+        of = editable.first_id
     return (
-        f"Parameters of {pluralize(editable.count, 'request')}, as JSON{source}.",
+        f"Parameters of {of}, as JSON{source}.",
         "Only what you change is merged into each request.",
         "A parameter that you add is sent too; a parameter you remove is no longer sent.",
         f"Different in each request, and kept unless you set it here: {differing}."

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from state.db.dialect import THEN_JOIN
+from state.db.dialect import LISTED, THEN_JOIN, as_list
 from state.db.reader import Source, listed
 from state.db.sql_conditions import REVIEW_REASON, STATUS
 from state.model.id_list import IdList
@@ -26,16 +26,18 @@ _FIRST_ITEMS = "(SELECT item_id FROM command_items WHERE command_id = ? ORDER BY
 class Replay(Struct, frozen=True, kw_only=True):
     """A replay that has started. `by_status` counts its first `MOST_COUNTED` requests.
 
-    Left out are `not_replayed` ones: those that wait for a canary, and all that were not queued
-    because the canary or the replay itself failed.
-    `errors` are the error types that its requests had before, the most frequent first, `workflow`
-    is that of most of them, and `message` what one of them said.
+    Of one that a later replay runs again, the status is that before the later one. Left out are
+    `not_replayed` ones: those that wait for a canary, and all that were not queued because the
+    canary or the replay itself failed.
+
+    `errors` are the error types that its requests had before, and `workflows` theirs, the most
+    frequent first; `message` is what one of them said.
     """
 
     command: Command
     by_status: Mapping[RequestStatus, int]
     errors: Sequence[str]
-    workflow: str
+    workflows: Sequence[str]
     message: str
     is_edited: bool
     not_replayed: int
@@ -67,7 +69,11 @@ def latest(source: Source, *, since_ts: str, limit: int) -> list[Replay]:
         and command.state in _STARTED
         and command.created_ts >= since_ts
     ]
-    return [_replay(source, command) for command in found[:limit]]
+    shown = found[:limit]
+    return [
+        _replay(source, command, [later.id for later in shown[:number]])
+        for number, command in enumerate(shown)
+    ]
 
 
 def requests_of(source: Source, command_id: int) -> Sequence[int]:
@@ -90,11 +96,22 @@ def _replayed(command: Command) -> int:
     return command.item_count if command.state == CommandState.DONE else min(command.step, 1)
 
 
-def _replay(source: Source, command: Command) -> Replay:
+# Of a request `r`, what came of it before the first of the later replays; else its status now.
+_STATUS = (
+    "coalesce((SELECT a.outcome FROM attempts a WHERE a.request_id = r.id AND a.batch_id ="  # noqa: S608 - our own words
+    " (SELECT max(m.batch_id) FROM attempts m JOIN batches mb ON mb.id = m.batch_id"
+    " WHERE m.request_id = r.id AND mb.created_ts < (SELECT min(n.created_ts)"
+    f" FROM command_items x {THEN_JOIN} commands n ON n.id = x.command_id"
+    f" WHERE x.item_id = r.id AND x.command_id IN {LISTED}))), {STATUS})"
+)
+
+
+def _replay(source: Source, command: Command, later: Sequence[int]) -> Replay:
     replayed = _replayed(command)
     counts = source.rows(
-        f"SELECT {STATUS} AS status, count(*) AS count FROM {_FIRST_ITEMS} i"  # noqa: S608 - our own words
+        f"SELECT {_STATUS} AS status, count(*) AS count FROM {_FIRST_ITEMS} i"  # noqa: S608 - our own words
         f" {THEN_JOIN} requests r ON r.id = i.item_id GROUP BY 1",
+        as_list(later),
         command.id,
         min(replayed, MOST_COUNTED),
     )
@@ -103,7 +120,7 @@ def _replay(source: Source, command: Command) -> Replay:
         command=command,
         by_status={RequestStatus(row["status"]): row["count"] for row in counts},
         errors=tuple(dict.fromkeys(kind for kind, _, _ in before if kind)),
-        workflow=before[0][1] if before else "",
+        workflows=tuple(dict.fromkeys(workflow for _, workflow, _ in before)),
         message=before[0][2] if before else "",
         is_edited=bool(source.rows("SELECT 1 FROM edits WHERE command_id = ? LIMIT 1", command.id)),
         not_replayed=command.item_count - replayed,

@@ -148,8 +148,8 @@ def test_a_lost_response_says_what_is_not_known_and_what_not_to_do(
     done = terminal.run("submit", "-", "--tag", "t", stdin=LINES)
     assert done.err.startswith("Stored 2 requests. The connection to the API failed:")
     assert done.err.endswith(
-        ". The batch is unconfirmed: the API may have accepted it, and the next poll looks for it"
-        " there. Do not submit its requests again.\n"
+        f". t ({done.out.strip()}) is unconfirmed: the API may have accepted it, and the next poll"
+        " looks for it there. Do not submit its requests again.\n"
     )
     assert done.code == 1
 

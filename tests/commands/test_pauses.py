@@ -18,7 +18,7 @@ from state.batches import priming_records, sending
 from state.model.errors import UnknownId
 from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.operations import commands, pauses
-from state.operations.commands import Action, Command, CommandState
+from state.operations.commands import Action, Command, CommandState, NewCommand
 from state.operations.selection import Filter
 from state.queries import batch_list, error_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
@@ -63,6 +63,22 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
     results = list(bench.engine.results(submitted.submission.key))
     assert [result["outcome"] for result in results] == ["succeeded"] * 3
     assert bench.sandbox.billing_log().creates == 3
+
+
+def test_a_pause_that_a_poll_and_the_console_carry_out_at_once_has_paused(bench: Bench) -> None:
+    bench.submit(1)
+    command = _give(bench, Action.PAUSE, FEED)
+    ledger = bench.engine.context.ledger
+    commands.claim(ledger, command)
+    # The other one is quicker.
+    pauses.pause(ledger, [FEED], who=command.who, reason=command.reason)
+    bench.poll_after(1)
+    assert (commands.get(ledger, command.id).outcome or "").startswith(f"{FEED} is paused; ")
+    new = NewCommand(action=Action.PAUSE, workflows=[FEED], reason="", not_before=bench.clock.now())
+    again, _ = commands.enqueue(ledger, new)
+    bench.poll_after(1)
+    outcome = commands.get(ledger, again.id).outcome
+    assert outcome == f"no change, {FEED} is already paused"
 
 
 def test_the_preview_of_a_cancel_says_what_becomes_of_requests_that_were_not_sent(

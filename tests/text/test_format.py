@@ -116,8 +116,8 @@ def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> No
     lost = made.lose_the_answer(made.submit("feed"))
     made.close()
     assert str(fmt.status(lost)) == "? unconfirmed"
-    assert fmt.problem(lost, NOW) == "resolved within 30m: read timeout after 600 s"
-    assert fmt.problem(lost, NOW + timedelta(hours=1)).startswith("resolved by next poll: ")
+    assert fmt.problem(lost, NOW) == "resolves within 30m: read timeout after 600 s"
+    assert fmt.problem(lost, NOW + timedelta(hours=1)).startswith("resolves at next poll: ")
 
 
 def test_a_batch_canceled_before_it_was_sent_says_so(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_in_details_they_are_local_with_the_zone() -> None:
         ),
         ("Replay them (`titan-console replay tb_1`).", "Replay them (R)."),
         ("lost; to do that now: `titan-console cancel tb_1`.", "lost; C does that now."),
-        ("paused; to continue: titan-console resume a-b", "paused; P resumes it"),
+        ("paused; to continue: titan-console resume a-b", "paused; resume it with P"),
         (
             "1 request needs an edit (--set). To replay it unchanged, pass --force.",
             "1 request needs an edit (e). To replay it unchanged, press f.",

@@ -45,7 +45,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "$7.46+?",
         "ON HOLD  sending (API queue full) for 27m",
         "Open batches 6 · 1 unconfirmed · plus 1 not sent (requests queued again)",
-        "resolved within 8m",
+        "resolves within 8m",
         "⇠ not sent",
         "on hold for 27m",
         "in 1h 08m",

@@ -249,8 +249,16 @@ async def test_the_editor_moves_by_lines_counts_them_and_wraps_them_on_request(
 
 @pytest.mark.parametrize(("count", "source"), [(100, "."), (101, ", read from the first 100.")])
 def test_the_text_says_from_how_many_requests_it_was_read(count: int, source: str) -> None:
-    first, *_ = params_edit.to_text(EditableParams({}, (), count)).splitlines()
+    first, *_ = params_edit.to_text(EditableParams({}, (), count, "a")).splitlines()
     assert first == f"# Parameters of {count} requests, as JSON{source}"
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "named"), [("news-1", "news-1"), ("vim: set modeline:", "1 request")]
+)
+def test_the_text_names_its_one_request(custom_id: str, named: str) -> None:
+    first, *_ = params_edit.to_text(EditableParams({}, (), 1, custom_id)).splitlines()
+    assert first == f"# Parameters of {named}, as JSON."
 
 
 @pytest.mark.parametrize(

@@ -309,7 +309,7 @@ async def test_a_chosen_column_without_content_is_marked_as_empty(tmp_path: Path
         await until_shown(pilot, "feed")
         await pilot.press("c")
         await until_shown(pilot, "Space shows or hides")
-        assert "(empty now)" in row_with(pilot, "● Risk")
+        assert "(empty now)" in row_with(pilot, "● Late risk")
         assert "(empty now)" not in row_with(pilot, "● Status")
 
 
@@ -406,7 +406,7 @@ async def test_an_open_batch_says_beside_its_list_and_on_its_page_when_it_ends(
             await pilot.press(*keys)
             await until_shown(pilot, "10m (estimated from")
             assert "ETA" in row_with(pilot, r"10m \(estimated from")
-            await until(pilot, lambda: re.search("Risk +✓ low", shown(pilot)) is not None)
+            await until(pilot, lambda: re.search("isk +✓ low", shown(pilot)) is not None)
             await until(pilot, lambda: re.search(r"Est. saved +\$0.04", shown(pilot)) is not None)
         await pilot.press("escape", "tab", "enter")
         await until_shown(pilot, "Collected")

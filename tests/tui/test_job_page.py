@@ -42,8 +42,8 @@ def test_the_job_and_its_page_name_the_run_that_is_run_synchronously(tmp_path: P
     assert window is not None
     later = replace(report, status=replace(report.status, sync_run_at=window.sync_run_at))
     for found, cell, field in (
-        (report, "open run in 1d 00h", "of the open run if it has not ended by then"),
-        (later, "next run in 2d 00h", "of the next run if it has not ended by then"),
+        (report, "in 1d 00h (open run)", "of the open run if it has not ended by then"),
+        (later, "in 2d 00h (next run)", "of the next run if it has not ended by then"),
     ):
         (row,) = job_rows.job_rows([found.status], now)
         assert row.cells["sync_run"].text == cell
@@ -76,7 +76,7 @@ async def test_enter_opens_a_job_then_a_run_and_esc_goes_back(tmp_path: Path) ->
         page = shown(pilot)
         for text in (
             "batch  ·  daily",
-            f"Next deadline   {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
+            f"Next run due    {local_moment(made.clock.now() + timedelta(hours=50))} (in 2d 02h)",
             f"Sync fallback   {local_moment(made.clock.now() + timedelta(hours=24))} (in 1d 00h),",
             "of $1.00 used today",
             "overloaded_error: Overloaded: try later",

@@ -86,11 +86,11 @@ async def test_jobs_show_mode_runs_windows_pause_and_delivery(tmp_path: Path) ->
         feed, talk, stray = (jobs.row_of(key) for key in jobs.keys)
         assert feed and talk and stray  # noqa: PT018 - all three rows
         # Two hours before the deadline in 26; details have the local time with its zone.
-        assert feed.cells["sync_run"].text == "open run in 1d 00h"
+        assert feed.cells["sync_run"].text == "in 1d 00h (open run)"
         assert talk.cells["sync_run"].text == "-"
         assert feed.cells["submit"].text == "in 1d 00h"
         due = (NOW + timedelta(hours=26 + 24)).astimezone()
-        assert f"next deadline {due:%a %d %b %Y, %H:%M:%S %z}" in feed.about
+        assert f"deadline of the next run {due:%a %d %b %Y, %H:%M:%S %z}" in feed.about
         assert feed.cells["hook"].text == "◔ due"
         assert feed.cells["mode"].text == "· batch"
         assert talk.cells["mode"].text == "· sync"

@@ -110,6 +110,17 @@ def test_a_replay_that_exceeds_a_budget_has_replayed_nothing(tmp_path: Path) -> 
     assert str(replay_rows.label(found)) == "✗ not replayed"
 
 
+def test_a_replay_of_several_workflows_names_one_and_counts_the_others(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for workflow in ("feed", "news"):
+        made.collected(workflow, 1, [Failure()], workflow=workflow)
+    replayed(made, [1, 2])
+    found = replays.latest(made.ledger, since_ts="", limit=10)
+    (row,) = replay_rows.rows(found, made.clock.now())
+    made.close()
+    assert row.cells["workflow"].text == "feed +1"
+
+
 def replayed(made: LedgerBuilder, ids: list[int], *, at: str = "") -> commands.Command:
     """A replay that a poll has carried out."""
     new = NewCommand(action=Action.REPLAY, items=ids, reason=at, not_before=made.clock.now())
@@ -120,7 +131,7 @@ def replayed(made: LedgerBuilder, ids: list[int], *, at: str = "") -> commands.C
     return command
 
 
-def test_each_replay_has_the_errors_before_it_and_the_status_now(tmp_path: Path) -> None:
+def test_each_replay_has_the_errors_before_it_and_its_own_results(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("a", 4, [Failure(message="one"), Failure("api_error"), Failure("api_error")])
     failed = [int(row[0]) for row in made.ledger.rows("SELECT id FROM requests ORDER BY id")][:3]
@@ -134,9 +145,15 @@ def test_each_replay_has_the_errors_before_it_and_the_status_now(tmp_path: Path)
     later, earlier = replays.latest(made.ledger, since_ts=since, limit=10)
     assert earlier.command.id == first.id
     assert earlier.errors == ("api_error", "overloaded_error")
-    assert earlier.by_status == {RequestStatus.SUCCEEDED: 2, RequestStatus.QUEUED: 1}
-    assert earlier.is_open
+    # What the later replay runs again had errored in the earlier one.
+    ended = {RequestStatus.SUCCEEDED: 2, RequestStatus.ERRORED: 1}
+    assert (earlier.by_status, earlier.is_open) == (ended, False)
+    assert (later.by_status, later.is_open) == ({RequestStatus.QUEUED: 1}, True)
     assert later.errors == ("rate_limit_error",)
+    (batch,) = made.plan()
+    made.collect(made.accept(batch), [])
+    later, earlier = replays.latest(made.ledger, since_ts=since, limit=10)
+    assert (earlier.by_status, later.by_status) == (ended, {RequestStatus.SUCCEEDED: 1})
     assert list(replays.failed_of(made.ledger, first.id)) == []
     assert replays.latest(made.ledger, since_ts="9", limit=10) == []
     made.close()

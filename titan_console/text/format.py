@@ -278,7 +278,7 @@ def problem(batch: Batch, now: datetime) -> str:
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
         # Each poll looks for it; the first one after that time decides that it was not sent.
-        then = f"resolved within {span(left)}" if left > timedelta(0) else "resolved by next poll"
+        then = f"resolves within {span(left)}" if left > timedelta(0) else "resolves at next poll"
         return f"{then}: {message}" if message else then
     if batch.failures > 1:
         return f"failed {batch.failures} times: {message}"

@@ -58,7 +58,7 @@ def _next_run(builder: DocumentBuilder, report: JobReport, now: datetime) -> Non
         builder.field("Next run", "no deadline" if report.runs else "not run yet")
         return
     builder.field("Next submit", job_labels.local(window.submit_from, now))
-    builder.field("Next deadline", job_labels.local(window.due, now))
+    builder.field("Next run due", job_labels.local(window.due, now))
     if sync_run_at is not None:
         # A daily job submits its next run just when the open one would run synchronously.
         is_next = sync_run_at == window.sync_run_at

@@ -43,8 +43,8 @@ _SCREEN = re.compile(r"`titan-console (\w+)`")
 # Command lines that have a key in the console.
 _KEYS = (
     (re.compile(r"; to do that now: `titan-console cancel [^`]+`"), "; C does that now"),
-    (re.compile(r"; to continue: titan-console resume \S+"), "; P resumes it"),
-    (re.compile(r"until `titan-console resume`"), "until P resumes them"),
+    (re.compile(r"; to continue: titan-console resume \S+"), "; resume it with P"),
+    (re.compile(r"until `titan-console resume`"), "until you resume it (P)"),
     (re.compile(r"\(`titan-console replay [^`]+`\)"), "(R)"),
     (re.compile(r"run `titan-console replay [^`]+`"), "replay them (R)"),
     (re.compile(r"`titan-console replay [^`]+`"), "R"),

@@ -31,7 +31,7 @@ OPEN_COLUMNS = (
     Column("age", "Age", 7, 10, right=True),
     Column("ends", "ETA", 20, 6, grow=1, widest=24, right=True, keeps_room=True),
     Column("due", "Deadline", 10, 4, grow=1, widest=12, right=True, keeps_room=True),
-    Column("risk", "Risk", 10, 3, usual=eta_labels.USUAL_RISKS, keeps_room=True),
+    Column("risk", "Late risk", 10, 3, usual=eta_labels.USUAL_RISKS, keeps_room=True),
     Column("problem", "Problem", 18, 5, grow=8, keeps_room=True),
     Column("key", "Batch", 14, 12, grow=1, widest=24, is_extra=True),
     Column("sent", "Sent", 7, 13, right=True, is_extra=True),

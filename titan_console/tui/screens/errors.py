@@ -274,7 +274,8 @@ class ErrorsScreen(FilteredPage):
         if replay is None or not replay.failed or action not in _ACTIONS_OF_REPLAY:
             return None
         number = replay.command.id
-        label = targets.named(replay.workflow, f"errored again of {replay.command.key}")
+        workflow = replay.workflows[0] if len(replay.workflows) == 1 else ""
+        label = targets.named(workflow, f"errored again of {replay.command.key}")
         return targets.found_requests(lambda source: list(replays.failed_of(source, number)), label)
 
     def _replay(self, key: Key | None) -> Replay | None:

@@ -22,7 +22,7 @@ JOB_COLUMNS = (
     Column("mode", "Mode", 8, 5, usual=("· batch",)),
     Column("schedule", "Schedule", 9, 4),
     Column("submit", "Next submit", 13, 3),
-    Column("sync_run", "Sync fallback", 19, 6),
+    Column("sync_run", "Sync fallback", 20, 6),
     Column("delivery", "Delivery", 16, 7),
     Column("hook", "Hook", 11, 8),
     Column("workload", "Workload", 8, 9, grow=1, widest=14, is_extra=True),
@@ -186,7 +186,7 @@ def _sync_run(line: JobStatus, now: datetime) -> str:
     if line.sync_run_at is None:
         return at
     is_next = line.window is not None and line.sync_run_at == line.window.sync_run_at
-    return f"{'next' if is_next else 'open'} run {at}"
+    return f"{at} ({'next' if is_next else 'open'} run)"
 
 
 def _about(line: JobStatus, now: datetime) -> str:
@@ -194,7 +194,7 @@ def _about(line: JobStatus, now: datetime) -> str:
     parts = [
         line.name,
         ledger_messages.in_details(line.pause.text) if line.pause else "",
-        f"next deadline {fmt.local_moment(line.window.due)}" if line.window else "",
+        f"deadline of the next run {fmt.local_moment(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
         job_labels.counts(last) if last and last.failed else "",
         _problem(line.command),

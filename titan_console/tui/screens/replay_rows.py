@@ -12,7 +12,7 @@ from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 COLUMNS = (
     Column("state", "Result", 15, 0),
-    Column("error", "Error before", 19, 1, grow=1, widest=40, is_name=True),
+    Column("error", "Previous error", 19, 1, grow=1, widest=40, is_name=True),
     Column("workflow", "Workflow", 12, 3, grow=2, widest=40, keeps_end=True, is_name=True),
     Column("requests", "Requests", 8, 4, right=True),
     Column("good", "Succeeded", 9, 2, right=True, usual=("0",)),
@@ -57,11 +57,15 @@ def title(replays: Sequence[Replay]) -> str:
     return f"Latest replays {len(replays)} · Enter opens the requests"
 
 
+def _first_of(names: Sequence[str]) -> str:
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
+    return f"{names[0]}{more}" if names else fmt.NOTHING
+
+
 def _row(replay: Replay, now: datetime) -> Row:
     command, shown = replay.command, label(replay)
     good = replay.by_status.get(RequestStatus.SUCCEEDED, 0)
     is_open = sum(replay.by_status.get(status, 0) for status in _OPEN)
-    more = f" +{len(replay.errors) - 1}" if len(replay.errors) > 1 else ""
     first = f"  ·  of the first {MOST_COUNTED:,}" if command.item_count > MOST_COUNTED else ""
     errored = replay.failed - replay.canceled
     canceled = f", {replay.canceled:,} canceled" if replay.canceled else ""
@@ -74,8 +78,8 @@ def _row(replay: Replay, now: datetime) -> Row:
         key=command.id,
         cells={
             "state": Cell(str(shown), shown.tone),
-            "error": Cell(f"{replay.errors[0]}{more}" if replay.errors else fmt.NOTHING),
-            "workflow": Cell(replay.workflow),
+            "error": Cell(_first_of(replay.errors)),
+            "workflow": Cell(_first_of(replay.workflows)),
             "requests": Cell(fmt.count(command.item_count)),
             "good": Cell(fmt.count(good), Tone.GOOD),
             "failed": Cell(fmt.count(errored), Tone.BAD),
