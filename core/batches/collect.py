@@ -61,13 +61,15 @@ def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Coll
     return collected
 
 
-def collect(context: Context, batch: Batch) -> Collected | None:
+def collect(context: Context, batch: Batch, *, from_disk: bool = False) -> Collected | None:
     """One try: keep each result that arrives; a later try fetches those that are missing.
 
     Each new result is on disk before the transaction that records it. A request is settled at most
     once, and the sums of batch and day are those of its recorded attempts. None: not available now.
+    `from_disk`: its answers file has the results, also where the API may have them.
     """
-    if batch.remote_id is None and not _has_local_results(context, batch):
+    is_local = from_disk or _has_local_results(context, batch)
+    if batch.remote_id is None and not is_local:
         return None
     results = ResultsFile(
         context.folder.results,
@@ -75,33 +77,35 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         context.ledger.files,
         committed_bytes=batch.results_bytes,
         own=context.ledger.new_id(_OWN_LENGTH),
-        is_intact=partial(_has_stored_lines, context, batch),
+        is_intact=partial(_has_stored_lines, context, batch, is_local=is_local),
         crash_point=context.ledger.crash_point,
     )
     stats = CollectStats()
     rejected = RejectedLines(context.folder.results / f"{batch.key}.rejected")
     try:
         with collection.staged(context.ledger) as staged:
-            with _source(context, batch) as pieces:
+            with _source(context, batch, is_local=is_local) as pieces:
                 reader = ResultReader(
                     context,
                     batch,
-                    to_custom_id=_translation(context, batch),
+                    to_custom_id=_translation(context, batch, is_local=is_local),
                     results=results,
                     stats=stats,
                     rejected=rejected,
-                    keeps_foreign=_has_local_results(context, batch),
+                    keeps_foreign=is_local,
                 )
                 staged.add_rows(reader.results(pieces))
                 new, unlisted = reader.new, reader.unlisted
                 # Its maps of 100,000 ids are freed before the commit.
                 del reader
-            if not _has_local_results(context, batch) and stats.is_unrelated(new):
+            if not is_local and stats.is_unrelated(new):
                 raise stats.broken or _NoResultsError("The response has no result of this batch.")
             if results.is_restarted:
                 _check_whole(context, batch, staged, stats)
             results.sync()
-            return _commit(context, batch, staged, results, stats, rejected, unlisted)
+            return _commit(
+                context, batch, staged, results, stats, rejected, unlisted, is_local=is_local
+            )
     except ApiError as error:
         return _not_available(context, batch, error)
     except LedgerError:
@@ -126,14 +130,14 @@ def _drop_uncommitted(context: Context, batch: Batch, results: ResultsFile) -> N
             results.drop_part()
 
 
-def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO) -> bool:
+def _has_stored_lines(context: Context, batch: Batch, part: BinaryIO, *, is_local: bool) -> bool:
     """Whether the partial file has the lines that the ledger stored.
 
     A ledger that was being restored, and then discarded, may have replaced it. Results on this disk
     are read again, so that their complete file keeps its order: another ledger may refer to it. A
     ledger that hosts share is never restored.
     """
-    if _has_local_results(context, batch) and not context.ledger.files.is_shared:
+    if is_local and not context.ledger.files.is_shared:
         return False
     for custom_id, offset, length in collection.stored_lines(context.ledger, batch):
         part.seek(offset)
@@ -160,9 +164,10 @@ def _commit(
     stats: CollectStats,
     rejected: RejectedLines,
     unlisted: list[int],
+    *,
+    is_local: bool,
 ) -> Collected:
     """Record what was staged; a complete file gets its final name."""
-    is_local = _has_local_results(context, batch)
     status = None if stats.broken else end_of_collection(batch)
     problem = stats.text(rejected.name)
     if results.is_restarted and not is_local:
@@ -192,9 +197,11 @@ def _commit(
 
 
 @contextmanager
-def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
+def _source(
+    context: Context, batch: Batch, *, is_local: bool
+) -> Generator[Iterator[bytes], None, None]:
     """Return the bytes of the results: from the API, or from the file of a synchronous run."""
-    if _has_local_results(context, batch):
+    if is_local:
         path = _local_results(context, batch)
         make_local(context.ledger.files, path)
         try:
@@ -211,7 +218,10 @@ def _has_local_results(context: Context, batch: Batch) -> bool:
     """Whether the results need no API: those of a synchronous run, or of a rebuilt ledger."""
     if batch.kind == BatchKind.SYNC:
         return True
-    return exists(context.ledger.files, answers_file(context.folder, batch.key))
+    # Of a batch at the API, a restore that was discarded may have left those of another batch.
+    return batch.remote_id is None and exists(
+        context.ledger.files, answers_file(context.folder, batch.key)
+    )
 
 
 def _local_results(context: Context, batch: Batch) -> Path:
@@ -221,9 +231,9 @@ def _local_results(context: Context, batch: Batch) -> Path:
     return collected if exists(files, collected) and not exists(files, answers) else answers
 
 
-def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
+def _translation(context: Context, batch: Batch, *, is_local: bool) -> Callable[[str], str | None]:
     """Map ids in the results to the caller's; they are the same in a batch without our nonce."""
-    if _has_local_results(context, batch) or batch.identified_by == "operator":
+    if is_local or batch.identified_by == "operator":
         return lambda custom_id: custom_id
     long_ids = collection.long_ids(context.ledger, batch, max_unshortened_length(batch.nonce))
     return FromWire(batch.nonce, long_ids)

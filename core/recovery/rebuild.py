@@ -327,7 +327,7 @@ def collect_from_disk(
         # Results of a synchronous run are collected from here, and then named again.
         _copy(results, answers)
     batch = rebuilding.end(context.ledger, batch, at=ended_ts)
-    collected = collect(context, batch)
+    collected = collect(context, batch, from_disk=True)
     rebuilding.count_outcomes(context.ledger, batch)
     if batch.remote_id is None or (collected and collected.complete):
         return True

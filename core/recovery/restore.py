@@ -145,16 +145,26 @@ def _known_and_newer(
 ) -> tuple[dict[str, RecoveredBatch], list[RecoveredBatch]]:
     """The lines of these batches by key, and those of others.
 
-    Another ledger, which came of the same backup, may have given a key to a batch of its own.
+    Another ledger, which came of the same backup, may have given a key to a batch of its own, or,
+    where the API made two batches of one create, to the other one.
     """
-    nonces = {batch.key: batch.nonce for batch in batches}
+    there = {batch.key: batch for batch in batches}
     known, newer = dict[str, RecoveredBatch](), list[RecoveredBatch]()
     for found in mirrored:
-        if found.key in nonces and found.nonce in (None, nonces[found.key]):
+        batch = there.get(found.key)
+        if batch is not None and _is_of(batch, found):
             known[found.key] = found
         else:
             newer.append(found)
     return known, newer
+
+
+def _is_of(batch: Batch, found: RecoveredBatch) -> bool:
+    """Whether that line is of this batch: the same create, and the same batch at the API."""
+    is_same_create = found.nonce in (None, batch.nonce)
+    return is_same_create and (
+        None in (found.remote_id, batch.remote_id) or found.remote_id == batch.remote_id
+    )
 
 
 def _collect_known(context: Context, batches: list[Batch]) -> int:

@@ -8,11 +8,12 @@ import pytest
 from support.builders import Bench
 from support.ledgers.killed_submit import killed_at, use
 from support.ledgers.rebuilt_ledger import discarded, rebuilt, restored
-from support.lifecycle import batches, check_billing, poll_until_done, results
+from support.lifecycle import QUARTER, batches, check_billing, poll_until_done, results
 
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.connection import sqlite3
+from state.files.answers_file import answers_file
 from state.queries import mirrors
 from state.recovery import backups
 
@@ -95,6 +96,49 @@ def test_a_batch_of_another_ledger_with_the_same_key_is_another_batch(
     assert [found["outcome"] for found in results(used, "daily-feed")] == ["succeeded"] * 3
     assert used.sandbox.billing_log().creates == 2
     check_billing(used)
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_results_of_a_key_that_another_ledger_gave_to_the_duplicate_stay_its_own(
+    bench: Bench, *, is_copied: bool
+) -> None:
+    """Of two batches of one create, each ledger found the other one first.
+
+    `is_copied`: a restore that was discarded has copied the results of the other one.
+    """
+    bench.faults.add("create:late:seconds=7200:times=1")
+    bench.submit(3)
+    while not any(found.remote_id for found in batches(bench)):
+        bench.poll_after(QUARTER)
+    backup = bench.folder.root / "backup.db"
+    backups.write(bench.engine.context.ledger, backup)
+    for _ in range(16):
+        bench.poll_after(QUARTER)
+    one, other = (found for found in batches(bench) if found.remote_id)
+    files = {found.remote_id: bench.folder.results / f"{found.key}.jsonl" for found in (one, other)}
+    of_api = {remote_id: sorted(lines_of(path)) for remote_id, path in files.items()}
+    _swap(bench, str(one.remote_id), str(other.remote_id), list(files.values()))
+    restored(bench, backup)
+    (open_,) = [found for found in batches(bench) if found.remote_id and not found.collected_ts]
+    if is_copied:
+        copied = bench.folder.results / f"{open_.key}.jsonl"
+        answers_file(bench.folder, open_.key).write_bytes(copied.read_bytes())
+    poll_until_done(bench)
+    for found in batches(bench):
+        if found.remote_id:
+            path = bench.folder.results / f"{found.key}.jsonl"
+            assert sorted(lines_of(path)) == of_api[found.remote_id]
+    check_billing(bench)
+
+
+def _swap(bench: Bench, one: str, other: str, paths: list[Path]) -> None:
+    """As the files of a ledger are in which the two batches have each other's key."""
+    mirror = bench.folder.jobs_mirror
+    text = mirror.read_text().replace(one, "?").replace(other, one).replace("?", other)
+    mirror.write_text(text)
+    first, second = (path.read_bytes() for path in paths)
+    paths[0].write_bytes(second)
+    paths[1].write_bytes(first)
 
 
 @pytest.mark.parametrize("is_first", [False, True])
