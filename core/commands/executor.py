@@ -375,7 +375,10 @@ def _pause(context: Context, command: Command) -> StepResult:
         pause.workflow
         for pause in pauses.paused(context.ledger)
         if pause.workflow in command.workflows
-        and (pause.workflow in new or pause.since_ts >= command.created_ts)
+        and (
+            pause.workflow in new
+            or (pause.who == command.who and pause.since_ts >= command.created_ts)
+        )
     ]
     if not changed:
         return _nothing_to_do(f"{_workflows(command)} already paused")
