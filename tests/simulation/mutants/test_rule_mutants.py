@@ -54,7 +54,7 @@ def _always(_value: object) -> bool:
     return True
 
 
-def _always_so(*_args: object) -> bool:
+def _always_so(*_args: object, **_named: object) -> bool:
     return True
 
 
