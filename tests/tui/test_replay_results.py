@@ -97,6 +97,21 @@ async def test_what_waits_for_a_canary_has_not_errored_again(bench: Bench) -> No
         await until_shown(pilot, "Not replayed")
 
 
+async def test_what_a_budget_held_back_is_replayed_from_there(bench: Bench) -> None:
+    failed(bench, 2)
+    ledger = bench.engine.context.ledger
+    new = NewCommand(action=Action.REPLAY, items=[1, 2], reason="", not_before=bench.clock.now())
+    command, _ = commands.enqueue(ledger, new)
+    commands.claim(ledger, command)
+    commands.finish(ledger, command, CommandState.FAILED, "the daily budget is used up")
+    async with console(bench) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "✗ not replayed")
+        table(pilot, "replays").focus()
+        await pilot.press("R")
+        await until_shown(pilot, "Replay 2 requests ")
+
+
 def test_a_replay_that_exceeds_a_budget_has_replayed_nothing(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("a", 2, [Failure(), Failure()])

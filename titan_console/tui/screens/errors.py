@@ -248,7 +248,7 @@ class ErrorsScreen(FilteredPage):
     def target(self, action: Action) -> Target | None:
         """All requests of the selected groups, else of the one under the cursor.
 
-        Of a replay, those that have errored again.
+        Of a replay, those that have errored again, or were not replayed.
         """
         if self.list_in_use() is self._replays.table:
             return self._target_of_replay(action)
@@ -271,11 +271,13 @@ class ErrorsScreen(FilteredPage):
 
     def _target_of_replay(self, action: Action) -> Target | None:
         replay = self._replay(self._replays.table.current_key())
-        if replay is None or not replay.failed or action not in _ACTIONS_OF_REPLAY:
+        if replay is None or action not in _ACTIONS_OF_REPLAY:
+            return None
+        if not (replay.failed or replay.not_replayed):
             return None
         number = replay.command.id
         workflow = replay.workflows[0] if len(replay.workflows) == 1 else ""
-        label = targets.named(workflow, f"errored again of {replay.command.key}")
+        label = targets.named(workflow, f"errored of {replay.command.key}")
         return targets.found_requests(lambda source: list(replays.failed_of(source, number)), label)
 
     def _replay(self, key: Key | None) -> Replay | None:
